@@ -1,0 +1,1 @@
+"""Exactly what arrived, forever; insert-only."""

@@ -1,0 +1,1 @@
+"""What a valid event is: the envelope, and one file per event type."""

@@ -1,0 +1,1 @@
+"""One file per event type; adding a file adds the type."""

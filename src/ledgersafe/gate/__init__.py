@@ -1,0 +1,1 @@
+"""Which keys were seen, and what became of them."""

@@ -1,0 +1,1 @@
+"""The schedule's state: which job is due, who runs it, how its last run ended."""

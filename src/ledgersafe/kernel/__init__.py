@@ -1,0 +1,1 @@
+"""Pure ground floor: money, clock, ids, canonical JSON, reasons, errors. Imports nothing of Ledgersafe."""

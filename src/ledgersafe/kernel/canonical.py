@@ -1,0 +1,187 @@
+"""Reading JSON strictly, and writing it canonically (RFC 8785), so that a retry can be told from a conflict.
+
+The fast road is two passes in C: msgspec reads, orjson writes sorted. orjson's output is RFC 8785 only while no float
+needs an exponent, no integer passes 2^53 and no member name lies beyond U+DFFF, so whatever could be otherwise takes
+the slow road through the `rfc8785` library. Both roads give the same bytes; tests hold them against each other.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import orjson
+import rfc8785
+
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.reasons import DUPLICATE_MEMBER_NAME, INVALID_JSON, JSON_TOO_DEEP
+
+CANONICALISATION_VERSION = 1
+"""Stored beside every fingerprint; a change of the rules below needs a new number."""
+
+MAX_DEPTH = 100
+_LARGEST_EXACT_INTEGER = 2**53 - 1
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS
+_BEYOND_UTF16_ORDER = re.compile(rb"[\xee-\xff]")
+_SPACE_BEFORE_COLON = (b" :", b"\t:", b"\n:", b"\r:")
+_DIGITS_A_DOUBLE_ALWAYS_HOLDS = 15
+
+
+class _OddFloat(float):
+    """An exact float whose shortest spelling may need an exponent: orjson refuses it, which leads to the slow road."""
+
+
+@dataclass(frozen=True, slots=True)
+class InexactNumber:
+    """A JSON number that no double holds, as it was spelled. It should have been a string."""
+
+    text: str
+
+
+def _read_float(text: str) -> int | float | InexactNumber:
+    """A JSON number with a fraction or an exponent; whole ones become int, as RFC 8785 writes 30.0 as 30."""
+    number = float(text)
+    if len(text) > _DIGITS_A_DOUBLE_ALWAYS_HOLDS or "e" in text or "E" in text:
+        if Decimal(text) != Decimal(repr(number)):
+            return InexactNumber(text)
+        if number.is_integer() and abs(number) <= _LARGEST_EXACT_INTEGER:
+            return int(number)
+        return _OddFloat(number)
+    if number.is_integer():
+        return int(number)
+    return number if abs(number) > 1e-5 else _OddFloat(number)
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_read_float)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One JSON text: its exact bytes, its value, and its canonical form (None where a number is not exact)."""
+
+    body: bytes
+    value: Any
+    canonical: bytes | None
+
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the canonical form, or of the exact bytes where there is none."""
+        return sha256(self.canonical if self.canonical is not None else self.body).digest()
+
+
+def read_json(body: bytes) -> Document:
+    """Parse one JSON text (RFC 8259).
+
+    Raises RequestRefused: INVALID_JSON, JSON_TOO_DEEP, DUPLICATE_MEMBER_NAME.
+    """
+    try:
+        value = _decoder.decode(body)
+    except RecursionError:
+        raise _too_deep() from None
+    except UnicodeDecodeError as error:
+        raise RequestRefused(INVALID_JSON, f"The body is not UTF-8: {error.reason}.") from None
+    except msgspec.DecodeError as error:
+        if "out of range" not in str(error):
+            raise _no_json(str(error)) from None
+        value = _read_with_huge_integers(body)
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        raise _too_deep()
+    may_need_care = b"\\u" in body or not (body.isascii() or _BEYOND_UTF16_ORDER.search(body) is None)
+    canonical = canonicalise(value, may_need_care=may_need_care)
+    if not _surely_without_duplicates(body, canonical):
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
+    return Document(body, value, canonical)
+
+
+def canonicalise(value: Any, *, may_need_care: bool = True) -> bytes | None:
+    """The RFC 8785 form of a parsed value, or None where one of its numbers is not exact.
+
+    `may_need_care=False` promises that no member name holds a character beyond U+DFFF.
+    """
+    if not may_need_care:
+        try:
+            return orjson.dumps(value, option=_SORTED)
+        except TypeError:
+            pass  # an odd float, a wide integer or an inexact number: the slow road tells which
+    if not _is_exact(value):
+        return None
+    return rfc8785.dumps(value)
+
+
+def _surely_without_duplicates(body: bytes, canonical: bytes | None) -> bool:
+    """Whether counting proves that no member name was lost in parsing.
+
+    Every member writes one `":` in the canonical form. In the body each does too, unless white space stands before the
+    colon or a string holds `\\":`; where neither occurs, equal counts mean that every member is still there.
+    """
+    return (
+        canonical is not None
+        and body.count(b'":') == canonical.count(b'":')
+        and b'\\":' not in body
+        and b"\\u" not in body
+        and not any(pattern in body for pattern in _SPACE_BEFORE_COLON)
+    )
+
+
+def _refuse_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen = dict(members)
+    if len(seen) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestRefused(DUPLICATE_MEMBER_NAME, f"The member name {twice[:100]!r} occurs twice in one object.")
+    return seen
+
+
+def _read_with_huge_integers(body: bytes) -> Any:
+    """The same, for a text with an integer so long that msgspec gives up on it."""
+    try:
+        value = json.loads(body, parse_int=_read_integer, parse_float=_read_float, parse_constant=_no_json)
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise _no_json(str(error)) from None
+    return value
+
+
+def _read_integer(text: str) -> int | InexactNumber:
+    return InexactNumber(text) if len(text) > _DIGITS_A_DOUBLE_ALWAYS_HOLDS + 2 else int(text)
+
+
+def _no_json(why: str) -> RequestRefused:
+    hint = " A lone surrogate such as \\ud800 is not a character." if "truncated" in why else ""
+    return RequestRefused(INVALID_JSON, f"The body is not JSON: {why}.{hint}")
+
+
+def _too_deep() -> RequestRefused:
+    return RequestRefused(JSON_TOO_DEEP, f"The JSON nests deeper than {MAX_DEPTH} levels.")
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _is_exact(value: Any) -> bool:
+    pending: list[Any] = [value]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, InexactNumber) or (type(node) is int and abs(node) > _LARGEST_EXACT_INTEGER):
+            return False
+    return True

@@ -1,0 +1,38 @@
+"""The clock is handed in. This is the only file that asks the machine for the time of day."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Anything that knows the time."""
+
+    def now(self) -> datetime:
+        """The present instant, timezone-aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The present instant, timezone-aware, in UTC, to the microsecond."""
+        return datetime.fromtimestamp(time.time(), UTC)
+
+
+class ManualClock:
+    """A clock that stands until it is moved: for tests and for seeded runs."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock needs an aware datetime, e.g. datetime(2026, 2, 25, tzinfo=UTC)")
+        self._now = start.astimezone(UTC)
+
+    def now(self) -> datetime:
+        """The instant it was set to."""
+        return self._now
+
+    def move_to(self, instant: datetime) -> None:
+        """Set the clock, forwards or backwards."""
+        self._now = instant.astimezone(UTC)

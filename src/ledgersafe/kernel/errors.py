@@ -1,0 +1,34 @@
+"""Two of the three kinds of trouble; the third, a bug, has no class: it crashes.
+
+Bad data is a value (`Fault`): it is parked, and its neighbours go on.
+A bad request is an exception (`RequestRefused`): it is mapped once to problem+json (RFC 9457).
+"""
+
+from dataclasses import dataclass, field
+
+from ledgersafe.kernel.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an event: the reason, where (a JSON Pointer, RFC 6901; "" is the whole) and what."""
+
+    reason: Reason
+    path: str
+    message: str
+
+    def as_json(self) -> dict[str, str]:
+        """The fault as it stands in `details` of answers and of stored exceptions."""
+        return {"reason_code": self.reason.code, "path": self.path, "message": self.message}
+
+
+@dataclass(slots=True)
+class RequestRefused(Exception):  # noqa: N818 - it is a refusal, and reads as one where it is raised
+    """A request that cannot be served. `detail` says what, where and what to do; `headers` go into the answer."""
+
+    reason: Reason
+    detail: str
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __str__(self) -> str:
+        return f"{self.reason.code}: {self.detail}"

@@ -1,0 +1,50 @@
+"""Exact amounts. Amounts and quantities are Decimals with up to 6 decimals; a currency is an ISO 4217 code."""
+
+import re
+from decimal import Decimal
+
+from babel.core import get_global
+from babel.numbers import get_currency_precision
+
+DECIMALS = 6
+"""How many decimals an amount or a quantity may have: `numeric(21, 6)` in the database."""
+
+_EXACT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6}0*)?", re.ASCII)
+_CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies"))
+
+
+class Amount(Decimal):
+    """A Decimal that is known to be finite and to fit `numeric(21, 6)`."""
+
+    __slots__ = ()
+
+
+def parse_amount(value: object) -> Amount:
+    """An exact amount from a decimal string ("12.50") or from a JSON number that a double holds (12.5).
+
+    Raises ValueError, with a message for the sender, for anything else: NaN, exponents in strings, signs other than
+    "-", more than 15 digits before or 6 after the point, booleans.
+    """
+    if type(value) is str:
+        text = value
+    elif type(value) is int:
+        text = str(value)
+    elif type(value) is float:
+        text = repr(value)
+        if "e" in text:
+            text = format(Decimal(text), "f")
+    else:
+        raise ValueError("expected a decimal string or a number")
+    if _EXACT.fullmatch(text) is None:
+        raise ValueError("expected a decimal number with at most 15 digits before and 6 after the point, e.g. '12.50'")
+    return Amount(text)
+
+
+def is_currency(code: str) -> bool:
+    """Whether it is a currency code of ISO 4217, past or present (Unicode CLDR's list)."""
+    return code in _CURRENCIES
+
+
+def minor_unit(code: str) -> Decimal:
+    """The smallest coin of account of a currency: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
+    return Decimal(1).scaleb(-get_currency_precision(code))

@@ -1,0 +1,86 @@
+"""The one table of reason codes: why something was refused, parked or answered other than "processed".
+
+A code is text, lives forever, may be retired and is never renamed: it stands in stored rows, in senders' code and in
+runbooks. To add one, add one line. docs/reason-codes.md is generated from this table.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Who = Literal["SENDER", "OPERATOR", "US", "TIME"]
+"""Who must act: the sender of the event, an operator, we who run Ledgersafe, or nobody (it passes by itself)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason code. `status` is the HTTP status of the answer that carries it."""
+
+    code: str
+    status: int
+    who: Who
+    summary: str
+
+    def __str__(self) -> str:
+        return self.code
+
+
+REASONS: dict[str, Reason] = {}
+
+
+def _reason(code: str, status: int, who: Who, summary: str) -> Reason:
+    if code in REASONS:
+        raise ValueError(f"reason code {code} is defined twice")
+    REASONS[code] = Reason(code, status, who, summary)
+    return REASONS[code]
+
+
+# fmt: off
+# Parked: the arrival is kept, the key is held until an operator decides.
+UNKNOWN_EVENT_TYPE = _reason("UNKNOWN_EVENT_TYPE", 202, "OPERATOR", "No contract is known for this event_type.")
+UNSUPPORTED_SCHEMA_VERSION = _reason("UNSUPPORTED_SCHEMA_VERSION", 202, "SENDER", "No contract is known for this schema_version.")
+CONTRACT_VIOLATION = _reason("CONTRACT_VIOLATION", 202, "SENDER", "A field is missing, of the wrong type or out of range.")
+NUMBER_NOT_EXACT = _reason("NUMBER_NOT_EXACT", 202, "SENDER", "A JSON number does not survive a double (RFC 8785): send it as a string.")
+NEGATIVE_AMOUNT = _reason("NEGATIVE_AMOUNT", 202, "SENDER", "An amount or quantity is negative where the event type gives the direction.")
+TOTALS_MISMATCH = _reason("TOTALS_MISMATCH", 202, "SENDER", "The lines, discounts, tax and rounding do not add up to the total.")
+TENDERS_MISMATCH = _reason("TENDERS_MISMATCH", 202, "SENDER", "The tenders less the change are not the total.")
+CURRENCY_MISSING = _reason("CURRENCY_MISSING", 202, "OPERATOR", "The event names no currency and neither its store nor its tenant has one.")
+CURRENCY_UNKNOWN = _reason("CURRENCY_UNKNOWN", 202, "SENDER", "The currency is not an ISO 4217 code.")
+FUTURE_EVENT_TIME = _reason("FUTURE_EVENT_TIME", 202, "SENDER", "occurred_at lies in the future beyond the allowed clock skew.")
+DUPLICATE_SOURCE_EVENT_ID = _reason("DUPLICATE_SOURCE_EVENT_ID", 202, "OPERATOR", "Another event already carries this source_event_id of this source.")
+SUSPECTED_TEST_DATA = _reason("SUSPECTED_TEST_DATA", 202, "OPERATOR", "The event says it is simulated, but its tenant keeps real books.")
+IDEMPOTENCY_CONFLICT = _reason("IDEMPOTENCY_CONFLICT", 202, "OPERATOR", "The key arrived before with another payload; both are kept.")
+ALREADY_QUARANTINED = _reason("ALREADY_QUARANTINED", 202, "OPERATOR", "This payload of this key is parked already; nothing new was opened.")
+INTERNAL_ERROR = _reason("INTERNAL_ERROR", 500, "US", "We failed; the cause is in our log under the request id.")
+
+# Answered from a decision already made.
+IGNORED_BY_OPERATOR = _reason("IGNORED_BY_OPERATOR", 200, "TIME", "An operator decided to ignore this event.")
+
+# Refused at the door: the request, not the event, is at fault. An authenticated body is kept among the rejected.
+INVALID_JSON = _reason("INVALID_JSON", 400, "SENDER", "The body is not JSON (RFC 8259, UTF-8, no byte order mark).")
+DUPLICATE_MEMBER_NAME = _reason("DUPLICATE_MEMBER_NAME", 400, "SENDER", "A JSON object names a member twice: which one counts cannot be known.")
+JSON_TOO_DEEP = _reason("JSON_TOO_DEEP", 400, "SENDER", "The JSON nests deeper than 100 levels.")
+NOT_AN_EVENT = _reason("NOT_AN_EVENT", 422, "SENDER", "The JSON is not an object.")
+UNUSABLE_TENANT_ID = _reason("UNUSABLE_TENANT_ID", 422, "SENDER", "tenant_id must be a string of 1 to 255 characters, without control characters, not beginning with '_'.")
+UNUSABLE_EVENT_ID = _reason("UNUSABLE_EVENT_ID", 422, "SENDER", "event_id must be a string of 1 to 255 characters, without control characters.")
+UNSUPPORTED_CLOUDEVENT = _reason("UNSUPPORTED_CLOUDEVENT", 422, "SENDER", "The CloudEvent cannot be mapped: specversion 1.0 and JSON data are needed.")
+SCOUT_SHAPE = _reason("SCOUT_SHAPE", 400, "SENDER", "The body does not have the shape of an ingest-transaction request.")
+EMPTY_BATCH = _reason("EMPTY_BATCH", 400, "SENDER", "The batch holds no event.")
+TOO_LARGE = _reason("TOO_LARGE", 413, "SENDER", "The body is larger than this door takes.")
+TOO_MANY_EVENTS = _reason("TOO_MANY_EVENTS", 413, "SENDER", "The batch holds more events than this door takes.")
+UNSUPPORTED_MEDIA_TYPE = _reason("UNSUPPORTED_MEDIA_TYPE", 415, "SENDER", "This content type or content encoding is not understood here.")
+REQUEST_TIMEOUT = _reason("REQUEST_TIMEOUT", 408, "SENDER", "The body did not arrive in time.")
+UNAUTHENTICATED = _reason("UNAUTHENTICATED", 401, "SENDER", "A valid API key is needed: Authorization: Bearer ls_…")
+KEY_REVOKED = _reason("KEY_REVOKED", 401, "SENDER", "This API key was revoked.")
+KEY_EXPIRED = _reason("KEY_EXPIRED", 401, "SENDER", "This API key has expired.")
+SCOPE_MISSING = _reason("SCOPE_MISSING", 403, "SENDER", "The API key lacks the scope for this.")
+FOREIGN_TENANT = _reason("FOREIGN_TENANT", 403, "SENDER", "The API key is not bound to this tenant.")
+TENANT_REQUIRED = _reason("TENANT_REQUIRED", 400, "SENDER", "The API key serves several tenants: say which with ?tenant_id=.")
+INVALID_PARAMETER = _reason("INVALID_PARAMETER", 422, "SENDER", "A parameter or field of the request is not valid.")
+NOT_FOUND = _reason("NOT_FOUND", 404, "SENDER", "There is no such thing, or not for this API key.")
+METHOD_NOT_ALLOWED = _reason("METHOD_NOT_ALLOWED", 405, "SENDER", "This address does not take that method.")
+
+# Not now: nothing was decided, the same request may be sent again.
+QUEUE_FULL = _reason("QUEUE_FULL", 503, "TIME", "More is queued than can be committed now: send it again after Retry-After.")
+CANNOT_COMMIT = _reason("CANNOT_COMMIT", 503, "TIME", "The database did not commit: send it again after Retry-After.")
+DATABASE_UNAVAILABLE = _reason("DATABASE_UNAVAILABLE", 503, "US", "The database does not answer.")
+# fmt: on

@@ -1,0 +1,1 @@
+"""Parked events, each with a reason, waiting for a person."""

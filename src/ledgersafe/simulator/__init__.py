@@ -1,0 +1,1 @@
+"""Seeded fake stores that send real traffic, faults included; over HTTP only."""

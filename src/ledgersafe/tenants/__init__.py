@@ -1,0 +1,1 @@
+"""Tenants, their stores, their settings, their API keys."""

@@ -1,0 +1,1 @@
+"""Take work, do it, repeat; and the schedule."""
