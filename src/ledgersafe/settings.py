@@ -13,40 +13,46 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LEDGERSAFE_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(
-        None,
+        default=None,
         description="Postgres 16+ for the application (role ledgersafe_app, or a login that may SET ROLE to it). Without it, the embedded Postgres under LEDGERSAFE_DATA is used.",
     )
     owner_database_url: SecretStr | None = Field(
-        None,
+        default=None,
         description="Postgres login that owns the schema and runs migrations. Defaults to LEDGERSAFE_DATABASE_URL.",
     )
-    data: Path = Field(Path(".ledgersafe"), description="Folder of the embedded Postgres and of local files.")
-    postgres_version: Literal[16, 18] = Field(18, description="Which embedded Postgres a new data folder gets.")
+    data: Path = Field(default=Path(".ledgersafe"), description="Folder of the embedded Postgres and of local files.")
+    postgres_version: Literal[16, 18] = Field(default=18, description="Which embedded Postgres a new data folder gets.")
 
-    url: str = Field("http://127.0.0.1:8000", description="Where the CLI finds the API.")
-    api_key: SecretStr | None = Field(None, description="The API key that the CLI sends.")
+    url: str = Field(default="http://127.0.0.1:8000", description="Where the CLI finds the API.")
+    api_key: SecretStr | None = Field(default=None, description="The API key that the CLI sends.")
 
     auth: Literal["on", "off"] = Field(
-        "on", description="'off' lets everybody in as everything; only on a loopback address."
+        default="on", description="'off' lets everybody in as everything; only on a loopback address."
     )
     pool_size: int = Field(
-        10, ge=2, le=200, description="Database connections of one process, besides the group commit's own."
+        default=10, ge=2, le=200, description="Database connections of one process, besides the group commit's own."
     )
-    queue_events: int = Field(16_384, ge=4_096, description="Events that may wait for a commit, in one process.")
-    queue_events_per_tenant: int = Field(4_096, ge=1, description="Events of one tenant that may wait for a commit.")
-    queue_megabytes: int = Field(256, ge=16, description="Bytes that may wait for a commit, in one process.")
+    queue_events: int = Field(
+        default=16_384, ge=4_096, description="Events that may wait for a commit, in one process."
+    )
+    queue_events_per_tenant: int = Field(
+        default=4_096, ge=1, description="Events of one tenant that may wait for a commit."
+    )
+    queue_megabytes: int = Field(default=256, ge=16, description="Bytes that may wait for a commit, in one process.")
     commit_events: int = Field(
-        512, ge=1, le=5_000, description="Events that one commit takes at most from the single-event door."
+        default=512, ge=1, le=5_000, description="Events that one commit takes at most from the single-event door."
     )
-    statement_timeout_seconds: float = Field(10, gt=0, description="Longest time that one statement may take.")
-    max_event_bytes: int = Field(1_048_576, ge=1_024, description="Largest single event.")
-    max_batch_bytes: int = Field(67_108_864, ge=1_024, description="Largest body of a batch.")
-    max_batch_events: int = Field(10_000, ge=1, description="Most events in a batch.")
-    body_timeout_seconds: float = Field(30, gt=0, description="Longest time that a request's body may take to arrive.")
-    future_seconds: float = Field(600, ge=0, description="How far occurred_at may lie ahead of our clock.")
+    statement_timeout_seconds: float = Field(default=10, gt=0, description="Longest time that one statement may take.")
+    max_event_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest single event.")
+    max_batch_bytes: int = Field(default=67_108_864, ge=1_024, description="Largest body of a batch.")
+    max_batch_events: int = Field(default=10_000, ge=1, description="Most events in a batch.")
+    body_timeout_seconds: float = Field(
+        default=30, gt=0, description="Longest time that a request's body may take to arrive."
+    )
+    future_seconds: float = Field(default=600, ge=0, description="How far occurred_at may lie ahead of our clock.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log line that is written."
+        default="info", description="Least severe log line that is written."
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="'auto' is text on a terminal and JSON elsewhere."
+        default="auto", description="'auto' is text on a terminal and JSON elsewhere."
     )

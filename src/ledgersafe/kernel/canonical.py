@@ -7,10 +7,11 @@ the slow road through the `rfc8785` library. Both roads give the same bytes; tes
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import orjson
@@ -84,7 +85,8 @@ def read_json(body: bytes) -> Document:
         raise RequestRefused(INVALID_JSON, f"The body is not UTF-8: {error.reason}.") from None
     except msgspec.DecodeError as error:
         if "out of range" not in str(error):
-            raise _no_json(str(error)) from None
+            surrogate = b"\\ud" in body.lower() and "truncated" in str(error)
+            raise _no_json("an escape such as \\ud800 alone is no character" if surrogate else str(error)) from None
         value = _read_with_huge_integers(body)
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise _too_deep()
@@ -151,37 +153,33 @@ def _read_integer(text: str) -> int | InexactNumber:
 
 
 def _no_json(why: str) -> RequestRefused:
-    hint = " A lone surrogate such as \\ud800 is not a character." if "truncated" in why else ""
-    return RequestRefused(INVALID_JSON, f"The body is not JSON: {why}.{hint}")
+    return RequestRefused(INVALID_JSON, f"The body is not JSON: {why}.")
 
 
 def _too_deep() -> RequestRefused:
     return RequestRefused(JSON_TOO_DEEP, f"The JSON nests deeper than {MAX_DEPTH} levels.")
 
 
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return cast("dict[str, Any]", node).values()
+    return cast("list[Any]", node) if isinstance(node, list) else ()
+
+
 def _deeper_than(value: Any, limit: int) -> bool:
-    level: list[Any] = [value]
+    level = [value]
     for _ in range(limit + 1):
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
+        level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
         if not level:
             return False
     return True
 
 
 def _is_exact(value: Any) -> bool:
-    pending: list[Any] = [value]
+    pending = [value]
     while pending:
         node = pending.pop()
-        if isinstance(node, dict):
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-        elif isinstance(node, InexactNumber) or (type(node) is int and abs(node) > _LARGEST_EXACT_INTEGER):
+        if isinstance(node, InexactNumber) or (type(node) is int and abs(node) > _LARGEST_EXACT_INTEGER):
             return False
+        pending.extend(_children(node))
     return True

@@ -23,7 +23,7 @@ class Fault:
 
 
 @dataclass(slots=True)
-class RequestRefused(Exception):  # noqa: N818 - it is a refusal, and reads as one where it is raised
+class RequestRefused(Exception):
     """A request that cannot be served. `detail` says what, where and what to do; `headers` go into the answer."""
 
     reason: Reason

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 
 from babel.core import get_global
 from babel.numbers import get_currency_precision
@@ -45,6 +46,7 @@ def is_currency(code: str) -> bool:
     return code in _CURRENCIES
 
 
+@cache
 def minor_unit(code: str) -> Decimal:
     """The smallest coin of account of a currency: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
     return Decimal(1).scaleb(-get_currency_precision(code))

@@ -1,0 +1,107 @@
+"""The API: FastAPI with a small raw application in front of it for the hot doors."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ledgersafe import __version__
+from ledgersafe.api import events, exceptions, health, keys, verify
+from ledgersafe.api.authentication import Authentication, refresh_forever
+from ledgersafe.api.dependencies import Parts
+from ledgersafe.api.edge import Bounds, Edge
+from ledgersafe.api.group_commit import GroupCommit, Limits
+from ledgersafe.api.openapi import document
+from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
+from ledgersafe.bootstrap import Runtime
+from ledgersafe.db.errors import DatabaseError
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.ids import new_id
+from ledgersafe.kernel.reasons import INVALID_PARAMETER, METHOD_NOT_ALLOWED, NOT_FOUND
+from ledgersafe.pipeline.directory import REFRESH_SECONDS, Directory
+from ledgersafe.settings import Settings
+
+_log = structlog.get_logger()
+
+
+def make_app(runtime: Runtime) -> Edge:
+    """The whole API of one process."""
+    directory = Directory(runtime.database, runtime.clock)
+    authentication = Authentication(directory, runtime.clock, is_on=runtime.settings.auth == "on")
+    queue = GroupCommit(runtime.database, _limits(runtime.settings))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        queue.start()
+        refreshing = asyncio.create_task(refresh_forever(directory, REFRESH_SECONDS))
+        yield
+        refreshing.cancel()
+        await asyncio.to_thread(queue.stop)
+
+    app = FastAPI(
+        title="Ledgersafe",
+        version=__version__,
+        description="Sales audit: every arrival is kept, posted exactly once, or parked with a reason.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.parts = Parts(runtime.database, runtime.clock, authentication)
+    for resource in (events, exceptions, health, keys, verify):
+        app.include_router(resource.router)
+    for kind in (RequestRefused, DatabaseError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _refuse)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return Edge(app, authentication, queue, runtime.clock, _bounds(runtime.settings))
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Every error of a FastAPI route, as a problem."""
+    request_id = new_id()
+    refusal = as_refusal(_foreseen(error, request))
+    if is_unforeseen(_foreseen(error, request)):
+        _log.error("request_failed", request_id=request_id, path=request.url.path, exc_info=error)
+    headers = problem_headers(refusal) | {"X-Request-Id": request_id}
+    return Response(problem_body(refusal, request_id), refusal.reason.status, headers, MEDIA_TYPE)
+
+
+def _foreseen(error: Exception, request: Request) -> Exception:
+    """The framework's own errors as ours."""
+    if isinstance(error, RequestValidationError):
+        return RequestRefused(INVALID_PARAMETER, "; ".join(_in_words(fault) for fault in error.errors()))
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        message = f"{request.url.path} does not take {request.method}."
+        return RequestRefused(METHOD_NOT_ALLOWED, message, dict(error.headers or {}))
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return RequestRefused(NOT_FOUND, f"There is nothing at {request.url.path}.")
+    if isinstance(error, HTTPException):
+        return RequestRefused(INVALID_PARAMETER, str(error.detail))
+    return error
+
+
+def _in_words(fault: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where}: {fault['msg']}"
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        events=settings.queue_events,
+        events_per_tenant=settings.queue_events_per_tenant,
+        total_bytes=settings.queue_megabytes * 1_048_576,
+        events_per_commit=settings.commit_events,
+    )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        event_bytes=settings.max_event_bytes,
+        batch_bytes=settings.max_batch_bytes,
+        batch_events=settings.max_batch_events,
+        body_seconds=settings.body_timeout_seconds,
+        future_seconds=settings.future_seconds,
+    )

@@ -1,0 +1,48 @@
+"""What FastAPI's handlers are handed: the parts of the process, and who asks."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+
+from ledgersafe.api.authentication import Authentication
+from ledgersafe.db.database import Database
+from ledgersafe.kernel.clock import Clock
+from ledgersafe.tenants.rules import Credential, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API works with."""
+
+    database: Database
+    clock: Clock
+    authentication: Authentication
+
+
+def parts(request: Request) -> Parts:
+    """The parts of this process."""
+    return cast("Parts", request.app.state.parts)
+
+
+def _with_scope(scope: Scope) -> Callable[[Request], Awaitable[Credential]]:
+    async def credential(request: Request) -> Credential:
+        return await parts(request).authentication.credential(request.headers.get("authorization"), scope)
+
+    return credential
+
+
+async def _perhaps(request: Request) -> Credential | None:
+    return await parts(request).authentication.optional_credential(request.headers.get("authorization"), "read")
+
+
+HasParts = Annotated[Parts, Depends(parts)]
+Reader = Annotated[Credential, Depends(_with_scope("read"))]
+Operator = Annotated[Credential, Depends(_with_scope("operate"))]
+Administrator = Annotated[Credential, Depends(_with_scope("admin"))]
+PerhapsReader = Annotated[Credential | None, Depends(_perhaps)]
+TenantParameter = Annotated[
+    str | None,
+    Query(description="Whose; needed only with a key of several tenants.", min_length=1, max_length=255),
+]

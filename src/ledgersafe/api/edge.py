@@ -1,0 +1,332 @@
+"""The hot doors: a small raw ASGI application in front of FastAPI, which would halve what they can take.
+
+Everything that is not one of its routes goes to the application behind it. api/openapi.py documents these routes too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import orjson
+import structlog
+
+from ledgersafe.api import metrics
+from ledgersafe.api.answers import event_answer, item_answer, scout_answer
+from ledgersafe.api.authentication import Authentication, tenant_of
+from ledgersafe.api.body import KEPT_OF_REFUSED_BODIES, ClientGone, Receive, RefusedBody, Scope, Send, read_body
+from ledgersafe.api.group_commit import GroupCommit
+from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
+from ledgersafe.bronze.store import Rejected
+from ledgersafe.contracts import doors
+from ledgersafe.kernel.clock import Clock
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.ids import new_id
+from ledgersafe.kernel.reasons import EMPTY_BATCH, INVALID_JSON, TOO_LARGE, TOO_MANY_EVENTS
+from ledgersafe.pipeline.accept import Outcome
+from ledgersafe.pipeline.arrival import Arrival, Mapped, Parcel, judged, read
+from ledgersafe.tenants.rules import SYSTEM_TENANT, Credential
+
+EVENTS = "/v1/events"
+BATCH = "/v1/events:batch"
+SCOUT = "/functions/v1/ingest-transaction"
+_CHUNK = 1_000
+_EVENTS_BETWEEN_PAUSES = 100
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, content-type, x-client-info, apikey",
+    "Access-Control-Max-Age": "86400",
+}
+_log = structlog.get_logger()
+_raw_items = msgspec.json.Decoder(list[msgspec.Raw])
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large and how slow a request may be. `future_seconds`: how far an event may lie ahead of our clock."""
+
+    event_bytes: int
+    batch_bytes: int
+    batch_events: int
+    body_seconds: float
+    future_seconds: float
+
+
+@dataclass(slots=True)
+class Request:
+    """One request on its way: what is known of it so far, for the answer and for what is kept if it is refused."""
+
+    scope: Scope
+    receive: Receive
+    door: str
+    request_id: str
+    headers: dict[bytes, bytes]
+    credential: Credential | None = None
+    body: bytes = b""
+    body_size: int | None = None
+    tenant_id: str | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """A header as text."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def parameter(self, name: str) -> str | None:
+        """A query parameter."""
+        return parse_qs(self.scope["query_string"].decode("latin-1")).get(name, [None])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Edge:
+    """The raw application. `behind`: what takes every other route."""
+
+    def __init__(
+        self, behind: App, authentication: Authentication, queue: GroupCommit, clock: Clock, bounds: Bounds
+    ) -> None:
+        self._behind = behind
+        self._authentication = authentication
+        self._queue = queue
+        self._clock = clock
+        self._bounds = bounds
+        self._routes: dict[tuple[str, str], tuple[str, Handler]] = {
+            ("POST", EVENTS): (doors.NATIVE, self._event),
+            ("POST", BATCH): ("batch", self._batch),
+            ("POST", SCOUT): (doors.SCOUT, self._scout),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI 3)."""
+        if scope["type"] != "http":
+            return await self._behind(scope, receive, send)
+        method, path = scope["method"], scope["path"]
+        if (route := self._routes.get((method, path))) is not None:
+            return await self._serve(scope, receive, send, *route)
+        if path == "/livez" and method in ("GET", "HEAD"):
+            return await _send(send, Answer(200, b'{"status":"live"}'), new_id())
+        if path == SCOUT and method == "OPTIONS":
+            return await _send(send, Answer(204, b"", headers=_CORS), new_id())
+        return await self._behind(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, door: str, handler: Handler) -> None:
+        headers = dict(scope["headers"])
+        request = Request(scope, receive, door, _request_id(headers), headers)
+        try:
+            answer = await handler(request)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - every error is mapped here, once
+            answer = await self._refuse(request, error)
+        await _send(send, answer, request.request_id)
+
+    async def _event(self, request: Request) -> Answer:
+        """POST /v1/events: one event, native or a CloudEvent; or a CloudEvents batch."""
+        media_type = _media_type(request)
+        if media_type in ("application/cloudevents-batch+json", "application/x-ndjson"):
+            return await self._batch(request)
+        if media_type == "application/cloudevents+json":
+            request.door = doors.CLOUDEVENTS_STRUCTURED
+        elif b"ce-specversion" in request.headers or b"ce-id" in request.headers:
+            request.door = doors.CLOUDEVENTS_BINARY
+        outcome = await self._single(request)
+        return Answer(outcome.status, orjson.dumps(event_answer(outcome)))
+
+    async def _scout(self, request: Request) -> Answer:
+        """POST /functions/v1/ingest-transaction: the Scout shape, with its own answers and CORS."""
+        outcome = await self._single(request)
+        return Answer(outcome.status, orjson.dumps(scout_answer(outcome)), headers=_CORS)
+
+    async def _single(self, request: Request) -> Outcome:
+        credential = await self._authenticate(request)
+        default_tenant = tenant_of(credential, request.parameter("tenant_id")) if request.door == doors.SCOUT else ""
+        await self._read_body(request, self._bounds.event_bytes)
+        ce_headers = _ce_headers(request) if request.door == doors.CLOUDEVENTS_BINARY else {}
+        parcel = Parcel(request.door, credential, self._clock.now(), ce_headers)
+        mapped = read(parcel, request.body, default_tenant)
+        (decided,) = await self._queue.submit([await self._judged(mapped)])
+        if isinstance(decided, RequestRefused):
+            raise decided
+        _count(decided)
+        return decided
+
+    async def _batch(self, request: Request) -> Answer:
+        """POST /v1/events:batch: NDJSON, a JSON array or a CloudEvents batch; one answer an item, in order."""
+        request.door = doors.NATIVE
+        if _media_type(request) == "application/cloudevents-batch+json":
+            request.door = doors.CLOUDEVENTS_STRUCTURED
+        credential = await self._authenticate(request)
+        await self._read_body(request, self._bounds.batch_bytes)
+        bodies = _items(request.body)
+        if not bodies:
+            raise RequestRefused(EMPTY_BATCH, "The batch holds no event.")
+        if len(bodies) > self._bounds.batch_events:
+            message = f"The batch holds {len(bodies)} events; send at most {self._bounds.batch_events} at a time."
+            raise RequestRefused(TOO_MANY_EVENTS, message)
+        results = [item async for item in self._decided_items(request, credential, bodies)]
+        answers = [item_answer(index, decided) for index, decided in enumerate(results)]
+        return Answer(200, orjson.dumps({"results": answers}))
+
+    async def _decided_items(
+        self, request: Request, credential: Credential, bodies: Sequence[bytes]
+    ) -> AsyncIterator[Outcome | RequestRefused]:
+        """Each item's fate, in order; the next chunk is read while one is being committed."""
+        pending: asyncio.Task[list[Outcome | RequestRefused]] | None = None
+        for start in range(0, len(bodies), _CHUNK):
+            chunk = await self._read_items(request, credential, bodies[start : start + _CHUNK])
+            if pending is not None:
+                for decided in await pending:
+                    yield decided
+            pending = asyncio.create_task(self._commit_items(request, credential, chunk))
+        if pending is not None:
+            for decided in await pending:
+                yield decided
+
+    async def _read_items(
+        self, request: Request, credential: Credential, bodies: Sequence[bytes]
+    ) -> list[tuple[bytes, Arrival | RequestRefused]]:
+        parcel = Parcel(request.door, credential, self._clock.now())
+        items: list[tuple[bytes, Arrival | RequestRefused]] = []
+        for index, body in enumerate(bodies):
+            if index % _EVENTS_BETWEEN_PAUSES == _EVENTS_BETWEEN_PAUSES - 1:
+                await asyncio.sleep(0)  # other requests have their turn
+            try:
+                if len(body) > self._bounds.event_bytes:
+                    raise RequestRefused(TOO_LARGE, f"The event is larger than {self._bounds.event_bytes} bytes.")
+                items.append((body, await self._judged(read(parcel, body))))
+            except RequestRefused as refusal:
+                items.append((body, refusal))
+        return items
+
+    async def _commit_items(
+        self, request: Request, credential: Credential, items: Sequence[tuple[bytes, Arrival | RequestRefused]]
+    ) -> list[Outcome | RequestRefused]:
+        arrivals = [item for _, item in items if isinstance(item, Arrival)]
+        try:
+            decided = await self._queue.submit(arrivals) if arrivals else []
+        except RequestRefused as refusal:
+            decided = [refusal] * len(arrivals)
+        following = iter(decided)
+        results: list[Outcome | RequestRefused] = []
+        for body, item in items:
+            if isinstance(item, Arrival):
+                result = next(following)
+            else:
+                request.body, request.body_size = body, len(body)
+                result = await self._keep(request, credential, item)
+            _count(result)
+            results.append(result)
+        return results
+
+    async def _judged(self, mapped: Mapped) -> Arrival:
+        tenant = await self._authentication.tenant(mapped.tenant_id)
+        return judged(mapped, tenant, self._bounds.future_seconds)
+
+    async def _authenticate(self, request: Request) -> Credential:
+        request.credential = await self._authentication.credential(request.header(b"authorization"), "ingest")
+        return request.credential
+
+    async def _read_body(self, request: Request, most: int) -> None:
+        try:
+            request.body = await read_body(request.receive, request.headers, most, self._bounds.body_seconds)
+            request.body_size = len(request.body)
+        except RefusedBody as refused:
+            request.body, request.body_size = refused.beginning, refused.size
+            raise refused.refusal from None
+
+    async def _refuse(self, request: Request, error: Exception) -> Answer:
+        """The answer to a request that failed; an authenticated body is kept first."""
+        refusal = as_refusal(error)
+        if is_unforeseen(error):
+            _log.error("request_failed", request_id=request.request_id, path=request.scope["path"], exc_info=error)
+        elif request.credential is not None:
+            refusal = await self._keep(request, request.credential, refusal)
+        metrics.REFUSED.labels(refusal.reason.code).inc()
+        if request.door == doors.SCOUT:
+            body = {"ok": False, "error": refusal.detail, "reason_code": refusal.reason.code}
+            status = 400 if refusal.reason.status == 422 else refusal.reason.status  # this door knows no 422
+            return Answer(status, orjson.dumps(body), headers=_CORS | problem_headers(refusal))
+        body = problem_body(refusal, request.request_id)
+        return Answer(refusal.reason.status, body, MEDIA_TYPE, problem_headers(refusal))
+
+    async def _keep(self, request: Request, credential: Credential, refusal: RequestRefused) -> RequestRefused:
+        """Keep a refused body; what is to be answered: the refusal, or that it could not be kept (send again)."""
+        if refusal.reason.status >= 500 or not request.body:
+            return refusal
+        row = Rejected(
+            tenant_id=credential.only_tenant() or SYSTEM_TENANT,
+            rejected_id=new_id(),
+            received_at=self._clock.now(),
+            door=request.door,
+            key_id=credential.key_id,
+            reason_code=refusal.reason.code,
+            detail=refusal.detail,
+            body=request.body[:KEPT_OF_REFUSED_BODIES],
+            body_bytes=request.body_size,
+        )
+        try:
+            await self._queue.keep_rejected(row)
+        except RequestRefused as not_kept:
+            return not_kept
+        return refusal
+
+
+async def _send(send: Send, answer: Answer, request_id: str) -> None:
+    headers = [
+        (b"content-type", answer.media_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-request-id", request_id.encode("latin-1")),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _items(body: bytes) -> list[bytes]:
+    """The items of a batch, each with its exact bytes: of a JSON array, or the lines of NDJSON."""
+    if body.lstrip(b" \t\r\n")[:1] == b"[":
+        try:
+            return [bytes(item) for item in _raw_items.decode(body)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RequestRefused(INVALID_JSON, f"The batch is no JSON array: {error}.") from None
+    return [line for line in (line.strip(b" \t\r") for line in body.split(b"\n")) if line]
+
+
+def _media_type(request: Request) -> str:
+    value = request.headers.get(b"content-type", b"application/json")
+    return value.split(b";", 1)[0].strip().lower().decode("latin-1")
+
+
+def _ce_headers(request: Request) -> dict[str, str]:
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in request.headers.items()
+        if name.startswith(b"ce-")
+    }
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"")
+    return given.decode("latin-1") if 0 < len(given) <= 128 and given.isascii() and given.isalnum() else new_id()
+
+
+def _count(decided: Any) -> None:
+    if isinstance(decided, Outcome):
+        metrics.ARRIVALS.labels(decided.result, decided.reason.code if decided.reason else "").inc()
+    else:
+        metrics.REFUSED.labels(decided.reason.code).inc()

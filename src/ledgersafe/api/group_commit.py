@@ -1,0 +1,209 @@
+"""Group commit: what queued while a commit ran makes up the next one. No timer, so nothing waits when all is idle.
+
+Handlers run on the event loop; one thread takes what has queued, a tenant at a time in turn, and accepts it in one
+transaction with the synchronous core; the answers go back to the loop in one call a batch.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+import stamina
+import structlog
+
+from ledgersafe.api import metrics
+from ledgersafe.bronze.store import Rejected
+from ledgersafe.db.database import Database
+from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.ids import random_slot
+from ledgersafe.kernel.reasons import CANNOT_COMMIT, QUEUE_FULL
+from ledgersafe.pipeline.accept import Outcome, accept
+from ledgersafe.pipeline.arrival import Arrival
+
+Item = Arrival | Rejected
+Decided = Outcome | RequestRefused | None
+"""What became of an item: an arrival's outcome, None for a refused body that is kept, or that it was not committed."""
+
+RETRY_AFTER_SECONDS = 1
+_SLOTS = 64
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait: events altogether and of one tenant, and bytes; and how many events one commit takes."""
+
+    events: int
+    events_per_tenant: int
+    total_bytes: int
+    events_per_commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one request (or a chunk of one) waits for."""
+
+    lane: str
+    items: Sequence[Item]
+    size: int
+    future: "asyncio.Future[list[Decided]]"
+
+
+class GroupCommit:
+    """The queue in front of accept, and the thread that empties it."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+        self._slot = random_slot(_SLOTS)
+        self._lanes: dict[str, deque[_Job]] = {}
+        self._waiting: dict[str, int] = {}
+        self._events = 0
+        self._bytes = 0
+        self._stopping = False
+        self._something = Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = Thread(target=self._run, name="group-commit", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit; call it on the event loop that will submit."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what has queued, then end. Blocks."""
+        with self._something:
+            self._stopping = True
+            self._something.notify()
+        self._thread.join()
+
+    async def submit(self, arrivals: Sequence[Arrival]) -> list[Outcome | RequestRefused]:
+        """Have arrivals accepted; returns when they are durable, with RequestRefused for what could not be committed.
+
+        Raises RequestRefused(QUEUE_FULL).
+        """
+        decided = await self._put(arrivals[0].tenant_id, arrivals)
+        return [outcome for outcome in decided if outcome is not None]
+
+    async def keep_rejected(self, row: Rejected) -> None:
+        """Have a refused body kept; returns when it is durable. Raises RequestRefused."""
+        (decided,) = await self._put(row.tenant_id, (row,))
+        if isinstance(decided, RequestRefused):
+            raise decided
+
+    def _put(self, lane: str, items: Sequence[Item]) -> "asyncio.Future[list[Decided]]":
+        if self._loop is None or self._stopping:
+            raise RequestRefused(CANNOT_COMMIT, "This process is ending.", _retry_after())
+        size = sum(len(item.body) for item in items)
+        if (
+            self._events >= self._limits.events
+            or self._waiting.get(lane, 0) >= self._limits.events_per_tenant
+            or (self._bytes and self._bytes + size > self._limits.total_bytes)
+        ):
+            raise RequestRefused(QUEUE_FULL, "More waits for a commit than this process takes.", _retry_after())
+        job = _Job(lane, items, size, self._loop.create_future())
+        with self._something:
+            self._lanes.setdefault(lane, deque()).append(job)
+            self._count(job, 1)
+            self._something.notify()
+        return job.future
+
+    def _count(self, job: _Job, sign: int) -> None:
+        self._events += sign * len(job.items)
+        self._bytes += sign * job.size
+        left = self._waiting.get(job.lane, 0) + sign * len(job.items)
+        if left:
+            self._waiting[job.lane] = left
+        else:
+            self._waiting.pop(job.lane, None)
+
+    def _run(self) -> None:
+        while (jobs := self._take()) is not None:
+            started = time.perf_counter()
+            items = [item for job in jobs for item in job.items]
+            decided = commit(self._database, items, self._slot)
+            metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
+            metrics.COMMIT_EVENTS.observe(len(items))
+            metrics.QUEUE_EVENTS.set(self._events)
+            metrics.QUEUE_BYTES.set(self._bytes)
+            self._give_back(jobs, decided)
+
+    def _take(self) -> list[_Job] | None:
+        """The next batch: one job of each tenant in turn, up to the size of a commit. None when all is over."""
+        with self._something:
+            while not self._lanes:
+                if self._stopping:
+                    return None
+                self._something.wait()
+            jobs: list[_Job] = []
+            events = 0
+            while self._lanes and events < self._limits.events_per_commit:
+                lane = next(iter(self._lanes))
+                queue = self._lanes.pop(lane)
+                job = queue.popleft()
+                if queue:
+                    self._lanes[lane] = queue  # to the end of the line
+                jobs.append(job)
+                events += len(job.items)
+                self._count(job, -1)
+            return jobs
+
+    def _give_back(self, jobs: Sequence[_Job], decided: Sequence[Decided]) -> None:
+        answers: list[_Answer] = []
+        position = 0
+        for job in jobs:
+            answers.append((job.future, list(decided[position : position + len(job.items)])))
+            position += len(job.items)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_deliver, answers)
+
+
+_Answer = tuple["asyncio.Future[list[Decided]]", list[Decided]]
+
+
+def commit(database: Database, items: Sequence[Item], slot: int) -> list[Decided]:
+    """Accept a batch: one answer an item. If it cannot be stored, halve it until the culprit stands alone."""
+    try:
+        return _accepted(database, items, slot)
+    except DatabaseUnavailable as error:
+        return _failed("unavailable", error, items)
+    except TryAgain as error:
+        return _failed("deadlock", error, items)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not fail the neighbours
+        if len(items) == 1:
+            return _failed("refused", error, items)
+        half = len(items) // 2
+        return commit(database, items[:half], slot) + commit(database, items[half:], slot)
+
+
+@stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
+def _accepted(database: Database, items: Sequence[Item], slot: int) -> list[Decided]:
+    arrivals = [item for item in items if isinstance(item, Arrival)]
+    rejected = [item for item in items if isinstance(item, Rejected)]
+    outcomes = accept(database, arrivals, slot=slot, rejected=rejected)
+    if not rejected:
+        return [*outcomes]
+    following = iter(outcomes)
+    return [next(following) if isinstance(item, Arrival) else None for item in items]
+
+
+def _failed(kind: str, error: Exception, items: Sequence[Item]) -> list[Decided]:
+    metrics.COMMIT_FAILURES.labels(kind).inc()
+    _log.error("commit_failed", kind=kind, events=len(items), error=str(error), exc_info=kind == "refused")
+    message = "The database did not commit, so nothing was decided. Send it again."
+    return [RequestRefused(CANNOT_COMMIT, message, _retry_after()) for _ in items]
+
+
+def _deliver(answers: Sequence[_Answer]) -> None:
+    metrics.LAST_COMMIT.set_to_current_time()
+    for future, decided in answers:
+        if not future.done():  # its client has gone
+            future.set_result(decided)
+
+
+def _retry_after() -> dict[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)}

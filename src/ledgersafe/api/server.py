@@ -1,0 +1,56 @@
+"""Running the API: uvicorn on a socket, until it is told to stop."""
+
+import asyncio
+import socket
+
+import structlog
+import uvicorn
+
+from ledgersafe.api.app import make_app
+from ledgersafe.bootstrap import Runtime
+
+_GRACE_SECONDS = 4
+_log = structlog.get_logger()
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class OpenToTheWorld(Exception):
+    """Authentication is off on an address that others reach."""
+
+
+def serve(runtime: Runtime, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; what has queued is committed and answered first.
+
+    Raises OpenToTheWorld, and OSError where the port cannot be had.
+    """
+    if runtime.settings.auth == "off":
+        if host not in _LOOPBACK:
+            raise OpenToTheWorld(f"LEDGERSAFE_AUTH=off is for loopback addresses only, not for {host}.")
+        _log.warning("authentication_is_off", host=host, meaning="everybody on this machine may do everything")
+    listening = _listen(host, port)
+    config = uvicorn.Config(
+        make_app(runtime),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=4096,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    _log.info("serving", host=host, port=port)
+    server = uvicorn.Server(config)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listening]))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    listening.listen(4096)
+    return listening

@@ -1,0 +1,294 @@
+"""The shapes of requests and answers, for validation and for the OpenAPI document."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ledgersafe.tenants.rules import Scope
+
+
+class Shape(BaseModel):
+    """Read from dataclasses as well as from JSON."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str = Field(examples=["urn:ledgersafe:reason:UNAUTHENTICATED"])
+    title: str
+    status: int
+    detail: str
+    reason_code: str
+    request_id: str
+
+
+class FaultShape(Shape):
+    """One thing wrong with an event. `path` is a JSON Pointer."""
+
+    reason_code: str
+    path: str
+    message: str
+
+
+class EventAnswer(Shape):
+    """What became of one event."""
+
+    tenant_id: str
+    idempotency_key: str
+    raw_id: UUID
+    result: Literal["processed", "duplicate", "quarantined", "ignored"]
+    exception_id: UUID | None
+    reason_code: str | None
+    first_seen_at: datetime
+    links: dict[str, str]
+    superseded: bool | None = None
+    details: list[FaultShape] | None = None
+    warnings: list[str] | None = None
+
+
+class BatchItem(Shape):
+    """What became of one item of a batch; `status` is what it would have been answered alone."""
+
+    index: int
+    status: int
+    result: Literal["processed", "duplicate", "quarantined", "ignored", "refused"]
+    raw_id: UUID | None
+    reason_code: str | None
+    exception_id: UUID | None
+    detail: str | None = None
+    superseded: bool | None = None
+    details: list[FaultShape] | None = None
+
+
+class BatchAnswer(Shape):
+    """One result an item, in order."""
+
+    results: list[BatchItem]
+
+
+class ScoutAnswer(Shape):
+    """The answer of the Scout door."""
+
+    ok: bool
+    id: str | None = None
+    duplicateDetected: bool | None = None  # noqa: N815 - its documented name
+    quarantined: bool | None = None
+    ignored: bool | None = None
+    exception_id: UUID | None = None
+    reason_code: str | None = None
+    message: str | None = None
+    error: str | None = None
+
+
+class IdempotencyCounts(Shape):
+    """Keys by status."""
+
+    processed: int
+    quarantined: int
+    ignored: int
+
+
+class HealthCounts(Shape):
+    """Sums over the tenants that the credential may see."""
+
+    events_raw: int
+    exceptions_open: int
+    idempotency: IdempotencyCounts
+
+
+class TenantHealth(HealthCounts):
+    """The counts of one tenant."""
+
+    tenant_id: str
+
+
+class HealthAnswer(Shape):
+    """Counts are there only with a credential."""
+
+    status: Literal["ok", "unavailable"]
+    db: Literal["up", "down"]
+    db_time: datetime | None = None
+    version: str
+    counts: HealthCounts | None = None
+    tenants: list[TenantHealth] | None = None
+
+
+class ArrivalShape(Shape):
+    """One arrival; `payload_json` is its body as it was received, parsed."""
+
+    raw_id: UUID
+    received_at: datetime
+    door: str
+    event_type: str | None
+    store_id: str | None
+    source_system: str | None
+    occurred_at: datetime | None
+    txn_id: str | None
+    key_id: str | None
+    payload_hash: str
+    body_sha256: str
+    payload_json: Any
+
+
+class PayloadShape(Shape):
+    """One distinct payload of a key, and what was decided of it."""
+
+    raw_id: UUID
+    fingerprint: str
+    decision: str
+
+
+class KeyShape(Shape):
+    """The state of a key."""
+
+    status: Literal["processed", "quarantined", "ignored"]
+    arrivals: int
+    first_seen_at: datetime
+    first_raw_id: UUID
+    waiting_to_post: bool
+
+
+class ExceptionShape(Shape):
+    """One parked event."""
+
+    tenant_id: str
+    exception_id: UUID
+    idempotency_key: str
+    status: Literal["open", "resolved", "ignored"]
+    reason_code: str
+    details: list[FaultShape]
+    first_raw_id: UUID
+    last_raw_id: UUID
+    arrivals: int
+    store_id: str | None
+    source_system: str | None
+    event_type: str | None
+    amount: str | None
+    currency: str | None
+    opened_at: datetime
+    last_arrival_at: datetime
+    assigned_to: str | None
+    replay_attempts: int
+    resolved_at: datetime | None
+
+
+class AuditShape(Shape):
+    """One decision."""
+
+    audit_id: UUID
+    occurred_at: datetime
+    actor: str
+    action: str
+    object_type: str
+    object_id: str
+    before_json: Any
+    after_json: Any
+    notes: str | None
+
+
+class TraceAnswer(Shape):
+    """Everything that happened to one event."""
+
+    tenant_id: str
+    event_id: str
+    key: KeyShape
+    arrivals: list[ArrivalShape]
+    payloads: list[PayloadShape]
+    exceptions: list[ExceptionShape]
+    audit: list[AuditShape]
+    transactions: list[Any]
+    entries: list[Any]
+    gold: list[Any]
+
+
+class ExceptionPage(Shape):
+    """`next` is the cursor of the next page, or null at the end."""
+
+    items: list[ExceptionShape]
+    next: str | None
+
+
+class Difference(Shape):
+    """A place where the first and the last payload differ; a missing side is null."""
+
+    path: str
+    first: Any
+    last: Any
+
+
+class ExceptionAnswer(Shape):
+    """One exception, with every payload of its key."""
+
+    exception: ExceptionShape
+    raw_event: ArrivalShape
+    events_processed: list[Any]
+    first_raw_event: ArrivalShape
+    last_raw_event: ArrivalShape
+    payloads: list[PayloadShape]
+    diff: list[Difference]
+
+
+class KeyWish(BaseModel):
+    """The API key that somebody wants. `tenant_ids` left out or null serves all tenants."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str = Field(min_length=1, max_length=200)
+    tenant_ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
+    scopes: list[Scope] = Field(min_length=1)
+    expires_at: datetime | None = None
+
+
+class ApiKeyShape(Shape):
+    """An API key, without its secret."""
+
+    key_id: str
+    label: str
+    tenant_ids: list[str] | None
+    scopes: list[str]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class MadeKeyAnswer(Shape):
+    """A key just made; `token` is shown this once."""
+
+    token: str
+    key: ApiKeyShape
+
+
+class KeyList(Shape):
+    """API keys."""
+
+    items: list[ApiKeyShape]
+
+
+class CheckShape(Shape):
+    """Two numbers that must be equal."""
+
+    name: str
+    ok: bool
+    left: int
+    right: int
+    details: str
+
+
+class TenantChecksShape(Shape):
+    """The checks of one tenant."""
+
+    tenant_id: str
+    checks: list[CheckShape]
+
+
+class VerifyAnswer(Shape):
+    """`ok` only if every check of every tenant is."""
+
+    ok: bool
+    tenants: list[TenantChecksShape]

@@ -1,0 +1,81 @@
+"""The statements of schema audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.rows import TenantCount
+from ledgersafe.db.sql import Statements
+from ledgersafe.kernel.ids import new_id
+
+SQL = Statements(__package__ or "")
+
+SYSTEM = "system"
+"""The actor of what Ledgersafe decides by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One decision. `before`, `after`: JSON-ready facts of the object, None where there are none."""
+
+    tenant_id: str
+    occurred_at: datetime
+    actor: str
+    action: str
+    object_type: str
+    object_id: str
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A row of audit.audit_log."""
+
+    audit_id: UUID
+    occurred_at: datetime
+    actor: str
+    action: str
+    object_type: str
+    object_id: str
+    before_json: Any
+    after_json: Any
+    notes: str | None
+
+
+def insert(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Record decisions."""
+    parameters = {
+        "tenant_ids": [entry.tenant_id for entry in entries],
+        "audit_ids": [new_id() for _ in entries],
+        "occurred_at": [entry.occurred_at for entry in entries],
+        "actors": [entry.actor for entry in entries],
+        "actions": [entry.action for entry in entries],
+        "object_types": [entry.object_type for entry in entries],
+        "object_ids": [entry.object_id for entry in entries],
+        "before": [_json(entry.before) for entry in entries],
+        "after": [_json(entry.after) for entry in entries],
+        "notes": [entry.notes for entry in entries],
+    }
+    tx.execute(SQL["insert"], parameters)
+
+
+def of_objects(tx: Tx, tenant_id: str, object_type: str, object_ids: Sequence[str]) -> Rows[StoredEntry]:
+    """What was decided of these objects, oldest first."""
+    parameters = {"tenant_id": tenant_id, "object_type": object_type, "object_ids": object_ids}
+    return tx.query(StoredEntry, SQL["of_objects"], parameters)
+
+
+def count_of_action(tx: Tx, action: str, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many decisions of a kind each tenant (or one) has."""
+    return tx.query(TenantCount, SQL["count_of_action"], {"action": action, "tenant_id": tenant_id})
+
+
+def _json(facts: dict[str, Any] | None) -> str | None:
+    return None if facts is None else orjson.dumps(facts, default=str).decode()

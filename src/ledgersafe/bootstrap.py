@@ -1,0 +1,102 @@
+"""The one place that reads Settings and makes real things of them."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+import structlog
+
+from ledgersafe.db.database import Database
+from ledgersafe.db.embedded import EmbeddedUrls, connection_of
+from ledgersafe.kernel.clock import Clock, SystemClock
+from ledgersafe.settings import Settings
+
+APPLICATION_ROLE = "ledgersafe_app"
+
+
+class NoDatabase(Exception):
+    """Nothing says where the database is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a process works with."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
+
+
+def runtime() -> Runtime:
+    """The parts, acting as the application's role. Raises NoDatabase."""
+    chosen = settings()
+    return Runtime(chosen, open_database(chosen), SystemClock())
+
+
+def owner_runtime() -> Runtime:
+    """The parts, acting as the owner of the schema: for commands that an administrator runs. Raises NoDatabase."""
+    chosen = settings()
+    database = Database(owner_url(chosen), size=2, statement_timeout=chosen.statement_timeout_seconds)
+    return Runtime(chosen, database, SystemClock())
+
+
+def open_database(chosen: Settings) -> Database:
+    """The database, acting as the application's role. Raises NoDatabase."""
+    return Database(
+        app_url(chosen),
+        size=chosen.pool_size,
+        role=APPLICATION_ROLE,
+        statement_timeout=chosen.statement_timeout_seconds,
+    )
+
+
+def app_url(chosen: Settings) -> str:
+    """Where the application connects: LEDGERSAFE_DATABASE_URL, or the embedded Postgres. Raises NoDatabase."""
+    if chosen.database_url is not None:
+        return chosen.database_url.get_secret_value()
+    return _embedded(chosen).app
+
+
+def owner_url(chosen: Settings) -> str:
+    """Where migrations connect. Raises NoDatabase."""
+    url = chosen.owner_database_url or chosen.database_url
+    return url.get_secret_value() if url is not None else _embedded(chosen).owner
+
+
+def _embedded(chosen: Settings) -> EmbeddedUrls:
+    urls = connection_of(chosen.data)
+    if urls is None:
+        raise NoDatabase(
+            f"There is no database: LEDGERSAFE_DATABASE_URL is not set, and {chosen.data} holds no embedded Postgres. "
+            "Start one with `ledgersafe up`, or say where it is with LEDGERSAFE_DATA."
+        )
+    return urls
+
+
+def configure_logging(chosen: Settings) -> None:
+    """Structured log lines on stderr: JSON, or text on a terminal. No payloads, no secrets."""
+    as_text = chosen.log_format == "text" or (chosen.log_format == "auto" and sys.stderr.isatty())
+    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[chosen.log_level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,142 @@
+"""The statements of schema bronze."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.rows import TenantCount
+from ledgersafe.db.sql import Statements
+from ledgersafe.kernel.canonical import CANONICALISATION_VERSION
+
+SQL = Statements(__package__ or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A row of bronze.events_raw, as it is written. Columns are None where the event had no usable value."""
+
+    raw_id: str
+    received_at: datetime
+    door: str
+    event_id: str
+    event_type: str | None
+    store_id: str | None
+    source_system: str | None
+    schema_version: str | None
+    occurred_at: datetime | None
+    source_event_id: str | None
+    txn_id: str | None
+    payload_hash: bytes
+    body: bytes
+    ce_headers: str | None
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRaw:
+    """A row of bronze.events_raw, as it is read."""
+
+    raw_id: UUID
+    received_at: datetime
+    door: str
+    event_id: str
+    event_type: str | None
+    store_id: str | None
+    source_system: str | None
+    schema_version: str | None
+    occurred_at: datetime | None
+    source_event_id: str | None
+    txn_id: str | None
+    payload_hash: bytes
+    body: bytes
+    body_sha256: bytes
+    ce_headers: Any
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row of bronze.rejected. `body`: at most its first 64 KiB; `body_bytes`: its whole size, where known."""
+
+    tenant_id: str
+    rejected_id: str
+    received_at: datetime
+    door: str
+    key_id: str | None
+    reason_code: str
+    detail: str
+    body: bytes
+    body_bytes: int | None
+
+
+def insert_arrivals(tx: Tx, tenant_id: str, rows: Sequence[Raw]) -> None:
+    """Keep the arrivals of one tenant."""
+    tx.execute(
+        SQL["insert_arrivals"],
+        {
+            "tenant_id": tenant_id,
+            "canonical_version": CANONICALISATION_VERSION,
+            "raw_ids": [row.raw_id for row in rows],
+            "received_at": [row.received_at for row in rows],
+            "doors": [row.door for row in rows],
+            "event_ids": [row.event_id for row in rows],
+            "event_types": [row.event_type for row in rows],
+            "store_ids": [row.store_id for row in rows],
+            "source_systems": [row.source_system for row in rows],
+            "schema_versions": [row.schema_version for row in rows],
+            "occurred_at": [row.occurred_at for row in rows],
+            "source_event_ids": [row.source_event_id for row in rows],
+            "txn_ids": [row.txn_id for row in rows],
+            "payload_hashes": [row.payload_hash for row in rows],
+            "bodies": [row.body for row in rows],
+            "ce_headers": [row.ce_headers for row in rows],
+            "key_ids": [row.key_id for row in rows],
+        },
+    )
+
+
+def insert_batch(tx: Tx, tenant_id: str, batch_id: str, raw_ids: Sequence[str]) -> None:
+    """Note which arrivals this transaction commits."""
+    tx.execute(SQL["insert_batch"], {"tenant_id": tenant_id, "batch_id": batch_id, "raw_ids": raw_ids})
+
+
+def insert_rejected(tx: Tx, rows: Sequence[Rejected]) -> None:
+    """Keep bodies that were refused at the door."""
+    tx.execute(
+        SQL["insert_rejected"],
+        {
+            "tenant_ids": [row.tenant_id for row in rows],
+            "rejected_ids": [row.rejected_id for row in rows],
+            "received_at": [row.received_at for row in rows],
+            "doors": [row.door for row in rows],
+            "key_ids": [row.key_id for row in rows],
+            "reason_codes": [row.reason_code for row in rows],
+            "details": [row.detail for row in rows],
+            "bodies": [row.body for row in rows],
+            "body_bytes": [row.body_bytes for row in rows],
+        },
+    )
+
+
+def arrivals_by_id(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[StoredRaw]:
+    """These arrivals, in the order of their ids."""
+    return tx.query(StoredRaw, SQL["arrivals_by_id"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
+
+
+def count_arrivals(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many arrivals each tenant (or one) has."""
+    return tx.query(TenantCount, SQL["count_arrivals"], {"tenant_id": tenant_id})
+
+
+def ensure_partition(tx: Tx, suffix: str, lower_id: UUID, upper_id: UUID) -> bool:
+    """Make the partition of a month (suffix YYYYMM), if it is not there. Returns whether it was made."""
+    parameters = {"suffix": suffix, "lower_id": lower_id, "upper_id": upper_id}
+    return tx.scalars(bool, SQL["ensure_partition"], parameters).one()
+
+
+def db_time(tx: Tx) -> Rows[datetime]:
+    """The database's own clock."""
+    return tx.scalars(datetime, SQL["db_time"])

@@ -1,0 +1,27 @@
+"""`ledgersafe serve`: the API alone, on a database that is there."""
+
+from typing import Annotated
+
+import typer
+
+from ledgersafe.api.server import OpenToTheWorld
+from ledgersafe.api.server import serve as run_server
+from ledgersafe.bootstrap import configure_logging, runtime
+from ledgersafe.cli.client import CliError
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the API until SIGTERM. Start as many as you like on one database, each on a port of its own."""
+    parts = runtime()
+    configure_logging(parts.settings)
+    try:
+        run_server(parts, host, port)
+    except OpenToTheWorld as error:
+        raise CliError(str(error)) from None
+    except OSError as error:
+        raise CliError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    finally:
+        parts.close()

@@ -1,0 +1,66 @@
+"""`ledgersafe trace EVENT_ID`: everything that happened to one event, from its first arrival to the books."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+
+from ledgersafe.cli.client import connection_of, read_answer
+from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, out, plain, print_answer, record
+
+_CHAIN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("arrivals", "Arrivals", ("received_at", "raw_id", "door", "payload_hash", "fingerprint", "decision", "key_id")),
+    ("payloads", "Payloads", ("fingerprint", "payload_hash", "decision", "raw_id")),
+    (
+        "exceptions",
+        "Exceptions",
+        ("exception_id", "status", "reason_code", "opened_at", "assigned_to", "resolution_action", "resolved_at"),
+    ),
+    ("audit", "Audit", ("occurred_at", "actor", "action", "object_type", "object_id", "notes")),
+    (
+        "transactions",
+        "Transactions",
+        ("type", "revision", "txn_id", "books_date", "currency", "total"),
+    ),
+    ("entries", "Ledger entries", ("posted_at", "kind", "revision", "books_date", "currency", "accounts", "amounts")),
+    ("gold", "Gold rows touched", ()),
+)
+"""The steps of the chain, in order: the answer's member, its title, and the columns shown where they are there."""
+
+_HASHES = ("payload_hash", "fingerprint", "body_sha256")
+
+
+def trace(
+    ctx: typer.Context,
+    event_id: Annotated[str, typer.Argument(help="The event's event_id, its idempotency key.")],
+    tenant: Annotated[str | None, typer.Option(help="The tenant; needed where the API key serves several.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened to an event: arrivals, gate, exceptions, decisions, transaction, ledger, gold."""
+    with connection_of(ctx).client() as client:
+        response = client.get_raw(f"/v1/events/{quote(event_id, safe='')}", {"tenant_id": tenant})
+        answer = members_of(read_answer(response))
+    if as_json:
+        print_answer(response.content)
+    else:
+        show(answer, out())
+
+
+def show(answer: Mapping[str, Any], console: Console) -> None:
+    """The chain for people; steps that the event has not reached are named in one line."""
+    key = members_of(answer.get("key"))
+    heading = {"tenant_id": answer.get("tenant_id"), "event_id": answer.get("event_id")}
+    console.print(record("Event", heading | key))
+    missing: list[str] = []
+    for name, title, columns in _CHAIN:
+        items = items_of(answer.get(name))
+        if items:
+            console.print()
+            console.print(listing(f"{title} ({len(items):,})", items, columns, _HASHES))
+        else:
+            missing.append(title.lower())
+    if missing:
+        console.print()
+        console.print(plain(f"None yet: {', '.join(missing)}.", style="dim"))

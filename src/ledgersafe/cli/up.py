@@ -1,0 +1,95 @@
+"""`ledgersafe up`: everything on one machine, from nothing: Postgres, the API, the worker."""
+
+import os
+import socket
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from ledgersafe.bootstrap import configure_logging, open_database, owner_url, settings
+from ledgersafe.cli.client import CliError
+from ledgersafe.cli.supervisor import Child, Supervisor
+from ledgersafe.db.embedded import EmbeddedPostgres
+from ledgersafe.db.migrate import migrate
+from ledgersafe.kernel.clock import SystemClock
+from ledgersafe.pipeline.keys import OWNER, Wish, create_key, is_alive
+from ledgersafe.pipeline.partition import make_partitions
+from ledgersafe.settings import Settings
+from ledgersafe.tenants.rules import SCOPES
+
+_HOST = "127.0.0.1"
+_log = structlog.get_logger()
+
+
+def up(
+    data: Annotated[Path | None, typer.Option(help="Folder of the database. [default: LEDGERSAFE_DATA]")] = None,
+    port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1.", min=1, max=65535)] = 8000,
+    key_file: Annotated[Path | None, typer.Option(help="Where the development key goes. [default: DATA/key]")] = None,
+    worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker.")] = True,
+    console: Annotated[bool, typer.Option("--console/--no-console", help="Run the console, once there is one.")] = True,
+) -> None:
+    """Start Postgres, the API and the worker; Ctrl-C or SIGTERM ends them all. The same folder goes on where it was."""
+    del console
+    folder = (data or settings().data).absolute()
+    chosen = settings().model_copy(update={"data": folder})
+    configure_logging(chosen)
+    _check_port(port)
+    token_file = key_file or folder / "key"
+    postgres = EmbeddedPostgres(folder, version=chosen.postgres_version) if chosen.database_url is None else None
+    environment = {"LEDGERSAFE_DATA": str(folder)}
+    children = [Child("api", _command("serve", "--host", _HOST, "--port", str(port)), environment)]
+    if worker:
+        children.append(Child("worker", _command("work"), environment))
+    supervisor = Supervisor(
+        children,
+        postgres,
+        prepare=lambda _: _prepare(chosen, token_file),
+        started=lambda: _log.info("up", url=f"http://{_HOST}:{port}", data=str(folder), key_file=str(token_file)),
+    )
+    raise typer.Exit(supervisor.run())
+
+
+def _command(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "ledgersafe", *arguments)
+
+
+def _prepare(chosen: Settings, token_file: Path) -> None:
+    """What must be there before the first request: the schema, this month's partition, the development key."""
+    clock = SystemClock()
+    applied = migrate(owner_url(chosen), clock.now())
+    if applied:
+        _log.info("migrated", applied=[migration.name for migration in applied])
+    with closing(open_database(chosen)) as database:
+        make_partitions(database, clock.now())
+        token = token_file.read_text(encoding="ascii").strip() if token_file.exists() else ""
+        if not is_alive(database, token, clock.now()):
+            wish = Wish("development key", None, SCOPES)
+            _write_secret(token_file, create_key(database, wish, OWNER, clock.now()).token)
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    """Write it whole or not at all, readable by this user only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        os.fchmod(handle, 0o600)
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(handle)
+    fresh.replace(path)
+
+
+def _check_port(port: int) -> None:
+    """Tell at once, and not from a child that dies again and again, that the port is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            message = f"Port {port} on {_HOST} cannot be had: {error.strerror}. Choose another with --port."
+            raise CliError(message) from None

@@ -1,0 +1,131 @@
+"""What events with goods and money on them have in common: lines, tenders, totals, and how these must agree.
+
+    amount       = qty × unit_price − discount                                                          (a line)
+    total_amount = Σ amount − discount_amount + (0 if tax_included else tax_amount) + rounding_amount   (the event)
+
+A difference of up to one minor unit a line is rounding. More, up to TOLERANCE of the total, is accepted with a warning
+and posted as totals difference; beyond it the event is parked. Tenders less change are the total, exactly.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+
+from ledgersafe.contracts.envelope import Envelope, Name
+from ledgersafe.kernel.errors import Fault
+from ledgersafe.kernel.money import Amount
+from ledgersafe.kernel.reasons import NEGATIVE_AMOUNT, TENDERS_MISMATCH, TOTALS_MISMATCH
+
+TOLERANCE = Decimal("0.01")
+ZERO = Decimal(0)
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """One line of a receipt. Amounts are in the event's currency, without its tax unless tax_included."""
+
+    sku: Name
+    qty: Amount
+    amount: Amount
+    line_no: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    name: str | None = None
+    brand: str | None = None
+    category: str | None = None
+    gtin: str | None = None
+    unit_price: Amount | None = None
+    discount: Amount | None = None
+    tax: Amount | None = None
+    tax_rate: Amount | None = None
+    original_line_no: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+
+
+class Tender(msgspec.Struct, kw_only=True):
+    """One means of payment: what was handed over, and what was given back of it."""
+
+    type: Name
+    amount: Amount
+    change: Amount | None = None
+
+
+class ItemisedEvent(Envelope, kw_only=True):
+    """An event with lines and a total."""
+
+    line_items: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=10_000)]
+    total_amount: Amount
+    discount_amount: Amount | None = None
+    tax_amount: Amount | None = None
+    tax_included: bool = False
+    rounding_amount: Amount | None = None
+    tenders: list[Tender] | None = None
+    payment_method: Name | None = None
+    original_txn_id: Name | None = None
+    original_store_id: Name | None = None
+
+
+def nothing_negative(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
+    """Where the type gives the direction, no quantity and no amount carries a sign (rounding may)."""
+    del minor_unit
+    yield from _negatives(event, ("total_amount", "discount_amount", "tax_amount"), "")
+    for index, line in enumerate(event.line_items):
+        if line.qty < 0 or line.amount < 0 or line.unit_price is not None or line.discount or line.tax:
+            yield from _negatives(line, ("qty", "amount", "unit_price", "discount", "tax"), f"/line_items/{index}")
+    for index, tender in enumerate(event.tenders or ()):
+        yield from _negatives(tender, ("amount", "change"), f"/tenders/{index}")
+
+
+def totals_add_up(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
+    """Each line, the tax and the total are what their parts make, within rounding or the tolerance."""
+    for index, line in enumerate(event.line_items):
+        if line.unit_price is not None:
+            expected = line.qty * line.unit_price - (line.discount or ZERO)
+            if _beyond(line.amount - expected, minor_unit, expected):
+                message = f"amount is {line.amount}, but qty × unit_price − discount is {expected}"
+                yield Fault(TOTALS_MISMATCH, f"/line_items/{index}/amount", message)
+    line_tax = _sum(line.tax for line in event.line_items)
+    taxed = event.tax_amount is not None and any(line.tax is not None for line in event.line_items)
+    if taxed and _beyond((event.tax_amount or ZERO) - line_tax, minor_unit * len(event.line_items), line_tax):
+        yield Fault(TOTALS_MISMATCH, "/tax_amount", f"tax_amount is {event.tax_amount}, the lines' tax {line_tax}")
+    expected = expected_total(event)
+    if _beyond(event.total_amount - expected, minor_unit * len(event.line_items), expected):
+        message = f"total_amount is {event.total_amount}, but the lines, discount, tax and rounding make {expected}"
+        yield Fault(TOTALS_MISMATCH, "/total_amount", message)
+
+
+def tenders_pay_the_total(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
+    """Where tenders are listed, they less the change are the total, exactly."""
+    del minor_unit
+    if event.tenders:
+        paid = _sum(tender.amount for tender in event.tenders) - _sum(tender.change for tender in event.tenders)
+        if paid != event.total_amount:
+            message = f"the tenders less change are {paid}, total_amount is {event.total_amount}"
+            yield Fault(TENDERS_MISMATCH, "/tenders", message)
+
+
+def expected_total(event: ItemisedEvent) -> Decimal:
+    """What the parts of an event make, in its currency."""
+    total = _sum(line.amount for line in event.line_items) - (event.discount_amount or ZERO)
+    if not event.tax_included:
+        total += event.tax_amount if event.tax_amount is not None else _sum(line.tax for line in event.line_items)
+    return total + (event.rounding_amount or ZERO)
+
+
+def totals_difference(event: ItemisedEvent, minor_unit: Decimal) -> Decimal:
+    """What is left of the difference after rounding: zero, or the amount to warn of and to post apart."""
+    difference = event.total_amount - expected_total(event)
+    return difference if abs(difference) > minor_unit * len(event.line_items) else ZERO
+
+
+def _beyond(difference: Decimal, rounding: Decimal, base: Decimal) -> bool:
+    return bool(difference) and abs(difference) > rounding and abs(difference) > TOLERANCE * abs(base)
+
+
+def _negatives(holder: msgspec.Struct, names: Iterable[str], path: str) -> Iterator[Fault]:
+    for name in names:
+        value: Decimal | None = getattr(holder, name)
+        if value is not None and value < 0:
+            yield Fault(NEGATIVE_AMOUNT, f"{path}/{name}", f"{name} is {value}, and must not be negative here")
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
+    return sum((amount for amount in amounts if amount), start=ZERO)

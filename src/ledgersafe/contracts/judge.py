@@ -1,0 +1,164 @@
+"""Whether an event keeps its contract: every fault found, and the columns that can be read from it all the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from ledgersafe.contracts.envelope import Envelope, read_special
+from ledgersafe.contracts.event_type import EventType
+from ledgersafe.contracts.events import event_types
+from ledgersafe.contracts.explain import MOST_FAULTS, structural_faults
+from ledgersafe.contracts.items import ItemisedEvent, totals_difference
+from ledgersafe.kernel import reasons
+from ledgersafe.kernel.errors import Fault
+from ledgersafe.kernel.money import is_currency, minor_unit, parse_amount
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = ("event_type", "store_id", "source_system", "schema_version", "occurred_at", "source_event_id", "txn_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What is known beforehand of an event's tenant and store, and the time.
+
+    `default_currency`: for events that name none; None where neither store nor tenant has one.
+    `simulated_welcome`: whether the tenant's books are made up.
+    `latest`: events that occurred after this instant lie in the future.
+    """
+
+    default_currency: str | None
+    simulated_welcome: bool
+    latest: datetime
+
+    @classmethod
+    def at(cls, now: datetime, *, currency: str | None, simulated: bool, future_seconds: float) -> "Expectations":
+        """The expectations at an instant."""
+        return cls(currency, simulated, now + timedelta(seconds=future_seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The envelope's fields that are stored as columns; None where the event has no usable value."""
+
+    event_type: str | None
+    store_id: str | None
+    source_system: str | None
+    schema_version: str | None
+    occurred_at: datetime | None
+    source_event_id: str | None
+    txn_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`faults` empty: valid. `warnings`: accepted all the same. `amount`, `currency`: what is at stake, where known."""
+
+    columns: Columns
+    faults: tuple[Fault, ...]
+    warnings: tuple[str, ...]
+    amount: Decimal | None
+    currency: str | None
+
+
+def judge(event: dict[str, Any], *, exact: bool, expectations: Expectations) -> Verdict:
+    """Judge a mapped event. `exact` is False where one of its JSON numbers is held by no double."""
+    contract = event_types().get(event.get("event_type", "")) if isinstance(event.get("event_type"), str) else None
+    if contract is not None and exact:
+        try:
+            typed: Any = msgspec.convert(event, contract.shape, dec_hook=read_special)
+        except msgspec.ValidationError:
+            pass
+        else:
+            return _judge_well_formed(typed, contract, expectations)
+    return _judge_malformed(event, contract, exact=exact, expectations=expectations)
+
+
+def _judge_well_formed(event: Any, contract: EventType, expectations: Expectations) -> Verdict:
+    faults = list(_envelope_faults(event, contract, expectations))
+    currency: str | None = event.currency or expectations.default_currency
+    unit = minor_unit(currency) if currency is not None and is_currency(currency) else Decimal("0.01")
+    for check in contract.checks:
+        faults.extend(check(event, unit))
+    columns = Columns(
+        event.event_type,
+        event.store_id,
+        event.source_system,
+        event.schema_version,
+        event.occurred_at if event.occurred_at >= EARLIEST else None,
+        event.source_event_id,
+        event.txn_id,
+    )
+    warnings: tuple[str, ...] = ()
+    if not faults and isinstance(event, ItemisedEvent) and (difference := totals_difference(event, unit)):
+        warnings = (f"total_amount differs by {difference} from what its parts make",)
+    return Verdict(columns, tuple(faults[:MOST_FAULTS]), warnings, event.total_amount, currency)
+
+
+def _envelope_faults(event: Envelope, contract: EventType, expectations: Expectations) -> Iterator[Fault]:
+    if event.schema_version != contract.schema_version:
+        message = f"schema_version is {event.schema_version!r}, known is {contract.schema_version!r}"
+        yield Fault(reasons.UNSUPPORTED_SCHEMA_VERSION, "/schema_version", message)
+    if event.occurred_at < EARLIEST:
+        yield Fault(reasons.CONTRACT_VIOLATION, "/occurred_at", "lies before 1970")
+    if event.occurred_at > expectations.latest:
+        message = f"{event.occurred_at.isoformat()} lies in the future"
+        yield Fault(reasons.FUTURE_EVENT_TIME, "/occurred_at", message)
+    currency = event.currency or expectations.default_currency
+    if currency is None:
+        message = "the event names no currency, and neither its store nor its tenant has one"
+        yield Fault(reasons.CURRENCY_MISSING, "/currency", message)
+    elif not is_currency(currency):
+        yield Fault(reasons.CURRENCY_UNKNOWN, "/currency", f"{currency!r} is not an ISO 4217 code")
+    if event.simulated and not expectations.simulated_welcome:
+        message = f"the event is simulated, tenant {event.tenant_id!r} keeps real books"
+        yield Fault(reasons.SUSPECTED_TEST_DATA, "/simulated", message)
+
+
+def _judge_malformed(
+    event: dict[str, Any], contract: EventType | None, *, exact: bool, expectations: Expectations
+) -> Verdict:
+    faults: list[Fault] = []
+    if not exact:
+        message = "a JSON number is held by no double: send it as a string"
+        faults.append(Fault(reasons.NUMBER_NOT_EXACT, "", message))
+    if contract is None and isinstance(event.get("event_type"), str):
+        message = f"{event['event_type'][:100]!r} is none of {', '.join(sorted(event_types()))}"
+        faults.append(Fault(reasons.UNKNOWN_EVENT_TYPE, "/event_type", message))
+    shape = contract.shape if contract is not None else Envelope
+    faults.extend(islice(structural_faults(event, shape), MOST_FAULTS))
+    readable = _readable(event)
+    envelope = msgspec.convert(_PLACEHOLDERS | readable, Envelope, dec_hook=read_special)
+    if contract is not None and len(readable.keys() & _PLACEHOLDERS.keys()) == len(_PLACEHOLDERS):
+        faults.extend(_envelope_faults(envelope, contract, expectations))
+    occurred_at = envelope.occurred_at if "occurred_at" in readable and envelope.occurred_at >= EARLIEST else None
+    columns: dict[str, Any] = {name: readable.get(name) for name in _COLUMNS} | {"occurred_at": occurred_at}
+    currency = readable.get("currency") or expectations.default_currency
+    return Verdict(Columns(**columns), tuple(faults), (), _amount_of(event), currency)
+
+
+_PLACEHOLDERS: dict[str, Any] = {
+    name: "1970-01-01T00:00:00Z" if name == "occurred_at" else "-"
+    for name in (field.name for field in msgspec.structs.fields(Envelope) if field.required)
+}
+
+
+def _readable(event: dict[str, Any]) -> dict[str, Any]:
+    """The members of the envelope that are well-formed by themselves."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(Envelope)}
+    return {
+        name: value
+        for name, value in event.items()
+        if name in fields and next(structural_faults(value, fields[name]), None) is None
+    }
+
+
+def _amount_of(event: dict[str, Any]) -> Decimal | None:
+    try:
+        return parse_amount(event.get("total_amount"))
+    except ValueError:
+        return None

@@ -1,0 +1,2 @@
+-- Everything that Ledgersafe made in a database, gone: for development. `ledgersafe db reset` asks first.
+DROP SCHEMA IF EXISTS tenants, bronze, gate, quarantine, audit, jobs, ops CASCADE;

@@ -1,0 +1,119 @@
+-- name: claim_keys
+-- Why: of any number of first arrivals racing for a key, exactly one row goes in; keys come sorted, so nobody deadlocks.
+INSERT INTO gate.keys (tenant_id, idempotency_key, raw_id, fingerprint, status, decision, first_seen_at)
+SELECT %(tenant_id)s, a.idempotency_key, a.raw_id, a.fingerprint,
+       CASE WHEN a.valid THEN 'processed' ELSE 'quarantined' END, CASE WHEN a.valid THEN 'accepted' ELSE 'open' END,
+       a.first_seen_at
+FROM unnest(%(keys)s::text[], %(raw_ids)s::uuid[], %(fingerprints)s::bytea[], %(valid)s::boolean[],
+            %(first_seen_at)s::timestamptz[])
+  AS a (idempotency_key, raw_id, fingerprint, valid, first_seen_at)
+ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
+RETURNING idempotency_key
+
+-- name: lock_keys
+-- Why: a separate statement after the claim, so that it sees the winner of a race; sorted, so nobody deadlocks.
+SELECT idempotency_key, raw_id, fingerprint, status, decision, arrivals, first_seen_at
+FROM gate.keys
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
+ORDER BY idempotency_key
+FOR UPDATE
+
+-- name: other_payloads
+-- Why: what was decided of every further payload answers its retries.
+SELECT idempotency_key, fingerprint, raw_id, decision
+FROM gate.other_payloads
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
+
+-- name: claim_source_events
+-- Why: a source's own event id is taken only by a key that this very arrival has just claimed; sorted as above.
+INSERT INTO gate.source_events (tenant_id, source_system, source_event_id, idempotency_key)
+SELECT %(tenant_id)s, a.source_system, a.source_event_id, k.idempotency_key
+FROM unnest(%(source_systems)s::text[], %(source_event_ids)s::text[], %(keys)s::text[], %(raw_ids)s::uuid[])
+       AS a (source_system, source_event_id, idempotency_key, raw_id)
+JOIN gate.keys k ON k.tenant_id = %(tenant_id)s AND k.idempotency_key = a.idempotency_key AND k.raw_id = a.raw_id
+ON CONFLICT (tenant_id, source_system, source_event_id) DO NOTHING
+
+-- name: source_owners
+-- Why: a separate statement after the claim, so that it sees who won.
+SELECT s.source_system, s.source_event_id, s.idempotency_key
+FROM unnest(%(source_systems)s::text[], %(source_event_ids)s::text[]) AS a (source_system, source_event_id)
+JOIN gate.source_events s
+  ON s.tenant_id = %(tenant_id)s AND s.source_system = a.source_system AND s.source_event_id = a.source_event_id
+
+-- name: update_keys
+-- Why: counts the arrivals after the first, and notes what they changed.
+UPDATE gate.keys k
+SET arrivals = k.arrivals + a.more, status = a.status, decision = a.decision
+FROM unnest(%(keys)s::text[], %(more)s::bigint[], %(statuses)s::text[], %(decisions)s::text[])
+  AS a (idempotency_key, more, status, decision)
+WHERE k.tenant_id = %(tenant_id)s AND k.idempotency_key = a.idempotency_key
+
+-- name: insert_other_payloads
+-- Why: every distinct payload of a key is remembered, so that a decision already made is never asked again.
+INSERT INTO gate.other_payloads (tenant_id, idempotency_key, fingerprint, raw_id, decision)
+SELECT %(tenant_id)s, a.idempotency_key, a.fingerprint, a.raw_id, 'open'
+FROM unnest(%(keys)s::text[], %(fingerprints)s::bytea[], %(raw_ids)s::uuid[]) AS a (idempotency_key, fingerprint, raw_id)
+
+-- name: insert_later_arrivals
+-- Why: a trace finds every retry of a key without an index on bronze.
+INSERT INTO gate.later_arrivals (tenant_id, idempotency_key, raw_id)
+SELECT %(tenant_id)s, a.idempotency_key, a.raw_id
+FROM unnest(%(keys)s::text[], %(raw_ids)s::uuid[]) AS a (idempotency_key, raw_id)
+
+-- name: insert_to_post
+-- Why: promote claims its work by state, never by "greater than the last id".
+INSERT INTO gate.to_post (tenant_id, raw_id, idempotency_key)
+SELECT %(tenant_id)s, a.raw_id, a.idempotency_key
+FROM unnest(%(raw_ids)s::uuid[], %(keys)s::text[]) AS a (raw_id, idempotency_key)
+
+-- name: add_to_counters
+-- Why: health answers from a few rows at any number of events; each process has a row of its own to add to.
+INSERT INTO gate.counters AS c (tenant_id, slot, events_raw, processed, quarantined, ignored, exceptions_open)
+VALUES (%(tenant_id)s, %(slot)s, %(events_raw)s, %(processed)s, %(quarantined)s, %(ignored)s, %(exceptions_open)s)
+ON CONFLICT (tenant_id, slot) DO UPDATE
+SET events_raw = c.events_raw + excluded.events_raw, processed = c.processed + excluded.processed,
+    quarantined = c.quarantined + excluded.quarantined, ignored = c.ignored + excluded.ignored,
+    exceptions_open = c.exceptions_open + excluded.exceptions_open
+
+-- name: counters
+-- Why: health shows the tenants that the credential may see.
+SELECT tenant_id, sum(events_raw)::bigint AS events_raw, sum(processed)::bigint AS processed,
+       sum(quarantined)::bigint AS quarantined, sum(ignored)::bigint AS ignored,
+       sum(exceptions_open)::bigint AS exceptions_open
+FROM gate.counters
+WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
+GROUP BY tenant_id
+ORDER BY tenant_id
+
+-- name: key
+-- Why: the trace of one key begins here.
+SELECT idempotency_key, raw_id, fingerprint, status, decision, arrivals, first_seen_at
+FROM gate.keys
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(key)s
+
+-- name: later_arrivals
+-- Why: the retries of one key.
+SELECT raw_id
+FROM gate.later_arrivals
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(key)s
+ORDER BY raw_id
+LIMIT %(most)s
+
+-- name: is_waiting_to_post
+-- Why: a trace tells whether promote has yet to post the key.
+SELECT EXISTS (
+  SELECT FROM gate.to_post
+  WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
+)
+
+-- name: count_keys
+-- Why: the truth that the counters are held against.
+SELECT tenant_id, coalesce(sum(arrivals), 0)::bigint AS events_raw,
+       count(*) FILTER (WHERE status = 'processed') AS processed,
+       count(*) FILTER (WHERE status = 'quarantined') AS quarantined,
+       count(*) FILTER (WHERE status = 'ignored') AS ignored,
+       count(*) FILTER (WHERE status = 'quarantined') AS exceptions_open
+FROM gate.keys
+WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+GROUP BY tenant_id
+ORDER BY tenant_id

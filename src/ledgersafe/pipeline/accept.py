@@ -1,0 +1,373 @@
+"""accept: every arrival is kept and answered once. One transaction for whatever has queued; durable before the answer.
+
+A batch is written tenant by tenant and key by key in sorted order, so that any number of processes may receive the same
+keys at once without a deadlock, and exactly one of them gets `processed`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Literal
+
+import orjson
+
+from ledgersafe.audit import store as audit
+from ledgersafe.bronze import store as bronze
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.gate import rules
+from ledgersafe.gate import store as gate
+from ledgersafe.gate.rules import Answer, Decision, Status
+from ledgersafe.kernel.errors import Fault
+from ledgersafe.kernel.ids import new_id
+from ledgersafe.kernel.reasons import (
+    ALREADY_QUARANTINED,
+    DUPLICATE_SOURCE_EVENT_ID,
+    IDEMPOTENCY_CONFLICT,
+    IGNORED_BY_OPERATOR,
+    Reason,
+)
+from ledgersafe.pipeline.arrival import Arrival
+from ledgersafe.quarantine import store as quarantine
+from ledgersafe.tenants import store as tenants
+
+Result = Literal["processed", "duplicate", "quarantined", "ignored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one arrival; `status` is its HTTP status. `first_raw_id`: the arrival that its key began with."""
+
+    tenant_id: str
+    event_id: str
+    raw_id: str
+    first_raw_id: str
+    first_seen_at: datetime
+    status: int
+    result: Result
+    reason: Reason | None = None
+    exception_id: str | None = None
+    superseded: bool = False
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Key:
+    """A key of this batch, as it is in memory while the batch is decided."""
+
+    idempotency_key: str
+    first_raw_id: str
+    first_fingerprint: bytes
+    first_seen_at: datetime
+    status: Status
+    known: dict[bytes, Decision]
+    exception_id: str | None = None
+    is_new: bool = True
+    more: int = 0
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class _Writes:
+    """What one tenant's part of a batch adds, gathered while deciding, written in one go."""
+
+    other_payloads: list[tuple[str, bytes, str]] = field(default_factory=list[tuple[str, bytes, str]])
+    later_arrivals: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    to_post: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    opened: dict[str, quarantine.NewException] = field(default_factory=dict[str, quarantine.NewException])
+    joined: dict[str, quarantine.Joined] = field(default_factory=dict[str, quarantine.Joined])
+    audited: list[audit.Entry] = field(default_factory=list[audit.Entry])
+
+
+def accept(
+    database: Database, arrivals: Sequence[Arrival], *, slot: int, rejected: Sequence[bronze.Rejected] = ()
+) -> list[Outcome]:
+    """Keep every arrival and decide on it, in one durable transaction; outcomes in the order of the arrivals.
+
+    `slot`: this writer's row of the counters. `rejected`: refused bodies to keep along with them.
+    Raises DatabaseUnavailable or TryAgain (nothing was decided), StatementRefused (one of them cannot be stored).
+    """
+    outcomes: list[Outcome | None] = [None] * len(arrivals)
+    by_tenant = sorted(range(len(arrivals)), key=lambda index: arrivals[index].tenant_id)
+    with database.transaction() as tx:
+        for tenant_id, indexes in groupby(by_tenant, key=lambda index: arrivals[index].tenant_id):
+            positions = list(indexes)
+            decided = _accept_of_tenant(tx, tenant_id, [arrivals[index] for index in positions], slot)
+            for index, outcome in zip(positions, decided, strict=True):
+                outcomes[index] = outcome
+        if rejected:
+            bronze.insert_rejected(tx, rejected)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _accept_of_tenant(tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], slot: int) -> list[Outcome]:
+    raw_ids = [new_id() for _ in arrivals]
+    if any(not arrival.tenant_is_known for arrival in arrivals):
+        tenants.ensure_tenant(tx, tenant_id, arrivals[0].received_at, "first event")
+    bronze.insert_arrivals(tx, tenant_id, [_raw(*pair) for pair in zip(arrivals, raw_ids, strict=True)])
+    bronze.insert_batch(tx, tenant_id, new_id(), raw_ids)
+    keys, faults = _claim(tx, tenant_id, arrivals, raw_ids)
+    before: dict[str, Status] = {name: key.status for name, key in keys.items() if not key.is_new}
+    writes = _Writes()
+    outcomes = [
+        _decide(keys[arrival.event_id], arrival, raw_id, faults.get(raw_id, arrival.faults), writes)
+        for arrival, raw_id in zip(arrivals, raw_ids, strict=True)
+    ]
+    _write(tx, tenant_id, keys.values(), writes)
+    gate.add_to_counters(tx, slot, _change(tenant_id, len(arrivals), keys, before, len(writes.opened)))
+    return outcomes
+
+
+def _claim(
+    tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], raw_ids: Sequence[str]
+) -> tuple[dict[str, _Key], dict[str, tuple[Fault, ...]]]:
+    """Own or lock every key of the batch. Also returns, by raw_id, the faults of first arrivals found on the way."""
+    firsts: dict[str, tuple[Arrival, str]] = {}
+    for arrival, raw_id in zip(arrivals, raw_ids, strict=True):
+        firsts.setdefault(arrival.event_id, (arrival, raw_id))
+    names = sorted(firsts)
+    claims = [
+        gate.Claim(name, raw_id, arrival.fingerprint, not arrival.faults, arrival.received_at)
+        for name, (arrival, raw_id) in ((name, firsts[name]) for name in names)
+    ]
+    claimed = gate.claim_keys(tx, tenant_id, claims)
+    sourced, owners = _source_events(firsts), None
+    if sourced:
+        gate.claim_source_events(tx, tenant_id, sourced, [firsts[event.idempotency_key][1] for event in sourced])
+        owners = gate.source_owners(tx, tenant_id, sourced)
+    new = set(claimed.all())
+    keys = {claim.idempotency_key: _new_key(claim) for claim in claims if claim.idempotency_key in new}
+    faults = _taken_source_events(sourced, owners.all(), keys) if owners is not None else {}
+    if len(new) < len(names):
+        keys |= _lock(tx, tenant_id, [name for name in names if name not in new])
+    return keys, faults
+
+
+def _source_events(firsts: dict[str, tuple[Arrival, str]]) -> list[gate.SourceEvent]:
+    """The sources' own event ids of valid first arrivals, sorted; of one id the earlier arrival stays first."""
+    found = [
+        gate.SourceEvent(arrival.columns.source_system, arrival.columns.source_event_id, name)
+        for name, (arrival, _) in firsts.items()
+        if arrival.columns.source_system is not None
+        and arrival.columns.source_event_id is not None
+        and not arrival.faults
+    ]
+    return sorted(found, key=lambda event: (event.source_system, event.source_event_id))
+
+
+def _taken_source_events(
+    sourced: Sequence[gate.SourceEvent], owners: Sequence[gate.SourceEvent], keys: dict[str, _Key]
+) -> dict[str, tuple[Fault, ...]]:
+    """By raw_id, the fault of each new key whose source event id another key carries already."""
+    owner_of = {(owner.source_system, owner.source_event_id): owner.idempotency_key for owner in owners}
+    faults: dict[str, tuple[Fault, ...]] = {}
+    for event in sourced:
+        owner = owner_of.get((event.source_system, event.source_event_id))
+        if event.idempotency_key in keys and owner != event.idempotency_key:
+            message = f"event {owner!r} already carries source_event_id {event.source_event_id!r}"
+            fault = Fault(DUPLICATE_SOURCE_EVENT_ID, "/source_event_id", message)
+            faults[keys[event.idempotency_key].first_raw_id] = (fault,)
+    return faults
+
+
+def _new_key(claim: gate.Claim) -> _Key:
+    return _Key(
+        claim.idempotency_key, claim.raw_id, claim.fingerprint, claim.first_seen_at, status="processed", known={}
+    )
+
+
+def _lock(tx: Tx, tenant_id: str, names: Sequence[str]) -> dict[str, _Key]:
+    """Keys seen before, locked until the commit, with what was decided of their payloads."""
+    locked = gate.lock_keys(tx, tenant_id, names)
+    others = gate.other_payloads(tx, tenant_id, names)
+    opened = quarantine.open_of_keys(tx, tenant_id, names)
+    keys = {
+        row.idempotency_key: _Key(
+            row.idempotency_key,
+            str(row.raw_id),
+            row.fingerprint,
+            row.first_seen_at,
+            status=row.status,
+            known={row.fingerprint: row.decision},
+            is_new=False,
+        )
+        for row in locked.all()
+    }
+    for payload in others.all():
+        keys[payload.idempotency_key].known[payload.fingerprint] = payload.decision
+    for exception in opened.all():
+        keys[exception.idempotency_key].exception_id = str(exception.exception_id)
+    return keys
+
+
+def _decide(key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...], writes: _Writes) -> Outcome:
+    """Decide on one arrival, in memory; what it writes is gathered."""
+    given = rules.answer(key.known or None, arrival.fingerprint, valid=not faults)
+    if key.known or not key.is_new:
+        key.more += 1
+        writes.later_arrivals.append((key.idempotency_key, raw_id))
+    if given is Answer.CONFLICT:
+        writes.other_payloads.append((key.idempotency_key, arrival.fingerprint, raw_id))
+        message = "the key arrived before with another payload; an operator decides which one counts"
+        faults = (Fault(IDEMPOTENCY_CONFLICT, "", message), *faults)
+    if given in (Answer.PROCESSED, Answer.PARKED, Answer.CONFLICT):
+        key.known[arrival.fingerprint] = rules.decision_after(given)
+        status = rules.status_after(given, key.status)
+        key.changed |= status != key.status or given is not Answer.PROCESSED
+        key.status = status
+    if given is Answer.PROCESSED:
+        writes.to_post.append((key.idempotency_key, raw_id))
+    if given in (Answer.PARKED, Answer.CONFLICT, Answer.ALREADY_HELD):
+        _hold(key, arrival, raw_id, faults, writes, is_new_payload=given is not Answer.ALREADY_HELD)
+    return _outcome(key, arrival, raw_id, given, faults)
+
+
+def _hold(
+    key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...], writes: _Writes, *, is_new_payload: bool
+) -> None:
+    """Open the key's exception, or join the one that is open."""
+    if key.exception_id is None:
+        key.exception_id = new_id()
+        opened = _new_exception(key, arrival, raw_id, faults)
+        writes.opened[key.exception_id] = opened
+        writes.audited.append(_opened(arrival, opened, raw_id))
+        return
+    waiting = writes.opened.get(key.exception_id) or writes.joined.get(key.exception_id)
+    if waiting is None:
+        waiting = quarantine.Joined(key.exception_id, None, 0, arrival.received_at)
+        writes.joined[key.exception_id] = waiting
+    if isinstance(waiting, quarantine.Joined):
+        waiting.more += 1
+    else:
+        waiting.arrivals += 1
+    waiting.last_arrival_at = arrival.received_at
+    if is_new_payload:
+        waiting.last_raw_id = raw_id
+        writes.audited.append(_audit(arrival, "exception.payload_added", key.exception_id, {"raw_id": raw_id}))
+
+
+def _new_exception(key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...]) -> quarantine.NewException:
+    return quarantine.NewException(
+        exception_id=key.exception_id or "",
+        idempotency_key=key.idempotency_key,
+        reason_code=faults[0].reason.code,
+        details=orjson.dumps([fault.as_json() for fault in faults]).decode(),
+        first_raw_id=key.first_raw_id,
+        last_raw_id=raw_id,
+        arrivals=1,
+        store_id=arrival.columns.store_id,
+        source_system=arrival.columns.source_system,
+        event_type=arrival.columns.event_type,
+        amount=arrival.amount,
+        currency=arrival.currency,
+        opened_at=arrival.received_at,
+        last_arrival_at=arrival.received_at,
+    )
+
+
+def _opened(arrival: Arrival, opened: quarantine.NewException, raw_id: str) -> audit.Entry:
+    facts = {"event_id": arrival.event_id, "reason_code": opened.reason_code, "raw_id": raw_id}
+    return _audit(arrival, "exception.opened", opened.exception_id, facts)
+
+
+def _audit(arrival: Arrival, action: str, exception_id: str, after: dict[str, str]) -> audit.Entry:
+    return audit.Entry(
+        arrival.tenant_id, arrival.received_at, audit.SYSTEM, action, "exception", exception_id, after=after
+    )
+
+
+_RESULTS: dict[Answer, tuple[int, Result, Reason | None]] = {
+    Answer.PROCESSED: (201, "processed", None),
+    Answer.DUPLICATE: (200, "duplicate", None),
+    Answer.SUPERSEDED: (200, "duplicate", None),
+    Answer.IGNORED: (200, "ignored", IGNORED_BY_OPERATOR),
+    Answer.PARKED: (202, "quarantined", None),
+    Answer.CONFLICT: (202, "quarantined", IDEMPOTENCY_CONFLICT),
+    Answer.ALREADY_HELD: (202, "quarantined", ALREADY_QUARANTINED),
+}
+
+
+def _outcome(key: _Key, arrival: Arrival, raw_id: str, given: Answer, faults: tuple[Fault, ...]) -> Outcome:
+    status, result, reason = _RESULTS[given]
+    held = result == "quarantined"
+    return Outcome(
+        tenant_id=arrival.tenant_id,
+        event_id=arrival.event_id,
+        raw_id=raw_id,
+        first_raw_id=key.first_raw_id,
+        first_seen_at=key.first_seen_at,
+        status=status,
+        result=result,
+        reason=faults[0].reason if given is Answer.PARKED else reason,
+        exception_id=key.exception_id if held else None,
+        superseded=given is Answer.SUPERSEDED,
+        faults=faults if held else (),
+        warnings=arrival.warnings,
+    )
+
+
+def _write(tx: Tx, tenant_id: str, keys: Iterable[_Key], writes: _Writes) -> None:
+    """Write what was decided; the rows of the keys are locked since the claim."""
+    updates = [
+        gate.KeyUpdate(key.idempotency_key, key.more, key.status, key.known[key.first_fingerprint])
+        for key in keys
+        if key.more or key.changed
+    ]
+    if updates:
+        gate.update_keys(tx, tenant_id, updates)
+    if writes.other_payloads:
+        gate.insert_other_payloads(tx, tenant_id, *_columns(writes.other_payloads))
+    if writes.later_arrivals:
+        gate.insert_later_arrivals(tx, tenant_id, *_columns(writes.later_arrivals))
+    if writes.to_post:
+        gate.insert_to_post(tx, tenant_id, *_columns(writes.to_post))
+    if writes.opened:
+        quarantine.open_exceptions(tx, tenant_id, list(writes.opened.values()))
+    if writes.joined:
+        quarantine.join_exceptions(tx, tenant_id, list(writes.joined.values()))
+    if writes.audited:
+        audit.insert(tx, writes.audited)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:
+    """Rows turned into columns."""
+    return (list(column) for column in zip(*rows, strict=True))
+
+
+def _change(
+    tenant_id: str, arrivals: int, keys: dict[str, _Key], before: Mapping[str, Status], opened: int
+) -> gate.Counts:
+    """What the batch adds to the tenant's counters."""
+    by_status: Counter[Status] = Counter(key.status for key in keys.values())
+    by_status.subtract(before.values())
+    return gate.Counts(
+        tenant_id,
+        events_raw=arrivals,
+        processed=by_status["processed"],
+        quarantined=by_status["quarantined"],
+        ignored=by_status["ignored"],
+        exceptions_open=opened,
+    )
+
+
+def _raw(arrival: Arrival, raw_id: str) -> bronze.Raw:
+    columns = arrival.columns
+    return bronze.Raw(
+        raw_id=raw_id,
+        received_at=arrival.received_at,
+        door=arrival.door,
+        event_id=arrival.event_id,
+        event_type=columns.event_type,
+        store_id=columns.store_id,
+        source_system=columns.source_system,
+        schema_version=columns.schema_version,
+        occurred_at=columns.occurred_at,
+        source_event_id=columns.source_event_id,
+        txn_id=columns.txn_id,
+        payload_hash=arrival.fingerprint,
+        body=arrival.body,
+        ce_headers=arrival.ce_headers,
+        key_id=arrival.key_id,
+    )

@@ -1,0 +1,128 @@
+"""Reading an arrival: from bytes at a door to an event that is mapped, fingerprinted and judged. No database in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from ledgersafe.contracts.doors import map_event
+from ledgersafe.contracts.envelope import is_usable_id
+from ledgersafe.contracts.identity import fingerprint
+from ledgersafe.contracts.judge import Columns, Expectations, judge
+from ledgersafe.kernel.canonical import Document, read_json
+from ledgersafe.kernel.errors import Fault, RequestRefused
+from ledgersafe.kernel.reasons import FOREIGN_TENANT, UNUSABLE_EVENT_ID, UNUSABLE_TENANT_ID
+from ledgersafe.tenants.rules import Credential
+from ledgersafe.tenants.store import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One event as received and as judged, ready to be accepted. `ce_headers`: JSON text, of binary CloudEvents."""
+
+    tenant_id: str
+    event_id: str
+    door: str
+    body: bytes
+    received_at: datetime
+    fingerprint: bytes
+    columns: Columns
+    faults: tuple[Fault, ...]
+    warnings: tuple[str, ...]
+    amount: Decimal | None
+    currency: str | None
+    ce_headers: str | None
+    key_id: str | None
+    tenant_is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What an arrival's bytes come in: the door, the credential, the time, the ce-* headers of a binary CloudEvent."""
+
+    door: str
+    credential: Credential
+    received_at: datetime
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """An arrival that has been read and belongs to a tenant, but is not judged yet."""
+
+    parcel: Parcel
+    body: bytes
+    event: dict[str, Any]
+    tenant_id: str
+    event_id: str
+    document: Document
+
+
+def read(parcel: Parcel, body: bytes, default_tenant: str = "") -> Mapped:
+    """Parse and map one event. Raises RequestRefused: no JSON, no event, no usable ids, a foreign tenant.
+
+    `default_tenant`: whose event it is at a door whose shape names no tenant.
+    """
+    document = read_json(body)
+    event = map_event(parcel.door, document, parcel.headers or {}, default_tenant)
+    tenant_id, event_id = event.get("tenant_id"), event.get("event_id")
+    if not isinstance(tenant_id, str) or not is_usable_id(tenant_id) or tenant_id.startswith("_"):
+        raise RequestRefused(UNUSABLE_TENANT_ID, _unusable("tenant_id", tenant_id))
+    if not isinstance(event_id, str) or not is_usable_id(event_id):
+        raise RequestRefused(UNUSABLE_EVENT_ID, _unusable("event_id", event_id))
+    if not parcel.credential.may_use(tenant_id):
+        raise RequestRefused(FOREIGN_TENANT, f"This API key does not serve tenant {tenant_id!r}.")
+    return Mapped(parcel, body, event, tenant_id, event_id, document)
+
+
+def judged(mapped: Mapped, tenant: Tenant | None, future_seconds: float) -> Arrival:
+    """Judge a mapped event by what is known of its tenant (None: nothing yet). `future_seconds`: allowed clock skew."""
+    event, parcel = mapped.event, mapped.parcel
+    expectations = Expectations.at(
+        parcel.received_at,
+        currency=_default_currency(tenant, event.get("store_id")),
+        simulated=tenant is not None and tenant.simulated,
+        future_seconds=future_seconds,
+    )
+    volatile = _volatile_fields(tenant, event.get("source_system"))
+    verdict = judge(event, exact=mapped.document.canonical is not None, expectations=expectations)
+    return Arrival(
+        tenant_id=mapped.tenant_id,
+        event_id=mapped.event_id,
+        door=parcel.door,
+        body=mapped.body,
+        received_at=parcel.received_at,
+        fingerprint=fingerprint(event, mapped.document, volatile),
+        columns=verdict.columns,
+        faults=verdict.faults,
+        warnings=verdict.warnings,
+        amount=verdict.amount,
+        currency=verdict.currency,
+        ce_headers=orjson.dumps(dict(parcel.headers)).decode() if parcel.headers else None,
+        key_id=parcel.credential.key_id,
+        tenant_is_known=tenant is not None,
+    )
+
+
+def _default_currency(tenant: Tenant | None, store_id: object) -> str | None:
+    if tenant is None:
+        return None
+    if isinstance(store_id, str) and store_id in tenant.store_currencies:
+        return tenant.store_currencies[store_id]
+    return tenant.currency
+
+
+def _volatile_fields(tenant: Tenant | None, source_system: object) -> list[str]:
+    if tenant is None or not isinstance(source_system, str):
+        return []
+    return tenant.volatile_fields.get(source_system, [])
+
+
+def _unusable(name: str, value: object) -> str:
+    if value is None:
+        return f"{name} is missing. It must be a string of 1 to 255 characters, without control characters."
+    shown = repr(value)[:80]
+    return f"{name} is {shown}. It must be a string of 1 to 255 characters, without control characters."

@@ -1,0 +1,83 @@
+"""trace: what happened to this event? The whole chain of one key, read in one snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ledgersafe.audit import store as audit
+from ledgersafe.bronze import store as bronze
+from ledgersafe.db.database import Database
+from ledgersafe.gate import store as gate
+from ledgersafe.quarantine import store as quarantine
+
+MOST_ARRIVALS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One key from arrival to decision. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`."""
+
+    tenant_id: str
+    key: gate.Key
+    arrivals: list[bronze.StoredRaw]
+    payloads: list[gate.Payload]
+    exceptions: list[quarantine.ExceptionRow]
+    audit: list[audit.StoredEntry]
+    waiting_to_post: bool
+
+
+def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
+    """The chain of one key, or None where the tenant never sent it."""
+    with database.snapshot() as tx:
+        key = gate.key(tx, tenant_id, event_id).first()
+        if key is None:
+            return None
+        later = gate.later_arrivals(tx, tenant_id, event_id, MOST_ARRIVALS - 1).all()
+        arrivals = bronze.arrivals_by_id(tx, tenant_id, [key.raw_id, *later])
+        others = gate.other_payloads(tx, tenant_id, [event_id])
+        exceptions = quarantine.exceptions_of_key(tx, tenant_id, event_id).all()
+        decisions = audit.of_objects(tx, tenant_id, "exception", [str(row.exception_id) for row in exceptions])
+        payloads = [first_payload(key), *others.all()]
+        waiting = gate.is_waiting_to_post(tx, tenant_id, [payload.raw_id for payload in payloads])
+        return Trace(tenant_id, key, arrivals.all(), payloads, exceptions, decisions.all(), waiting.one())
+
+
+def first_payload(key: gate.Key) -> gate.Payload:
+    """The payload that stands in the key's own row."""
+    return gate.Payload(key.idempotency_key, key.fingerprint, key.raw_id, key.decision)
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionDetail:
+    """One exception with every payload of its key; `arrivals` holds the arrival that brought each."""
+
+    exception: quarantine.ExceptionRow
+    key: gate.Key
+    payloads: list[gate.Payload]
+    arrivals: dict[UUID, bronze.StoredRaw]
+
+
+def exception_detail(
+    database: Database, tenant_ids: Sequence[str] | None, exception_id: UUID
+) -> ExceptionDetail | None:
+    """One exception of these tenants, or None."""
+    with database.snapshot() as tx:
+        row = quarantine.exception(tx, tenant_ids, exception_id).first()
+        if row is None:
+            return None
+        key = gate.key(tx, row.tenant_id, row.idempotency_key).one()
+        payloads = [first_payload(key), *gate.other_payloads(tx, row.tenant_id, [row.idempotency_key]).all()]
+        arrivals = bronze.arrivals_by_id(tx, row.tenant_id, [payload.raw_id for payload in payloads]).all()
+        return ExceptionDetail(row, key, payloads, {arrival.raw_id: arrival for arrival in arrivals})
+
+
+def exception_page(database: Database, chosen: quarantine.Filter, most: int) -> list[quarantine.ExceptionRow]:
+    """One page of exceptions, oldest first."""
+    with database.snapshot() as tx:
+        return quarantine.page(tx, chosen, most).all()
+
+
+def payload_json(arrival: bronze.StoredRaw) -> Any:
+    """The arrival's body as JSON text; it was valid JSON when it was accepted."""
+    return arrival.body.decode()

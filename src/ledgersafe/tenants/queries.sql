@@ -1,0 +1,49 @@
+-- name: ensure_tenant
+-- Why: an all-tenants key creates an unknown tenant by its first event.
+INSERT INTO tenants.tenants (tenant_id, created_at, created_by)
+VALUES (%(tenant_id)s, %(created_at)s, %(created_by)s)
+ON CONFLICT (tenant_id) DO NOTHING
+
+-- name: tenants
+-- Why: what the contract needs to know of a tenant, read once and kept for a moment.
+SELECT t.tenant_id, t.currency, t.simulated,
+       coalesce((SELECT json_object_agg(s.store_id, s.currency) FROM tenants.stores s
+                 WHERE s.tenant_id = t.tenant_id AND s.currency IS NOT NULL), '{}') AS store_currencies,
+       coalesce((SELECT json_object_agg(s.source_system, s.volatile_fields) FROM tenants.sources s
+                 WHERE s.tenant_id = t.tenant_id), '{}') AS volatile_fields
+FROM tenants.tenants t
+WHERE t.tenant_id = ANY(%(tenant_ids)s::text[])
+
+-- name: api_keys
+-- Why: the credentials in use, re-read every moment, so that a revoked one ends soon.
+SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at
+FROM tenants.api_keys
+WHERE key_id = ANY(%(key_ids)s::text[])
+
+-- name: all_api_keys
+-- Why: the list that an administrator sees: keys whose tenants all are his.
+SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at
+FROM tenants.api_keys
+WHERE %(tenant_ids)s::text[] IS NULL OR tenant_ids <@ %(tenant_ids)s::text[]
+ORDER BY created_at, key_id
+
+-- name: insert_api_key
+-- Why: only the hash of the secret is stored.
+INSERT INTO tenants.api_keys (key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at)
+VALUES (%(key_id)s, %(secret_sha256)s, %(label)s, %(tenant_ids)s::text[], %(scopes)s::text[], %(created_at)s,
+        %(created_by)s, %(expires_at)s)
+
+-- name: revoke_api_key
+-- Why: a second revocation changes nothing, and tells so by returning no row.
+UPDATE tenants.api_keys
+SET revoked_at = %(revoked_at)s
+WHERE key_id = %(key_id)s AND revoked_at IS NULL
+  AND (%(tenant_ids)s::text[] IS NULL OR tenant_ids <@ %(tenant_ids)s::text[])
+RETURNING key_id
+
+-- name: note_use
+-- Why: batched, so that using a key costs no write of its own.
+UPDATE tenants.api_keys k
+SET last_used_at = a.last_used_at
+FROM unnest(%(key_ids)s::text[], %(last_used_at)s::timestamptz[]) AS a (key_id, last_used_at)
+WHERE k.key_id = a.key_id AND (k.last_used_at IS NULL OR k.last_used_at < a.last_used_at)

@@ -1,0 +1,1 @@
+"""The style guide as tests that fail and name the fix."""
