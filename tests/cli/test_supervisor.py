@@ -130,17 +130,17 @@ def up(tmp_path) -> Iterator[Callable[..., Up]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_everything(up, number):
     one = up("parent")
-    assert one.is_started("first", "second", "parent")
+    assert one.is_started("first", "second", "parent"), one.said()
     assert eventually(lambda: len(one.lives("parent")) == 2)
     assert one.ends(number) < 3
-    assert one.process.returncode == 0
+    assert one.process.returncode == 0, one.said()
     assert one.remains() == []
     assert not is_alive(one.lives("parent")[1]), "the child's own child"
 
 
 def test_a_dead_child_is_started_again_and_its_neighbour_is_left_alone(up):
     one = up()
-    assert one.is_started("first", "second")
+    assert one.is_started("first", "second"), one.said()
     for life in range(1, 3):
         os.kill(one.lives("first")[-1], signal.SIGKILL)
         assert eventually(lambda life=life: len(one.lives("first")) == life + 1)
@@ -151,16 +151,16 @@ def test_a_dead_child_is_started_again_and_its_neighbour_is_left_alone(up):
 
 def test_a_child_that_does_not_listen_is_killed_in_time(up):
     one = up("deaf")
-    assert one.is_started("deaf")
+    assert one.is_started("deaf"), one.said()
     assert 3.5 < one.ends() < 10
-    assert one.process.returncode == 0
+    assert one.process.returncode == 0, one.said()
     assert one.remains() == []
     assert "deaf" in one.said()
 
 
 def test_postgres_is_started_again_and_the_children_carry_on(up):
     one = up("postgres")
-    assert one.is_started("first", "second")
+    assert one.is_started("first", "second"), one.said()
     assert (one.folder / "prepared").read_text() == "with"
     server = one.postmaster()
     os.kill(server, signal.SIGKILL)
@@ -169,14 +169,14 @@ def test_postgres_is_started_again_and_the_children_carry_on(up):
     assert [len(one.lives(name)) for name in ("first", "second")] == [1, 1]
     assert is_alive(one.lives("first")[0])
     assert one.ends() < 10
-    assert one.process.returncode == 0
+    assert one.process.returncode == 0, one.said()
     assert one.remains() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's death on Linux only")
 def test_a_killed_supervisor_leaves_nothing(up):
     one = up("postgres")
-    assert one.is_started("first", "second")
+    assert one.is_started("first", "second"), one.said()
     server = one.postmaster()
     one.ends(signal.SIGKILL)
     assert eventually(lambda: not is_alive(server) and one.remains() == [], 10), one.remains()
@@ -196,7 +196,7 @@ def test_a_signal_while_preparing_ends_it(up):
     one = up("postgres", "slow")
     assert eventually((one.folder / "prepared").exists)
     assert one.ends() < 10
-    assert one.process.returncode == 0
+    assert one.process.returncode == 0, one.said()
     assert one.remains() == []
     assert not one.lives("first")
 

@@ -269,6 +269,18 @@ def test_programs_that_the_user_cannot_reach_are_copied_once(folder, monkeypatch
         rmtree(copies)
 
 
+def test_mode_bits_tell_what_the_user_can_reach(tmp_path):
+    file = tmp_path / "file"
+    file.touch(0o644)
+    status = file.stat()
+    owner, stranger = Account(status.st_uid, status.st_gid, None), Account(status.st_uid + 1, status.st_gid + 1, None)
+    tmp_path.chmod(0o700)
+    assert owner.can_read(file)
+    assert not stranger.can_read(file)
+    assert stranger.can_read(Path("/etc/passwd"))
+    assert not stranger.can_read(tmp_path / "missing")
+
+
 @only_root
 def test_an_ordinary_user_runs_it_too():
     nobody = pwd.getpwnam("nobody")
@@ -444,7 +456,7 @@ def test_an_abandoned_start_leaves_nothing_and_can_be_made_again(tmp_path, momen
     server = EmbeddedPostgres(tmp_path)
     with pytest.raises(StartAbandoned):
         server.start(lambda: next(asked) >= moments)
-    assert not [p for p in processes._all_processes() if str(tmp_path) in p.command]
+    assert not [p for p in processes.all_processes() if str(tmp_path) in p.command]
     with running(tmp_path) as (_, urls):
         assert ask(urls.app, "SELECT 1") == 1
 

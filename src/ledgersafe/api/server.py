@@ -37,6 +37,7 @@ def serve(runtime: Runtime, host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         backlog=4096,
         timeout_graceful_shutdown=_GRACE_SECONDS,

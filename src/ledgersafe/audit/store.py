@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import TenantCount
 from ledgersafe.db.sql import Statements
@@ -52,16 +53,16 @@ class StoredEntry:
 def insert(tx: Tx, entries: Sequence[Entry]) -> None:
     """Record decisions."""
     parameters = {
-        "tenant_ids": [entry.tenant_id for entry in entries],
-        "audit_ids": [new_id() for _ in entries],
-        "occurred_at": [entry.occurred_at for entry in entries],
-        "actors": [entry.actor for entry in entries],
-        "actions": [entry.action for entry in entries],
-        "object_types": [entry.object_type for entry in entries],
-        "object_ids": [entry.object_id for entry in entries],
-        "before": [_json(entry.before) for entry in entries],
-        "after": [_json(entry.after) for entry in entries],
-        "notes": [entry.notes for entry in entries],
+        "tenant_ids": arrays.texts([entry.tenant_id for entry in entries]),
+        "audit_ids": arrays.ids(new_id() for _ in entries),
+        "occurred_at": arrays.instants(entry.occurred_at for entry in entries),
+        "actors": arrays.texts([entry.actor for entry in entries]),
+        "actions": arrays.texts([entry.action for entry in entries]),
+        "object_types": arrays.texts([entry.object_type for entry in entries]),
+        "object_ids": arrays.texts([entry.object_id for entry in entries]),
+        "before": arrays.texts([_json(entry.before) for entry in entries]),
+        "after": arrays.texts([_json(entry.after) for entry in entries]),
+        "notes": arrays.texts([entry.notes for entry in entries]),
     }
     tx.execute(SQL["insert"], parameters)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import TenantCount
 from ledgersafe.db.sql import Statements
@@ -79,28 +80,28 @@ def insert_arrivals(tx: Tx, tenant_id: str, rows: Sequence[Raw]) -> None:
         {
             "tenant_id": tenant_id,
             "canonical_version": CANONICALISATION_VERSION,
-            "raw_ids": [row.raw_id for row in rows],
-            "received_at": [row.received_at for row in rows],
-            "doors": [row.door for row in rows],
-            "event_ids": [row.event_id for row in rows],
-            "event_types": [row.event_type for row in rows],
-            "store_ids": [row.store_id for row in rows],
-            "source_systems": [row.source_system for row in rows],
-            "schema_versions": [row.schema_version for row in rows],
-            "occurred_at": [row.occurred_at for row in rows],
-            "source_event_ids": [row.source_event_id for row in rows],
-            "txn_ids": [row.txn_id for row in rows],
-            "payload_hashes": [row.payload_hash for row in rows],
-            "bodies": [row.body for row in rows],
-            "ce_headers": [row.ce_headers for row in rows],
-            "key_ids": [row.key_id for row in rows],
+            "raw_ids": arrays.ids(row.raw_id for row in rows),
+            "received_at": arrays.instants(row.received_at for row in rows),
+            "doors": arrays.texts([row.door for row in rows]),
+            "event_ids": arrays.texts([row.event_id for row in rows]),
+            "event_types": arrays.texts([row.event_type for row in rows]),
+            "store_ids": arrays.texts([row.store_id for row in rows]),
+            "source_systems": arrays.texts([row.source_system for row in rows]),
+            "schema_versions": arrays.texts([row.schema_version for row in rows]),
+            "occurred_at": arrays.instants(row.occurred_at for row in rows),
+            "source_event_ids": arrays.texts([row.source_event_id for row in rows]),
+            "txn_ids": arrays.texts([row.txn_id for row in rows]),
+            "payload_hashes": arrays.byteas([row.payload_hash for row in rows]),
+            "bodies": arrays.byteas([row.body for row in rows]),
+            "ce_headers": arrays.texts([row.ce_headers for row in rows]),
+            "key_ids": arrays.texts([row.key_id for row in rows]),
         },
     )
 
 
 def insert_batch(tx: Tx, tenant_id: str, batch_id: str, raw_ids: Sequence[str]) -> None:
     """Note which arrivals this transaction commits."""
-    tx.execute(SQL["insert_batch"], {"tenant_id": tenant_id, "batch_id": batch_id, "raw_ids": raw_ids})
+    tx.execute(SQL["insert_batch"], {"tenant_id": tenant_id, "batch_id": batch_id, "raw_ids": arrays.ids(raw_ids)})
 
 
 def insert_rejected(tx: Tx, rows: Sequence[Rejected]) -> None:
@@ -108,15 +109,15 @@ def insert_rejected(tx: Tx, rows: Sequence[Rejected]) -> None:
     tx.execute(
         SQL["insert_rejected"],
         {
-            "tenant_ids": [row.tenant_id for row in rows],
-            "rejected_ids": [row.rejected_id for row in rows],
-            "received_at": [row.received_at for row in rows],
-            "doors": [row.door for row in rows],
-            "key_ids": [row.key_id for row in rows],
-            "reason_codes": [row.reason_code for row in rows],
-            "details": [row.detail for row in rows],
-            "bodies": [row.body for row in rows],
-            "body_bytes": [row.body_bytes for row in rows],
+            "tenant_ids": arrays.texts([row.tenant_id for row in rows]),
+            "rejected_ids": arrays.ids(row.rejected_id for row in rows),
+            "received_at": arrays.instants(row.received_at for row in rows),
+            "doors": arrays.texts([row.door for row in rows]),
+            "key_ids": arrays.texts([row.key_id for row in rows]),
+            "reason_codes": arrays.texts([row.reason_code for row in rows]),
+            "details": arrays.texts([row.detail for row in rows]),
+            "bodies": arrays.byteas([row.body for row in rows]),
+            "body_bytes": arrays.plain(row.body_bytes for row in rows),
         },
     )
 

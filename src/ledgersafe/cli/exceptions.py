@@ -27,11 +27,11 @@ app = typer.Typer(no_args_is_help=True, help="List and show parked events.")
 
 _PAGE = 200
 _LISTED = ("exception_id", "tenant_id", "idempotency_key", "reason_code", "status", "arrivals", "amount", "currency")
-_TIMES = ("opened_at", "created_at", "assigned_to")
-_PAYLOADS = ("decision", "raw_id", "fingerprint", "payload_hash", "received_at")
-_SUMMARY = ("arrivals", "store_id", "source_system", "event_type", "amount", "currency", "opened_at", "created_at")
+_TIMES = ("opened_at", "assigned_to")
+_PAYLOADS = ("decision", "raw_id", "fingerprint")
+_SUMMARY = ("arrivals", "store_id", "source_system", "event_type", "amount", "currency", "opened_at", "last_arrival_at")
 _DECISION = ("assigned_to", "replay_attempts", "last_replay_status", "resolved_at", "resolution_action")
-_HASHES = ("fingerprint", "payload_hash")
+_HASHES = ("fingerprint",)
 
 
 class Status(StrEnum):
@@ -39,6 +39,7 @@ class Status(StrEnum):
 
     OPEN = "open"
     RESOLVED = "resolved"
+    IGNORED = "ignored"
     ALL = "all"
 
 
@@ -54,7 +55,7 @@ def list_exceptions(
     """List parked events, oldest first. With --json: {"items": [...], "more": whether there are others}."""
     filters = {
         "status": None if status is Status.ALL else status.value,
-        "reason": reason.upper() if reason else None,
+        "reason_code": reason.upper() if reason else None,
         "tenant_id": tenant,
     }
     with connection_of(ctx).client() as client:
@@ -89,19 +90,19 @@ def show_exception(
 def show(answer: Mapping[str, Any], console: Console) -> None:
     """The chain for people: arrivals → gate → exception → payloads."""
     exception = members_of(answer.get("exception"))
-    gate = members_of(answer.get("events_processed"))
+    gate = items_of(answer.get("events_processed")) or [members_of(answer.get("events_processed"))]
     first, last = members_of(answer.get("first_raw_event")), members_of(answer.get("last_raw_event"))
     heading = {name: exception.get(name) for name in ("exception_id", "tenant_id", "idempotency_key", "status")}
     heading |= {"reason_code": exception.get("reason_code")}
     heading |= {name: exception[name] for name in (*_SUMMARY, *_DECISION) if exception.get(name) is not None}
     console.print(record("Exception", heading))
-    faults = items_of(exception.get("details") or exception.get("details_json"))
+    faults = items_of(exception.get("details"))
     if faults:
         console.print()
         console.print(listing(f"Faults ({len(faults):,})", faults, ("reason_code", "path", "message")))
-    if gate:
+    for row in filter(None, gate):
         console.print()
-        console.print(record("Gate", gate))
+        console.print(record("Gate", row))
     payloads = items_of(answer.get("payloads"))
     if payloads:
         console.print()

@@ -11,8 +11,8 @@ from ledgersafe.cli.client import connection_of, read_answer
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, out, plain, print_answer, record
 
 _CHAIN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("arrivals", "Arrivals", ("received_at", "raw_id", "door", "payload_hash", "fingerprint", "decision", "key_id")),
-    ("payloads", "Payloads", ("fingerprint", "payload_hash", "decision", "raw_id")),
+    ("arrivals", "Arrivals", ("received_at", "raw_id", "door", "event_type", "payload_hash", "key_id")),
+    ("payloads", "Payloads", ("fingerprint", "decision", "raw_id")),
     (
         "exceptions",
         "Exceptions",

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
 from ledgersafe.gate.rules import Decision, Status
@@ -81,33 +82,33 @@ def claim_keys(tx: Tx, tenant_id: str, claims: Sequence[Claim]) -> Rows[str]:
     """Claim keys, sorted, for their first arrivals; returns those that were won."""
     parameters = {
         "tenant_id": tenant_id,
-        "keys": [claim.idempotency_key for claim in claims],
-        "raw_ids": [claim.raw_id for claim in claims],
-        "fingerprints": [claim.fingerprint for claim in claims],
-        "valid": [claim.valid for claim in claims],
-        "first_seen_at": [claim.first_seen_at for claim in claims],
+        "keys": arrays.texts([claim.idempotency_key for claim in claims]),
+        "raw_ids": arrays.ids(claim.raw_id for claim in claims),
+        "fingerprints": arrays.byteas([claim.fingerprint for claim in claims]),
+        "valid": arrays.plain(claim.valid for claim in claims),
+        "first_seen_at": arrays.instants(claim.first_seen_at for claim in claims),
     }
     return tx.scalars(str, SQL["claim_keys"], parameters)
 
 
 def lock_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[Key]:
     """Lock keys until the transaction ends, and read them."""
-    return tx.query(Key, SQL["lock_keys"], {"tenant_id": tenant_id, "keys": keys})
+    return tx.query(Key, SQL["lock_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
 def other_payloads(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[Payload]:
     """The payloads of these keys besides the first of each."""
-    return tx.query(Payload, SQL["other_payloads"], {"tenant_id": tenant_id, "keys": keys})
+    return tx.query(Payload, SQL["other_payloads"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
 def claim_source_events(tx: Tx, tenant_id: str, events: Sequence[SourceEvent], raw_ids: Sequence[str]) -> None:
     """Take sources' own event ids, sorted, for the keys that these arrivals have claimed; `raw_ids` go in parallel."""
     parameters = {
         "tenant_id": tenant_id,
-        "source_systems": [event.source_system for event in events],
-        "source_event_ids": [event.source_event_id for event in events],
-        "keys": [event.idempotency_key for event in events],
-        "raw_ids": raw_ids,
+        "source_systems": arrays.texts([event.source_system for event in events]),
+        "source_event_ids": arrays.texts([event.source_event_id for event in events]),
+        "keys": arrays.texts([event.idempotency_key for event in events]),
+        "raw_ids": arrays.ids(raw_ids),
     }
     tx.execute(SQL["claim_source_events"], parameters)
 
@@ -116,8 +117,8 @@ def source_owners(tx: Tx, tenant_id: str, events: Sequence[SourceEvent]) -> Rows
     """Which keys carry these sources' event ids."""
     parameters = {
         "tenant_id": tenant_id,
-        "source_systems": [event.source_system for event in events],
-        "source_event_ids": [event.source_event_id for event in events],
+        "source_systems": arrays.texts([event.source_system for event in events]),
+        "source_event_ids": arrays.texts([event.source_event_id for event in events]),
     }
     return tx.query(SourceEvent, SQL["source_owners"], parameters)
 
@@ -126,10 +127,10 @@ def update_keys(tx: Tx, tenant_id: str, updates: Sequence[KeyUpdate]) -> None:
     """Count further arrivals of locked keys, and set what they have become."""
     parameters = {
         "tenant_id": tenant_id,
-        "keys": [update.idempotency_key for update in updates],
-        "more": [update.more for update in updates],
-        "statuses": [update.status for update in updates],
-        "decisions": [update.decision for update in updates],
+        "keys": arrays.texts([update.idempotency_key for update in updates]),
+        "more": arrays.plain(update.more for update in updates),
+        "statuses": arrays.texts([update.status for update in updates]),
+        "decisions": arrays.texts([update.decision for update in updates]),
     }
     tx.execute(SQL["update_keys"], parameters)
 
@@ -138,18 +139,28 @@ def insert_other_payloads(
     tx: Tx, tenant_id: str, keys: Sequence[str], fingerprints: Sequence[bytes], raw_ids: Sequence[str]
 ) -> None:
     """Remember further payloads of keys, undecided; the three go in parallel."""
-    parameters = {"tenant_id": tenant_id, "keys": keys, "fingerprints": fingerprints, "raw_ids": raw_ids}
+    parameters = {
+        "tenant_id": tenant_id,
+        "keys": arrays.texts(keys),
+        "fingerprints": arrays.byteas(fingerprints),
+        "raw_ids": arrays.ids(raw_ids),
+    }
     tx.execute(SQL["insert_other_payloads"], parameters)
 
 
 def insert_later_arrivals(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> None:
     """Note arrivals of keys after their first; the two go in parallel."""
-    tx.execute(SQL["insert_later_arrivals"], {"tenant_id": tenant_id, "keys": keys, "raw_ids": raw_ids})
+    tx.execute(
+        SQL["insert_later_arrivals"],
+        {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": arrays.ids(raw_ids)},
+    )
 
 
 def insert_to_post(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> None:
     """Put accepted arrivals on promote's work list; the two go in parallel."""
-    tx.execute(SQL["insert_to_post"], {"tenant_id": tenant_id, "keys": keys, "raw_ids": raw_ids})
+    tx.execute(
+        SQL["insert_to_post"], {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": arrays.ids(raw_ids)}
+    )
 
 
 def add_to_counters(tx: Tx, slot: int, change: Counts) -> None:
@@ -180,3 +191,8 @@ def is_waiting_to_post(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[
 def count_keys(tx: Tx, tenant_id: str | None) -> Rows[Counts]:
     """The counts as the keys themselves have them; exceptions_open is what it must be: one a held key."""
     return tx.query(Counts, SQL["count_keys"], {"tenant_id": tenant_id})
+
+
+def _keyed(tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> dict[str, object]:
+    """Parameters of statements about arrivals of keys; the two go in parallel."""
+    return {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": arrays.ids(raw_ids)}

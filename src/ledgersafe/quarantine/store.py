@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import TenantCount
 from ledgersafe.db.sql import Statements
@@ -94,37 +95,37 @@ def open_exceptions(tx: Tx, tenant_id: str, rows: Sequence[NewException]) -> Non
     """Open exceptions for keys that have none open."""
     parameters = {
         "tenant_id": tenant_id,
-        "exception_ids": [row.exception_id for row in rows],
-        "keys": [row.idempotency_key for row in rows],
-        "reason_codes": [row.reason_code for row in rows],
-        "details": [row.details for row in rows],
-        "first_raw_ids": [row.first_raw_id for row in rows],
-        "last_raw_ids": [row.last_raw_id for row in rows],
-        "arrivals": [row.arrivals for row in rows],
-        "store_ids": [row.store_id for row in rows],
-        "source_systems": [row.source_system for row in rows],
-        "event_types": [row.event_type for row in rows],
-        "amounts": [row.amount for row in rows],
-        "currencies": [row.currency for row in rows],
-        "opened_at": [row.opened_at for row in rows],
-        "last_arrival_at": [row.last_arrival_at for row in rows],
+        "exception_ids": arrays.ids(row.exception_id for row in rows),
+        "keys": arrays.texts([row.idempotency_key for row in rows]),
+        "reason_codes": arrays.texts([row.reason_code for row in rows]),
+        "details": arrays.texts([row.details for row in rows]),
+        "first_raw_ids": arrays.ids(row.first_raw_id for row in rows),
+        "last_raw_ids": arrays.ids(row.last_raw_id for row in rows),
+        "arrivals": arrays.plain(row.arrivals for row in rows),
+        "store_ids": arrays.texts([row.store_id for row in rows]),
+        "source_systems": arrays.texts([row.source_system for row in rows]),
+        "event_types": arrays.texts([row.event_type for row in rows]),
+        "amounts": arrays.plain(row.amount for row in rows),
+        "currencies": arrays.texts([row.currency for row in rows]),
+        "opened_at": arrays.instants(row.opened_at for row in rows),
+        "last_arrival_at": arrays.instants(row.last_arrival_at for row in rows),
     }
     tx.execute(SQL["open_exceptions"], parameters)
 
 
 def open_of_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[OpenException]:
     """The open exceptions of these keys."""
-    return tx.query(OpenException, SQL["open_of_keys"], {"tenant_id": tenant_id, "keys": keys})
+    return tx.query(OpenException, SQL["open_of_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
 def join_exceptions(tx: Tx, tenant_id: str, rows: Sequence[Joined]) -> None:
     """Let arrivals join open exceptions."""
     parameters = {
         "tenant_id": tenant_id,
-        "exception_ids": [row.exception_id for row in rows],
-        "last_raw_ids": [row.last_raw_id for row in rows],
-        "more": [row.more for row in rows],
-        "last_arrival_at": [row.last_arrival_at for row in rows],
+        "exception_ids": arrays.ids(row.exception_id for row in rows),
+        "last_raw_ids": arrays.plain(row.last_raw_id for row in rows),
+        "more": arrays.plain(row.more for row in rows),
+        "last_arrival_at": arrays.instants(row.last_arrival_at for row in rows),
     }
     tx.execute(SQL["join_exceptions"], parameters)
 

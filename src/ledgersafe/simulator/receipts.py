@@ -14,9 +14,8 @@ CURRENCY = "PHP"
 _STORES = tuple(f"store_{number:03}" for number in range(1, 9))
 _PAYMENTS = ("cash", "card", "mobile", "gcash", "grabpay")
 _VAT_PERCENT = 12
-_BODY = frozenset(
-    ["line_items", "total_amount", "discount_amount", "tax_amount", "tax_included", "rounding_amount", "tenders", "payment_method"]
-)
+_TOTALS = frozenset({"total_amount", "discount_amount", "tax_amount", "tax_included", "rounding_amount"})
+_BODY = _TOTALS | {"line_items", "tenders", "payment_method"}
 
 _CATALOGUE: tuple[tuple[str, str, str, int], ...] = (
     ("SKU-1001", "Mineral water 500 ml", "beverages", 25_00),
@@ -71,9 +70,9 @@ def sale(random: Random, identity: Identity, event_type: str) -> Event:
     tax_included = random.choice((True, False, None))
     lines = [_line(random, number, write, tax_included) for number in range(1, random.randint(1, 5) + 1)]
     event["line_items"] = lines
-    total = sum(cents(line["amount"]) for line in lines)
+    total = _sum(lines, "amount")
     if tax_included is not None:
-        tax = sum(cents(line["tax"]) for line in lines)
+        tax = _sum(lines, "tax")
         event |= {"tax_amount": write(tax), "tax_included": tax_included}
         total += 0 if tax_included else tax
     if random.random() < 0.1:
@@ -98,7 +97,7 @@ def reference(random: Random, identity: Identity, event_type: str, original: Eve
 def fill_return(random: Random, event: Event, original: Event) -> None:
     """One line of the original goes back, whole."""
     position = random.randrange(len(original["line_items"]))
-    line = dict(original["line_items"][position]) | {"original_line_no": position + 1}
+    line: Event = {**original["line_items"][position], "original_line_no": position + 1}
     line.pop("line_no", None)
     event["line_items"] = [line]
     total = cents(line["amount"])
@@ -232,6 +231,10 @@ def _replace_body(event: Event, line: Event, total: int) -> None:
         event.pop(name, None)
     event["line_items"] = [line | {"amount": write(total)}]
     event["total_amount"] = write(total)
+
+
+def _sum(lines: list[Event], name: str) -> int:
+    return sum(cents(line[name]) for line in lines)
 
 
 def _write_like(event: Event) -> Write:

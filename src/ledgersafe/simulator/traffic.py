@@ -4,7 +4,7 @@ What the answer to an event is depends on what came before it for the same key, 
 in order; lanes may overtake each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -141,6 +141,23 @@ def mixed_traffic(seed: int, events: int, tenant: str, base: datetime) -> list[P
     return [_MAKERS[kind](plan) or _sale(plan) for kind in kinds]
 
 
+class ExpectedCounts(NamedTuple):
+    """What must be there once all of a plan was answered. `arrivals`: kept ones, so without those refused (4xx)."""
+
+    arrivals: int
+    keys_processed: int
+    keys_quarantined: int
+    exceptions_open: int
+
+
+def expected_counts(planned: Sequence[Planned]) -> ExpectedCounts:
+    """The counts that a plan leaves behind: a key with any parked payload is held, by one exception."""
+    keys = {event.key for event in planned if event.key is not None}
+    held = {event.key for event in planned if event.expected.result == "quarantined"}
+    arrivals = sum(event.expected.result is not None for event in planned)
+    return ExpectedCounts(arrivals, len(keys) - len(held), len(held), len(held))
+
+
 def _first(plan: _Plan, kind: str, event: Event) -> Planned:
     """A valid event that arrives for the first time."""
     body = plainly(event)
@@ -174,6 +191,11 @@ def _referring(kind: str, event_type: str, fill: Callable[[Random, Event, Event]
         return Planned(kind, original["event_id"], event["event_id"], plainly(event), PROCESSED)
 
     return make
+
+
+def _as_it_is(random: Random, event: Event, original: Event) -> None:
+    """A VOID or a CANCEL says all it has to say by naming its original."""
+    del random, event, original
 
 
 def _unreferring(kind: str, event_type: str, fill: Callable[[Random, Event], None]) -> Maker:
@@ -319,8 +341,8 @@ _MAKERS: dict[str, Maker] = {
     "out-of-order sale": _out_of_order_sale,
     "return": _referring("return", "RETURN", receipts.fill_return),
     "correction": _referring("correction", "CORRECTION", receipts.fill_correction),
-    "void": _referring("void", "VOID", lambda *_: None),
-    "cancel": _referring("cancel", "CANCEL", lambda *_: None),
+    "void": _referring("void", "VOID", _as_it_is),
+    "cancel": _referring("cancel", "CANCEL", _as_it_is),
     "adjustment": _unreferring("adjustment", "ADJUSTMENT", receipts.fill_adjustment),
     "stock adjustment": _unreferring("stock adjustment", "STOCK_ADJUSTMENT", receipts.fill_stock_adjustment),
     "exact retry": _exact_retry,

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ledgersafe.db.embedded.account import Account
@@ -107,7 +108,7 @@ def end_leftovers(cluster: Cluster, abandon: Abandon = lambda: False) -> None:
             return
         if targets:
             _signal(targets, number)
-            wait_until(lambda: not _processes_of(cluster), seconds, abandon)
+            wait_until(partial(_are_gone, cluster, found), seconds, abandon)
     if left := _processes_of(cluster):
         pids = ", ".join(str(process.pid) for process in left)
         raise EmbeddedPostgresError(
@@ -119,7 +120,7 @@ def kill_all(cluster: Cluster, seconds: float) -> None:
     """SIGKILL for every process of the cluster; waits that long for them to go."""
     if found := _processes_of(cluster):
         _signal(found, signal.SIGKILL)
-        wait_until(lambda: not _processes_of(cluster), seconds)
+        wait_until(partial(_are_gone, cluster, found), seconds)
 
 
 def forget_stale_pid_file(cluster: Cluster) -> None:
@@ -157,14 +158,32 @@ class _Process:
 def _processes_of(cluster: Cluster) -> list[_Process]:
     return [
         process
-        for process in _all_processes()
+        for process in all_processes()
         if process.uid == cluster.uid
         and _POSTGRES.match(process.command)
         and (cluster.marker in process.command or _works_in(process.pid, cluster.data) is True)
     ]
 
 
-def _all_processes() -> Iterator[_Process]:
+def _are_gone(cluster: Cluster, known: Sequence[_Process]) -> bool:
+    """Whether no process of the cluster is left. A dying one loses its command line before its memory, so `known`."""
+    return not any(_is_alive(process.pid) for process in known) and not _processes_of(cluster)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process is there and is no zombie (which holds nothing, and is for another to bury)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, IndexError):
+            return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def all_processes() -> Iterator[_Process]:
+    """Every process of this machine that we may see and that has a command line."""
     if sys.platform != "linux":
         yield from _processes_by_ps()
         return
