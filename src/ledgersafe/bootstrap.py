@@ -86,6 +86,7 @@ def _embedded(chosen: Settings) -> EmbeddedUrls:
 
 def configure_logging(chosen: Settings) -> None:
     """Structured log lines on stderr: JSON, or text on a terminal. No payloads, no secrets."""
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it says of lost connections, we say in our way
     as_text = chosen.log_format == "text" or (chosen.log_format == "auto" and sys.stderr.isatty())
     renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
     structlog.configure(

@@ -27,6 +27,7 @@ from ledgersafe.db.embedded import (
     psql_binary,
     psql_environment,
 )
+from ledgersafe.db.embedded.account import Account
 
 # It waits for nothing, so a session that runs it does not notice that its server is gone.
 ENDLESS = b"DO $$ BEGIN LOOP NULL; END LOOP; END $$"

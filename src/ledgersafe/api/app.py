@@ -1,12 +1,12 @@
 """The API: FastAPI with a small raw application in front of it for the hot doors."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -19,6 +19,7 @@ from ledgersafe.api.group_commit import GroupCommit, Limits
 from ledgersafe.api.openapi import document
 from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
 from ledgersafe.bootstrap import Runtime
+from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
@@ -29,11 +30,11 @@ from ledgersafe.settings import Settings
 _log = structlog.get_logger()
 
 
-def make_app(runtime: Runtime) -> Edge:
-    """The whole API of one process."""
+def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommit] = GroupCommit) -> Edge:
+    """The whole API of one process. `queue_of`: what commits; benchmarks put slower ways in its place."""
     directory = Directory(runtime.database, runtime.clock)
     authentication = Authentication(directory, runtime.clock, is_on=runtime.settings.auth == "on")
-    queue = GroupCommit(runtime.database, _limits(runtime.settings))
+    queue = queue_of(runtime.database, _limits(runtime.settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -49,6 +50,7 @@ def make_app(runtime: Runtime) -> Edge:
         description="Sales audit: every arrival is kept, posted exactly once, or parked with a reason.",
         lifespan=lifespan,
         redoc_url=None,
+        dependencies=[Depends(_refuse_nul)],
     )
     app.state.parts = Parts(runtime.database, runtime.clock, authentication)
     for resource in (events, exceptions, health, keys, verify):
@@ -57,6 +59,12 @@ def make_app(runtime: Runtime) -> Edge:
         app.add_exception_handler(kind, _refuse)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return Edge(app, authentication, queue, runtime.clock, _bounds(runtime.settings))
+
+
+async def _refuse_nul(request: Request) -> None:
+    """No text of Postgres holds a NUL: nothing has such a name."""
+    if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
+        raise RequestRefused(INVALID_PARAMETER, "The address holds a NUL character (%00).")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

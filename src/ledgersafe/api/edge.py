@@ -24,7 +24,7 @@ from ledgersafe.contracts import doors
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.kernel.reasons import EMPTY_BATCH, INVALID_JSON, TOO_LARGE, TOO_MANY_EVENTS
+from ledgersafe.kernel.reasons import EMPTY_BATCH, INVALID_JSON, METHOD_NOT_ALLOWED, TOO_LARGE, TOO_MANY_EVENTS
 from ledgersafe.pipeline.accept import Outcome
 from ledgersafe.pipeline.arrival import Arrival, Mapped, Parcel, judged, read
 from ledgersafe.tenants.rules import SYSTEM_TENANT, Credential
@@ -32,6 +32,7 @@ from ledgersafe.tenants.rules import SYSTEM_TENANT, Credential
 EVENTS = "/v1/events"
 BATCH = "/v1/events:batch"
 SCOUT = "/functions/v1/ingest-transaction"
+_METHODS = {EVENTS: "POST", BATCH: "POST", SCOUT: "POST, OPTIONS", "/livez": "GET, HEAD"}
 _CHUNK = 1_000
 _EVENTS_BETWEEN_PAUSES = 100
 _CORS = {
@@ -122,6 +123,8 @@ class Edge:
             return await _send(send, Answer(200, b'{"status":"live"}'), new_id())
         if path == SCOUT and method == "OPTIONS":
             return await _send(send, Answer(204, b"", headers=_CORS), new_id())
+        if (allowed := _METHODS.get(path)) is not None:
+            return await _send(send, *_method_not_allowed(scope, allowed))
         return await self._behind(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, door: str, handler: Handler) -> None:
@@ -284,6 +287,13 @@ class Edge:
         except RequestRefused as not_kept:
             return not_kept
         return refusal
+
+
+def _method_not_allowed(scope: Scope, allowed: str) -> tuple[Answer, str]:
+    request_id = new_id()
+    message = f"{scope['path']} does not take {scope['method']}."
+    refusal = RequestRefused(METHOD_NOT_ALLOWED, message, {"Allow": allowed})
+    return Answer(405, problem_body(refusal, request_id), MEDIA_TYPE, refusal.headers), request_id
 
 
 async def _send(send: Send, answer: Answer, request_id: str) -> None:

@@ -15,7 +15,7 @@ from ledgersafe.pipeline.trace import Trace, trace
 router = APIRouter(tags=["events"])
 
 
-@router.get("/v1/events/{event_id}", summary="What happened to this event?")
+@router.get("/v1/events/{event_id:path}", summary="What happened to this event?")
 def get_event(
     parts: HasParts,
     credential: Reader,

@@ -1,5 +1,7 @@
 """Stored rows as the shapes that go out."""
 
+import json
+import math
 from typing import Any
 
 import orjson
@@ -11,7 +13,7 @@ from ledgersafe.quarantine.store import ExceptionRow
 
 
 def arrival_view(row: StoredRaw) -> ArrivalShape:
-    """An arrival. Its body was JSON when it was accepted; numbers show as a double holds them."""
+    """An arrival. Its body was JSON when it was accepted; numbers show as a double holds them, where one does."""
     return ArrivalShape(
         raw_id=row.raw_id,
         received_at=row.received_at,
@@ -24,8 +26,20 @@ def arrival_view(row: StoredRaw) -> ArrivalShape:
         key_id=row.key_id,
         payload_hash=row.payload_hash.hex(),
         body_sha256=row.body_sha256.hex(),
-        payload_json=orjson.loads(row.body),
+        payload_json=_payload(row.body),
     )
+
+
+def _payload(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:  # a number beyond every double: such ones show as they were spelled
+        return json.loads(body, parse_int=_number, parse_float=_number)
+
+
+def _number(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def payload_view(payload: Payload) -> PayloadShape:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from ledgersafe.cli.demo_parts import Part, Traffic, invariants, mixed, scenario
 from ledgersafe.cli.output import err, mark, note, out, plain, table
 from ledgersafe.cli.throwaway import Throwaway, running
 from ledgersafe.kernel.clock import SystemClock
+from ledgersafe.simulator.sender import NotNowError
 
 _VERIFY_SECONDS = 120.0
 _TERMINATED = 128 + signal.SIGTERM
@@ -59,8 +61,8 @@ def demo(
                 parts = _run(throwaway, Traffic(events, seed, SystemClock()))
     except KeyboardInterrupt:
         raise CliError("Stopped; everything that was started has been ended.", exit_code=130) from None
-    except httpx.HTTPError as error:
-        raise CliError(f"The API of the demo went away: {error or type(error).__name__}.") from None
+    except (httpx.HTTPError, HTTPException, OSError, NotNowError) as error:
+        raise CliError(f"The demo broke off: {str(error) or type(error).__name__}.") from None
     if markdown is not None:
         markdown.write_text(as_markdown(parts), encoding="utf-8")
     _conclude(parts, time.perf_counter() - started)

@@ -98,6 +98,7 @@ def send(
         summary = _send_file(connection, source, manner)
     if as_json:
         print_json(summary.as_json())
+        _show_samples(summary.tally, err())
     else:
         show(summary, out())
     if summary.tally.failed():
@@ -113,8 +114,12 @@ def show(summary: Summary, console: Console) -> None:
     console.print(
         plain(f"{summary.tally.events():,} events{earlier}; {summary.seconds:.1f} s, {summary.rate():,.0f} events/s")
     )
-    if summary.tally.samples:
-        rows = [(each.at, each.status, each.reason_code, each.detail, each.text) for each in summary.tally.samples]
+    _show_samples(summary.tally, console)
+
+
+def _show_samples(tally: Tally, console: Console) -> None:
+    if tally.samples:
+        rows = [(each.at, each.status, each.reason_code, each.detail, each.text) for each in tally.samples]
         columns = ("at byte>", "status>", "reason_code", "detail", "event")
         console.print(table("Refused, for example (nothing of these was posted)", columns, rows))
 

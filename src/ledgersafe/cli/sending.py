@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any, cast
 
 import httpx
@@ -20,6 +21,7 @@ _NOT_NOW = frozenset({408, 429, 502, 503, 504})
 _AT_FAULT_IS_THE_BODY = frozenset({400, 413, 422})
 _LONGEST_PAUSE_SECONDS = 10.0
 _LONGEST_RETRY_AFTER_SECONDS = 60.0
+_SECONDS_BETWEEN_REMARKS = 10.0
 _TOO_LONG = Kind(413, "refused", "TOO_LARGE")
 
 
@@ -130,8 +132,12 @@ def in_parallel(
 def tell_of_pauses(say: Callable[[str], None]) -> None:
     """From now on, `say` when a request has to wait, instead of writing it to the log."""
 
+    silent_until = 0.0
+
     def tell(details: RetryDetails) -> None:
-        if details.retry_num in {1, 5} or details.retry_num % 20 == 0:
+        nonlocal silent_until
+        if (now := monotonic()) >= silent_until:
+            silent_until = now + _SECONDS_BETWEEN_REMARKS
             why = str(details.caused_by) or type(details.caused_by).__name__
             say(f"No answer yet ({why}); trying again.")
 

@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from ledgersafe.api.server import OpenToTheWorld
-from ledgersafe.api.server import serve as run_server
 from ledgersafe.bootstrap import configure_logging, runtime
 from ledgersafe.cli.client import CliError
 
@@ -15,6 +13,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the API until SIGTERM. Start as many as you like on one database, each on a port of its own."""
+    from ledgersafe.api.server import OpenToTheWorld  # imported here: the web framework is slow to load,
+    from ledgersafe.api.server import serve as run_server  # and no other command needs it
+
     parts = runtime()
     configure_logging(parts.settings)
     try:

@@ -13,7 +13,7 @@ from ledgersafe.cli.chunks import Line, Span, with_span
 
 MOST_SAMPLES = 5
 _HEAD_BYTES = 64 * 1024
-_SHOWN_CHARACTERS = 120
+_SHOWN_CHARACTERS = 80
 _VERSION = 1
 
 

@@ -10,7 +10,7 @@ from ledgersafe.kernel.money import Amount, parse_amount
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 """An identifier or a short text that is stored in a column and an index: 1 to 255 characters, none of them control."""
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]

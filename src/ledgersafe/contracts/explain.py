@@ -48,8 +48,10 @@ def _faults_of_items(value: list[Any], shape: Any, item: Any, path: str) -> Iter
         for fault in structural_faults(element, item, f"{path}/{index}"):
             sound = False
             yield fault
-    if sound and (message := _refusal(value, shape)) is not None:  # the list's own length
-        yield Fault(CONTRACT_VIOLATION, path, message)
+    bounds: tuple[Any, ...] = get_args(shape)[1:] if get_origin(shape) is Annotated else ()
+    for bound in bounds if sound else ():  # the list's own length
+        if (message := _refusal(value, Annotated[list[Any], bound])) is not None:
+            yield Fault(CONTRACT_VIOLATION, path, message)
 
 
 def _refusal(value: Any, shape: Any) -> str | None:

@@ -68,7 +68,7 @@ def nothing_negative(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Faul
     del minor_unit
     yield from _negatives(event, ("total_amount", "discount_amount", "tax_amount"), "")
     for index, line in enumerate(event.line_items):
-        if line.qty < 0 or line.amount < 0 or line.unit_price is not None or line.discount or line.tax:
+        if min(line.qty, line.amount, line.unit_price or ZERO, line.discount or ZERO, line.tax or ZERO) < 0:
             yield from _negatives(line, ("qty", "amount", "unit_price", "discount", "tax"), f"/line_items/{index}")
     for index, tender in enumerate(event.tenders or ()):
         yield from _negatives(tender, ("amount", "change"), f"/tenders/{index}")
@@ -82,10 +82,10 @@ def totals_add_up(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
             if _beyond(line.amount - expected, minor_unit, expected):
                 message = f"amount is {line.amount}, but qty × unit_price − discount is {expected}"
                 yield Fault(TOTALS_MISMATCH, f"/line_items/{index}/amount", message)
-    line_tax = _sum(line.tax for line in event.line_items)
-    taxed = event.tax_amount is not None and any(line.tax is not None for line in event.line_items)
-    if taxed and _beyond((event.tax_amount or ZERO) - line_tax, minor_unit * len(event.line_items), line_tax):
-        yield Fault(TOTALS_MISMATCH, "/tax_amount", f"tax_amount is {event.tax_amount}, the lines' tax {line_tax}")
+    if event.tax_amount is not None and any(line.tax is not None for line in event.line_items):
+        line_tax = _sum([line.tax for line in event.line_items])
+        if _beyond(event.tax_amount - line_tax, minor_unit * len(event.line_items), line_tax):
+            yield Fault(TOTALS_MISMATCH, "/tax_amount", f"tax_amount is {event.tax_amount}, the lines' tax {line_tax}")
     expected = expected_total(event)
     if _beyond(event.total_amount - expected, minor_unit * len(event.line_items), expected):
         message = f"total_amount is {event.total_amount}, but the lines, discount, tax and rounding make {expected}"
@@ -104,16 +104,18 @@ def tenders_pay_the_total(event: ItemisedEvent, minor_unit: Decimal) -> Iterator
 
 def expected_total(event: ItemisedEvent) -> Decimal:
     """What the parts of an event make, in its currency."""
-    total = _sum(line.amount for line in event.line_items) - (event.discount_amount or ZERO)
+    total = _sum([line.amount for line in event.line_items])
+    if event.discount_amount is not None:
+        total -= event.discount_amount
     if not event.tax_included:
-        total += event.tax_amount if event.tax_amount is not None else _sum(line.tax for line in event.line_items)
-    return total + (event.rounding_amount or ZERO)
+        total += event.tax_amount if event.tax_amount is not None else _sum([line.tax for line in event.line_items])
+    return total if event.rounding_amount is None else total + event.rounding_amount
 
 
 def totals_difference(event: ItemisedEvent, minor_unit: Decimal) -> Decimal:
     """What is left of the difference after rounding: zero, or the amount to warn of and to post apart."""
     difference = event.total_amount - expected_total(event)
-    return difference if abs(difference) > minor_unit * len(event.line_items) else ZERO
+    return difference if difference and abs(difference) > minor_unit * len(event.line_items) else ZERO
 
 
 def _beyond(difference: Decimal, rounding: Decimal, base: Decimal) -> bool:
@@ -128,4 +130,4 @@ def _negatives(holder: msgspec.Struct, names: Iterable[str], path: str) -> Itera
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
-    return sum((amount for amount in amounts if amount), start=ZERO)
+    return sum(filter(None, amounts), start=ZERO)

@@ -15,10 +15,13 @@ from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.explain import MOST_FAULTS, structural_faults
 from ledgersafe.contracts.items import ItemisedEvent, totals_difference
 from ledgersafe.kernel import reasons
+from ledgersafe.kernel.canonical import InexactNumber
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.money import is_currency, minor_unit, parse_amount
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_STORED = datetime(9999, 12, 31, tzinfo=UTC)
+"""Beyond it, an instant may be of a year that Python cannot read back."""
 _COLUMNS = ("event_type", "store_id", "source_system", "schema_version", "occurred_at", "source_event_id", "txn_id")
 
 
@@ -89,7 +92,7 @@ def _judge_well_formed(event: Any, contract: EventType, expectations: Expectatio
         event.store_id,
         event.source_system,
         event.schema_version,
-        event.occurred_at if event.occurred_at >= EARLIEST else None,
+        _stored(event.occurred_at),
         event.source_event_id,
         event.txn_id,
     )
@@ -135,10 +138,15 @@ def _judge_malformed(
     envelope = msgspec.convert(_PLACEHOLDERS | readable, Envelope, dec_hook=read_special)
     if contract is not None and len(readable.keys() & _PLACEHOLDERS.keys()) == len(_PLACEHOLDERS):
         faults.extend(_envelope_faults(envelope, contract, expectations))
-    occurred_at = envelope.occurred_at if "occurred_at" in readable and envelope.occurred_at >= EARLIEST else None
+    occurred_at = _stored(envelope.occurred_at) if "occurred_at" in readable else None
     columns: dict[str, Any] = {name: readable.get(name) for name in _COLUMNS} | {"occurred_at": occurred_at}
     currency = readable.get("currency") or expectations.default_currency
     return Verdict(Columns(**columns), tuple(faults), (), _amount_of(event), currency)
+
+
+def _stored(occurred_at: datetime) -> datetime | None:
+    """The instant as it goes into a column, where it is one that a person could mean."""
+    return occurred_at if EARLIEST <= occurred_at < _LATEST_STORED else None
 
 
 _PLACEHOLDERS: dict[str, Any] = {
@@ -153,7 +161,9 @@ def _readable(event: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in event.items()
-        if name in fields and next(structural_faults(value, fields[name]), None) is None
+        if name in fields
+        and not isinstance(value, InexactNumber)
+        and next(structural_faults(value, fields[name]), None) is None
     }
 
 

@@ -139,28 +139,18 @@ def insert_other_payloads(
     tx: Tx, tenant_id: str, keys: Sequence[str], fingerprints: Sequence[bytes], raw_ids: Sequence[str]
 ) -> None:
     """Remember further payloads of keys, undecided; the three go in parallel."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "keys": arrays.texts(keys),
-        "fingerprints": arrays.byteas(fingerprints),
-        "raw_ids": arrays.ids(raw_ids),
-    }
+    parameters = _keyed(tenant_id, keys, raw_ids) | {"fingerprints": arrays.byteas(fingerprints)}
     tx.execute(SQL["insert_other_payloads"], parameters)
 
 
 def insert_later_arrivals(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> None:
     """Note arrivals of keys after their first; the two go in parallel."""
-    tx.execute(
-        SQL["insert_later_arrivals"],
-        {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": arrays.ids(raw_ids)},
-    )
+    tx.execute(SQL["insert_later_arrivals"], _keyed(tenant_id, keys, raw_ids))
 
 
 def insert_to_post(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> None:
     """Put accepted arrivals on promote's work list; the two go in parallel."""
-    tx.execute(
-        SQL["insert_to_post"], {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": arrays.ids(raw_ids)}
-    )
+    tx.execute(SQL["insert_to_post"], _keyed(tenant_id, keys, raw_ids))
 
 
 def add_to_counters(tx: Tx, slot: int, change: Counts) -> None:

@@ -9,9 +9,9 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import msgspec
 import orjson
@@ -46,7 +46,7 @@ def _read_float(text: str) -> int | float | InexactNumber:
     """A JSON number with a fraction or an exponent; whole ones become int, as RFC 8785 writes 30.0 as 30."""
     number = float(text)
     if len(text) > _DIGITS_A_DOUBLE_ALWAYS_HOLDS or "e" in text or "E" in text:
-        if Decimal(text) != Decimal(repr(number)):
+        if not _is_spelling_of(text, number):
             return InexactNumber(text)
         if number.is_integer() and abs(number) <= _LARGEST_EXACT_INTEGER:
             return int(number)
@@ -54,6 +54,13 @@ def _read_float(text: str) -> int | float | InexactNumber:
     if number.is_integer():
         return int(number)
     return number if abs(number) > 1e-5 else _OddFloat(number)
+
+
+def _is_spelling_of(text: str, number: float) -> bool:
+    try:
+        return Decimal(text) == Decimal(repr(number))
+    except InvalidOperation:  # an exponent beyond what even Decimal reads
+        return False
 
 
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_read_float)
@@ -107,7 +114,7 @@ def canonicalise(value: Any, *, may_need_care: bool = True) -> bytes | None:
             return orjson.dumps(value, option=_SORTED)
         except TypeError:
             pass  # an odd float, a wide integer or an inexact number: the slow road tells which
-    if not _is_exact(value):
+    if not is_exact(value):
         return None
     return rfc8785.dumps(value)
 
@@ -139,7 +146,7 @@ def _refuse_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
 def _read_with_huge_integers(body: bytes) -> Any:
     """The same, for a text with an integer so long that msgspec gives up on it."""
     try:
-        value = json.loads(body, parse_int=_read_integer, parse_float=_read_float, parse_constant=_no_json)
+        value = json.loads(body, parse_int=_read_integer, parse_float=_read_float, parse_constant=_refuse_constant)
         json.dumps(value, ensure_ascii=False, default=str).encode()
     except RecursionError:
         raise _too_deep() from None
@@ -150,6 +157,10 @@ def _read_with_huge_integers(body: bytes) -> Any:
 
 def _read_integer(text: str) -> int | InexactNumber:
     return InexactNumber(text) if len(text) > _DIGITS_A_DOUBLE_ALWAYS_HOLDS + 2 else int(text)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _no_json(f"{name} is no number")
 
 
 def _no_json(why: str) -> RequestRefused:
@@ -168,14 +179,15 @@ def _children(node: Any) -> Iterable[Any]:
 
 def _deeper_than(value: Any, limit: int) -> bool:
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
         if not level:
             return False
     return True
 
 
-def _is_exact(value: Any) -> bool:
+def is_exact(value: Any) -> bool:
+    """Whether a double holds every number of a parsed value."""
     pending = [value]
     while pending:
         node = pending.pop()

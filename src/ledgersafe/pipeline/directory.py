@@ -66,8 +66,8 @@ class Directory:
             raise _expired(key)
         with self._lock:
             _make_room(self._tokens)
-            self._tokens[token] = _Known(key, _credential(key))
-        return self._tokens[token].credential
+            known = self._tokens[token] = _Known(key, _credential(key))
+        return known.credential
 
     def held_tenant(self, tenant_id: str) -> tuple[bool, tenants.Tenant | None]:
         """(whether it is held, what is known of the tenant: None where it does not exist yet)."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledgersafe.audit import store as audit
+from ledgersafe.contracts.envelope import CONTROL_CHARACTER, is_usable_id
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import FOREIGN_TENANT, INVALID_PARAMETER, NOT_FOUND, SCOPE_MISSING
@@ -107,7 +108,9 @@ def _check(wish: Wish, by: Credential, now: datetime) -> None:
         )
     if not wish.scopes or not wish.label.strip():
         raise RequestRefused(INVALID_PARAMETER, "A key needs a label and at least one scope.")
-    if wish.tenant_ids is not None and (not wish.tenant_ids or any(not name.strip() for name in wish.tenant_ids)):
+    if CONTROL_CHARACTER.search(wish.label):
+        raise RequestRefused(INVALID_PARAMETER, "A label holds no control characters.")
+    if wish.tenant_ids is not None and not (wish.tenant_ids and all(map(_names_a_tenant, wish.tenant_ids))):
         raise RequestRefused(INVALID_PARAMETER, "Name at least one tenant, or leave tenant_ids out for all tenants.")
     if wish.expires_at is not None and (wish.expires_at.tzinfo is None or wish.expires_at <= now):
         raise RequestRefused(INVALID_PARAMETER, "expires_at must be a time to come, with an offset.")
@@ -115,6 +118,10 @@ def _check(wish: Wish, by: Credential, now: datetime) -> None:
         raise RequestRefused(FOREIGN_TENANT, "A key cannot serve tenants that its maker does not serve.")
     if missing := sorted(set(wish.scopes) - by.scopes):
         raise RequestRefused(SCOPE_MISSING, f"A key cannot have scopes that its maker lacks: {', '.join(missing)}.")
+
+
+def _names_a_tenant(tenant_id: str) -> bool:
+    return is_usable_id(tenant_id) and bool(tenant_id.strip())
 
 
 def _serves_no_more_than(tenant_ids: Sequence[str] | None, by: Credential) -> bool:

@@ -55,7 +55,7 @@ def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any
     for name, value in attributes.items():
         field = _ATTRIBUTES.get(name, name)
         if field in data and data[field] != value:
-            message = f"The attribute {name} is {value!r}, but {field} in the data is {data[field]!r}."
+            message = f"The attribute {name!r:.100} is {value!r:.100}, but the data says {data[field]!r:.100}."
             raise RequestRefused(UNSUPPORTED_CLOUDEVENT, message)
         event[field] = value
     return event
@@ -63,7 +63,7 @@ def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any
 
 def _check_version(version: Any) -> None:
     if version != "1.0":
-        raise RequestRefused(UNSUPPORTED_CLOUDEVENT, f"specversion is {version!r}; this door reads '1.0'.")
+        raise RequestRefused(UNSUPPORTED_CLOUDEVENT, f"specversion is {version!r:.100}; this door reads '1.0'.")
 
 
 def _decoded(data: Any) -> Any:
