@@ -1,7 +1,5 @@
 """POST /v1/events: the rows of the answer table that need no operator."""
 
-import pytest
-
 from tests.conftest import Api
 from tests.events import sale
 

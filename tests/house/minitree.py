@@ -21,10 +21,10 @@ CLEAN: dict[str, str] = {
     "db/__init__.py": '"""Postgres."""\n',
     "db/database.py": "def run(connection):\n    connection.execute('COMMIT')\n    connection.rollback()\n",
     "db/migrations/0001_gate.sql": (
-        "-- Keys.\nCREATE TABLE gate.keys (\n"
+        "-- Keys.\nCREATE TABLE gate.events_processed (\n"
         '  tenant_id text COLLATE "C" NOT NULL REFERENCES tenants.tenants,\n'
         "  key text NOT NULL,\n  seen_at timestamptz,\n  PRIMARY KEY (tenant_id, key)\n);\n"
-        "GRANT SELECT, INSERT, UPDATE ON gate.keys TO ledgersafe_app;\n"
+        "GRANT SELECT, INSERT, UPDATE ON gate.events_processed TO ledgersafe_app;\n"
     ),
     "gate/__init__.py": '"""Which keys were seen; and what became of them."""\n',
     "gate/store.py": (
@@ -33,7 +33,7 @@ CLEAN: dict[str, str] = {
     ),
     "gate/queries.sql": (
         "-- name: claim\n-- Why: one row goes in.\n"
-        "INSERT INTO gate.keys (tenant_id, key) VALUES (%(tenant_id)s, %(key)s)\nON CONFLICT DO NOTHING\n"
+        "INSERT INTO gate.events_processed (tenant_id, key) VALUES (%(tenant_id)s, %(key)s)\nON CONFLICT DO NOTHING\n"
     ),
     "pipeline/__init__.py": '"""The flow."""\n',
     "pipeline/accept.py": "def accept(database):\n    with database.transaction() as tx:\n        return tx\n",

@@ -63,7 +63,7 @@ PLANTED: list[tuple[Rule, dict[str, str]]] = [
     (sql_rules.stages_write_their_own_schema, _queries("WITH x AS (DELETE FROM jobs.jobs RETURNING 1) SELECT 1")),
     (sql_rules.stages_write_their_own_schema, _queries("UPDATE keys SET key = 'unqualified'")),
     (sql_rules.stages_write_their_own_schema, _queries("SELECT ledger.post(%(tenant_id)s)")),
-    (sql_rules.stages_write_their_own_schema, {"pipeline/queries.sql": "DELETE FROM gate.keys"}),
+    (sql_rules.stages_write_their_own_schema, {"pipeline/queries.sql": "DELETE FROM gate.events_processed"}),
     (sql_rules.stages_write_their_own_schema, _function("gate.post", "INSERT INTO ledger.entries VALUES (1);")),
     (sql_rules.insert_only_stays_insert_only, _queries("UPDATE ledger.entries SET amount = 0")),
     (sql_rules.insert_only_stays_insert_only, _queries("DELETE FROM bronze.events_raw_202601")),
@@ -74,12 +74,15 @@ PLANTED: list[tuple[Rule, dict[str, str]]] = [
     ),
     (
         sql_rules.insert_only_stays_insert_only,
-        _queries("MERGE INTO audit.audit_log l USING gate.keys k ON l.a = k.a WHEN MATCHED THEN DELETE"),
+        _queries("MERGE INTO audit.audit_log l USING gate.events_processed k ON l.a = k.a WHEN MATCHED THEN DELETE"),
     ),
     (sql_rules.insert_only_stays_insert_only, _function("bronze.clear", "DELETE FROM bronze.batches;")),
     (sql_rules.insert_only_stays_insert_only, _function("bronze.redact", "UPDATE bronze.events_raw SET body = '';")),
     (sql_rules.insert_only_stays_insert_only, _grant("GRANT UPDATE (a) ON ledger.entries TO ledgersafe_app;")),
-    (sql_rules.insert_only_stays_insert_only, _grant("GRANT ALL ON gate.keys, audit.seals TO ledgersafe_app;")),
+    (
+        sql_rules.insert_only_stays_insert_only,
+        _grant("GRANT ALL ON gate.events_processed, audit.seals TO ledgersafe_app;"),
+    ),
     (sql_rules.insert_only_stays_insert_only, _grant("GRANT SELECT ON ALL TABLES IN SCHEMA gate TO ledgersafe_app;")),
     (sql_rules.insert_only_stays_insert_only, _grant("ALTER DEFAULT PRIVILEGES GRANT UPDATE ON TABLES TO PUBLIC;")),
     (
@@ -154,7 +157,10 @@ PASSING: list[dict[str, str]] = [
     {"gate/rules.py": "import time\nX = time.monotonic() + time.perf_counter()\n"},
     {"gate/rules.py": "try:\n    X = 1\nexcept Exception:\n    raise ValueError from None\n"},
     {"api/app.py": "def lifespan(app):\n    yield\n"},
-    _queries("UPDATE gate.keys SET seen_at = %(at)s WHERE key LIKE 'a%%' AND seen_at < now()", "Why: a lease ends."),
+    _queries(
+        "UPDATE gate.events_processed SET seen_at = %(at)s WHERE key LIKE 'a%%' AND seen_at < now()",
+        "Why: a lease ends.",
+    ),
     _queries("SELECT sum(amount) FROM ledger.entries WHERE tenant_id = %(tenant_id)s"),
     _grant("GRANT SELECT, INSERT ON ledger.entries, audit.seals TO ledgersafe_app;"),
     _grant("GRANT ALL ON ledger.entries TO ledgersafe_owner;"),

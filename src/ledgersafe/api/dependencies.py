@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request
 from ledgersafe.api.authentication import Authentication
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import Clock
+from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.tenants.rules import Credential, Scope
 
 
@@ -19,6 +20,11 @@ class Parts:
     database: Database
     clock: Clock
     authentication: Authentication
+    future_seconds: float
+
+    def operator(self, credential: Credential) -> Operator:
+        """Who decides, now."""
+        return Operator(credential, self.clock.now(), self.future_seconds)
 
 
 def parts(request: Request) -> Parts:
@@ -39,7 +45,7 @@ async def _perhaps(request: Request) -> Credential | None:
 
 HasParts = Annotated[Parts, Depends(parts)]
 Reader = Annotated[Credential, Depends(_with_scope("read"))]
-Operator = Annotated[Credential, Depends(_with_scope("operate"))]
+Operating = Annotated[Credential, Depends(_with_scope("operate"))]
 Administrator = Annotated[Credential, Depends(_with_scope("admin"))]
 PerhapsReader = Annotated[Credential | None, Depends(_perhaps)]
 TenantParameter = Annotated[

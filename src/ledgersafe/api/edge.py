@@ -35,6 +35,7 @@ SCOUT = "/functions/v1/ingest-transaction"
 _METHODS = {EVENTS: "POST", BATCH: "POST", SCOUT: "POST, OPTIONS", "/livez": "GET, HEAD"}
 _CHUNK = 1_000
 _EVENTS_BETWEEN_PAUSES = 100
+_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, OPTIONS",
@@ -141,7 +142,7 @@ class Edge:
     async def _event(self, request: Request) -> Answer:
         """POST /v1/events: one event, native or a CloudEvent; or a CloudEvents batch."""
         media_type = _media_type(request)
-        if media_type in ("application/cloudevents-batch+json", "application/x-ndjson"):
+        if media_type == "application/cloudevents-batch+json" or media_type in _LINES:
             return await self._batch(request)
         if media_type == "application/cloudevents+json":
             request.door = doors.CLOUDEVENTS_STRUCTURED
@@ -175,7 +176,7 @@ class Edge:
             request.door = doors.CLOUDEVENTS_STRUCTURED
         credential = await self._authenticate(request)
         await self._read_body(request, self._bounds.batch_bytes)
-        bodies = _items(request.body)
+        bodies = _items(request.body, _media_type(request))
         if not bodies:
             raise RequestRefused(EMPTY_BATCH, "The batch holds no event.")
         if len(bodies) > self._bounds.batch_events:
@@ -307,9 +308,9 @@ async def _send(send: Send, answer: Answer, request_id: str) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _items(body: bytes) -> list[bytes]:
+def _items(body: bytes, media_type: str) -> list[bytes]:
     """The items of a batch, each with its exact bytes: of a JSON array, or the lines of NDJSON."""
-    if body.lstrip(b" \t\r\n")[:1] == b"[":
+    if media_type not in _LINES and body.lstrip(b" \t\r\n")[:1] == b"[":
         try:
             return [bytes(item) for item in _raw_items.decode(body)]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import AuditShape, KeyShape, TraceAnswer
-from ledgersafe.api.views import arrival_view, exception_view, payload_view
+from ledgersafe.api.shapes import AuditShape, TraceAnswer
+from ledgersafe.api.views import arrival_view, exception_view, key_view, payload_view
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.pipeline.trace import Trace, trace
@@ -34,13 +34,8 @@ def _answer(found: Trace) -> TraceAnswer:
     return TraceAnswer(
         tenant_id=found.tenant_id,
         event_id=found.key.idempotency_key,
-        key=KeyShape(
-            status=found.key.status,
-            arrivals=found.key.arrivals,
-            first_seen_at=found.key.first_seen_at,
-            first_raw_id=found.key.raw_id,
-            waiting_to_post=found.waiting_to_post,
-        ),
+        key=key_view(found.key),
+        waiting_to_post=found.waiting_to_post,
         arrivals=[arrival_view(row) for row in found.arrivals],
         payloads=[payload_view(payload) for payload in found.payloads],
         exceptions=[exception_view(row) for row in found.exceptions],

@@ -1,20 +1,34 @@
-"""/v1/exceptions: what is parked, and why."""
+"""/v1/exceptions: what is parked, and what operators decide of it."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, cast
+from datetime import timedelta
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from ledgersafe.api.authentication import tenant_of
-from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import Difference, ExceptionAnswer, ExceptionPage
-from ledgersafe.api.views import arrival_view, exception_view, payload_view
+from ledgersafe.api.cursors import read_cursor, write_cursor
+from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
+from ledgersafe.api.differences import differences
+from ledgersafe.api.shapes import (
+    AssignWish,
+    BulkPlanAnswer,
+    BulkWish,
+    ExceptionAnswer,
+    ExceptionPage,
+    ExceptionShape,
+    ResolveAnswer,
+    ResolveWish,
+    RunShape,
+)
+from ledgersafe.api.views import arrival_view, exception_view, key_view, payload_view
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND
+from ledgersafe.kernel.reasons import NOT_FOUND
+from ledgersafe.pipeline import bulk
+from ledgersafe.pipeline.assign import assign
+from ledgersafe.pipeline.resolve import Wish, resolve
 from ledgersafe.pipeline.trace import exception_detail, exception_page
-from ledgersafe.quarantine.store import ExceptionRow, Filter
+from ledgersafe.quarantine.store import Filter
 
 router = APIRouter(tags=["exceptions"])
 
@@ -24,28 +38,31 @@ def list_exceptions(
     parts: HasParts,
     credential: Reader,
     tenant_id: TenantParameter = None,
-    status: Annotated[Literal["open", "resolved", "ignored"] | None, Query()] = None,
+    status: Annotated[Literal["open", "resolved"] | None, Query()] = None,
     store_id: Annotated[str | None, Query(max_length=255)] = None,
     reason_code: Annotated[str | None, Query(max_length=100)] = None,
+    assigned_to: Annotated[str | None, Query(max_length=255)] = None,
     min_age_seconds: Annotated[float | None, Query(ge=0, le=1e10, description="Opened at least so long ago.")] = None,
+    text: Annotated[
+        str | None, Query(max_length=255, description="In key, store, source, type, reason, faults.")
+    ] = None,
     cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ExceptionPage:
     """One page; pages stay right while exceptions come and go."""
     tenant_ids = credential.tenant_ids if tenant_id is None else (tenant_of(credential, tenant_id),)
-    opened_before = None
-    if min_age_seconds is not None:
-        opened_before = parts.clock.now() - timedelta(seconds=min_age_seconds)
     chosen = Filter(
         tenant_ids=None if tenant_ids is None else list(tenant_ids),
         status=status,
         store_id=store_id,
         reason_code=reason_code,
-        opened_before=opened_before,
-        after=None if cursor is None else _read_cursor(cursor),
+        created_before=None if min_age_seconds is None else parts.clock.now() - timedelta(seconds=min_age_seconds),
+        assigned_to=assigned_to,
+        text=text,
+        after=read_cursor(cursor),
     )
     rows = exception_page(parts.database, chosen, limit + 1)
-    following = _cursor(rows[limit - 1]) if len(rows) > limit else None
+    following = write_cursor(rows[limit - 1].created_at, rows[limit - 1].exception_id) if len(rows) > limit else None
     return ExceptionPage(items=[exception_view(row) for row in rows[:limit]], next=following)
 
 
@@ -56,51 +73,80 @@ def get_exception(parts: HasParts, credential: Reader, exception_id: UUID) -> Ex
     found = exception_detail(parts.database, tenant_ids, exception_id)
     if found is None:
         raise RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
-    first = arrival_view(found.arrivals[found.exception.first_raw_id])
-    last = arrival_view(found.arrivals[found.exception.last_raw_id])
+    arrivals = {raw_id: arrival_view(row) for raw_id, row in found.arrivals.items()}
+    first = arrivals[found.key.first_payload().raw_id]
+    last = arrivals[found.exception.last_raw_id]
     return ExceptionAnswer(
         exception=exception_view(found.exception),
-        raw_event=last,
-        events_processed=[],
+        raw_event=arrivals[found.exception.raw_id],
+        events_processed=key_view(found.key),
         first_raw_event=first,
         last_raw_event=last,
-        payloads=[payload_view(payload) for payload in found.payloads],
-        diff=list(differences(first.payload_json, last.payload_json)),
+        payloads=[payload_view(payload, arrivals[payload.raw_id].payload_json) for payload in found.payloads],
+        diff=differences(first.payload_json, last.payload_json),
     )
 
 
-def differences(first: Any, last: Any, path: str = "") -> list[Difference]:
-    """Where two JSON values differ, each with its JSON Pointer; what one side lacks is null there."""
-    if isinstance(first, dict) and isinstance(last, dict):
-        one, other = cast("dict[str, Any]", first), cast("dict[str, Any]", last)
-        names = [*one, *(name for name in other if name not in one)]
-        return [
-            found for name in names for found in differences(one.get(name), other.get(name), f"{path}/{_escaped(name)}")
-        ]
-    if isinstance(first, list) and isinstance(last, list):
-        left, right = cast("list[Any]", first), cast("list[Any]", last)
-        length = max(len(left), len(right))
-        padded = ((side + [None] * (length - len(side))) for side in (left, right))
-        return [
-            found
-            for index, (a, b) in enumerate(zip(*padded, strict=True))
-            for found in differences(a, b, f"{path}/{index}")
-        ]
-    same = bool(first == last) and isinstance(first, bool) == isinstance(last, bool)
-    return [] if same else [Difference(path=path, first=first, last=last)]
+@router.post("/v1/exceptions/{exception_id}/assign", summary="Give an exception to somebody")
+def post_assign(parts: HasParts, credential: Operating, exception_id: UUID, wish: AssignWish) -> ExceptionShape:
+    """Or, with null, to nobody."""
+    return exception_view(assign(parts.database, exception_id, wish.assigned_to, parts.operator(credential)))
 
 
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
+@router.post("/v1/exceptions/{exception_id}/resolve", summary="Decide on a parked event")
+def post_resolve(parts: HasParts, credential: Operating, exception_id: UUID, wish: ResolveWish) -> ResolveAnswer:
+    """Let it go, or choose a payload (patched, if need be) that is to count. Of two operators at once, one gets 409."""
+    wanted = Wish(
+        action=wish.action,
+        notes=wish.resolution_notes,
+        canonical=wish.canonical_raw_id,
+        patch=wish.override_patch,
+        expected_last_raw_id=wish.expected_last_raw_id,
+        books_date=wish.books_date,
+        claimed_actor=wish.actor,
+    )
+    result = resolve(parts.database, exception_id, wanted, parts.operator(credential), dry_run=wish.dry_run)
+    return ResolveAnswer(
+        exception_id=exception_id,
+        dry_run=wish.dry_run,
+        resolution=None if result.closed is None else result.closed.resolution,
+        canonical_raw_id=None if result.closed is None else result.closed.canonical_raw_id,
+        key_status=result.key_status,
+    )
 
 
-def _cursor(row: ExceptionRow) -> str:
-    return urlsafe_b64encode(f"{row.opened_at.isoformat()}|{row.exception_id}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        opened_at, _, exception_id = urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        return datetime.fromisoformat(opened_at), UUID(exception_id)
-    except ValueError:
-        raise RequestRefused(INVALID_PARAMETER, "cursor is not one that a page gave as `next`.") from None
+@router.post(
+    "/v1/exceptions:resolve",
+    summary="Decide on many parked events at once",
+    status_code=202,
+    responses={200: {"model": BulkPlanAnswer, "description": "With dry_run: what a run would decide on."}},
+    response_model=RunShape | BulkPlanAnswer,
+)
+def post_bulk(parts: HasParts, credential: Operating, wish: BulkWish, response: Response) -> RunShape | BulkPlanAnswer:
+    """A run over the open exceptions that the filter names now; the workers work it off."""
+    tenant_id = tenant_of(credential, wish.filter.tenant_id)
+    operator = parts.operator(credential)
+    age = wish.filter.min_age_seconds
+    chosen = Filter(
+        tenant_ids=[tenant_id],
+        status="open",
+        store_id=wish.filter.store_id,
+        reason_code=wish.filter.reason_code,
+        created_before=None if age is None else operator.now - timedelta(seconds=age),
+        assigned_to=wish.filter.assigned_to,
+        text=wish.filter.text,
+    )
+    wanted = Wish(
+        action=wish.action,
+        notes=wish.resolution_notes,
+        canonical=wish.canonical,
+        patch=wish.override_patch,
+        books_date=wish.books_date,
+        claimed_actor=wish.actor,
+    )
+    if wish.dry_run:
+        planned = bulk.plan(parts.database, tenant_id, chosen, wanted)
+        response.status_code = 200
+        return BulkPlanAnswer(count=planned.count, sample=[exception_view(row) for row in planned.sample])
+    run = bulk.start(parts.database, tenant_id, chosen, wanted, operator, wish.max_replays)
+    return RunShape.model_validate(run)

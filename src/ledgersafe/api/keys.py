@@ -1,10 +1,12 @@
 """/v1/keys: API keys."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter
 
 from ledgersafe.api.dependencies import Administrator, HasParts
-from ledgersafe.api.shapes import ApiKeyShape, KeyList, KeyWish, MadeKeyAnswer
-from ledgersafe.pipeline.keys import Wish, create_key, list_keys, revoke_key
+from ledgersafe.api.shapes import ApiKeyShape, KeyList, KeyWish, MadeKeyAnswer, RotateWish
+from ledgersafe.pipeline.keys import Wish, create_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(tags=["keys"])
 
@@ -27,3 +29,11 @@ def get_keys(parts: HasParts, credential: Administrator) -> KeyList:
 def post_revoke(parts: HasParts, credential: Administrator, key_id: str) -> ApiKeyShape:
     """It is refused everywhere within five seconds. Ending it twice is no error."""
     return ApiKeyShape.model_validate(revoke_key(parts.database, key_id, credential, parts.clock.now()))
+
+
+@router.post("/v1/keys/{key_id}/rotate", status_code=201, summary="Replace an API key")
+def post_rotate(parts: HasParts, credential: Administrator, key_id: str, wish: RotateWish) -> MadeKeyAnswer:
+    """A new key that does the same; the old one ends after the overlap, so that senders can change over."""
+    overlap = timedelta(seconds=wish.overlap_seconds)
+    made = rotate_key(parts.database, key_id, overlap, credential, parts.clock.now())
+    return MadeKeyAnswer(token=made.token, key=ApiKeyShape.model_validate(made.key))

@@ -27,7 +27,8 @@ def is_unforeseen(error: Exception) -> bool:
 
 
 def problem(refusal: RequestRefused, request_id: str) -> dict[str, Any]:
-    """The members of a problem."""
+    """The members of a problem; `details` lists the faults of the event that it is about, if any."""
+    details = {"details": [fault.as_json() for fault in refusal.faults]} if refusal.faults else {}
     return {
         "type": f"urn:ledgersafe:reason:{refusal.reason.code}",
         "title": refusal.reason.summary,
@@ -35,6 +36,7 @@ def problem(refusal: RequestRefused, request_id: str) -> dict[str, Any]:
         "detail": refusal.detail,
         "reason_code": refusal.reason.code,
         "request_id": request_id,
+        **details,
     }
 
 

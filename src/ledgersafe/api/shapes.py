@@ -1,6 +1,6 @@
 """The shapes of requests and answers, for validation and for the OpenAPI document."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -140,28 +140,37 @@ class PayloadShape(Shape):
     raw_id: UUID
     fingerprint: str
     decision: str
+    payload_json: Any = None
 
 
 class KeyShape(Shape):
     """The state of a key."""
 
+    idempotency_key: str
     status: Literal["processed", "quarantined", "ignored"]
     arrivals: int
     first_seen_at: datetime
+    last_seen_at: datetime
     first_raw_id: UUID
-    waiting_to_post: bool
+    last_raw_id: UUID
+    payload_hash_first: str
+    payload_hash_last: str
+    processed_at: datetime | None
+    posted_at: datetime | None
+    last_error_code: str | None
+    last_exception_id: UUID | None
 
 
 class ExceptionShape(Shape):
-    """One parked event."""
+    """One parked event. `amount`: what is at stake, as a decimal string."""
 
     tenant_id: str
     exception_id: UUID
     idempotency_key: str
-    status: Literal["open", "resolved", "ignored"]
+    status: Literal["open", "resolved"]
     reason_code: str
-    details: list[FaultShape]
-    first_raw_id: UUID
+    details_json: list[FaultShape]
+    raw_id: UUID
     last_raw_id: UUID
     arrivals: int
     store_id: str | None
@@ -169,16 +178,26 @@ class ExceptionShape(Shape):
     event_type: str | None
     amount: str | None
     currency: str | None
-    opened_at: datetime
+    created_at: datetime
     last_arrival_at: datetime
     assigned_to: str | None
     replay_attempts: int
+    last_replay_at: datetime | None
+    last_replay_status: Literal["accepted", "refused"] | None
     resolved_at: datetime | None
+    resolution: Literal["replayed", "ignored", "dismissed"] | None
+    resolution_action: Literal["mark_resolved_no_replay", "override_and_replay"] | None
+    resolution_notes: str | None
+    resolution_actor: str | None
+    canonical_raw_id: UUID | None
+    override_patch: dict[str, Any] | None
+    books_date: date | None
 
 
 class AuditShape(Shape):
     """One decision."""
 
+    tenant_id: str
     audit_id: UUID
     occurred_at: datetime
     actor: str
@@ -196,6 +215,7 @@ class TraceAnswer(Shape):
     tenant_id: str
     event_id: str
     key: KeyShape
+    waiting_to_post: bool
     arrivals: list[ArrivalShape]
     payloads: list[PayloadShape]
     exceptions: list[ExceptionShape]
@@ -225,7 +245,7 @@ class ExceptionAnswer(Shape):
 
     exception: ExceptionShape
     raw_event: ArrivalShape
-    events_processed: list[Any]
+    events_processed: KeyShape
     first_raw_event: ArrivalShape
     last_raw_event: ArrivalShape
     payloads: list[PayloadShape]
@@ -255,6 +275,7 @@ class ApiKeyShape(Shape):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    rotated_to: str | None
 
 
 class MadeKeyAnswer(Shape):
@@ -292,3 +313,163 @@ class VerifyAnswer(Shape):
 
     ok: bool
     tenants: list[TenantChecksShape]
+
+
+class AssignWish(BaseModel):
+    """Who is to look at it; null is nobody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assigned_to: str | None = Field(min_length=1, max_length=255)
+
+
+class _Decision(BaseModel):
+    """What is the same for one exception and for many."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["mark_resolved_no_replay", "override_and_replay"]
+    resolution_notes: str = Field(min_length=1, max_length=10_000, description="Why; kept in the audit log.")
+    actor: str | None = Field(default=None, max_length=255, description="Kept as a note: the credential decides.")
+    override_patch: dict[str, Any] | None = Field(default=None, description="RFC 7396, over the mapped event.")
+    books_date: date | None = None
+    dry_run: bool = False
+
+
+class ResolveWish(_Decision):
+    """What is to become of one exception."""
+
+    canonical_raw_id: UUID | Literal["first", "last"] | None = Field(
+        default=None, description="Which payload counts; needed where the key has several."
+    )
+    expected_last_raw_id: UUID | None = Field(default=None, description="409 if another payload came since.")
+
+
+class ResolveAnswer(Shape):
+    """What became of it, or with dry_run would have."""
+
+    exception_id: UUID
+    dry_run: bool
+    resolution: Literal["replayed", "ignored", "dismissed"] | None
+    canonical_raw_id: UUID | None
+    key_status: Literal["processed", "quarantined", "ignored"] | None
+
+
+class BulkFilter(BaseModel):
+    """Which open exceptions; what is left out does not narrow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant_id: str | None = Field(default=None, min_length=1, max_length=255)
+    store_id: str | None = Field(default=None, max_length=255)
+    reason_code: str | None = Field(default=None, max_length=100)
+    assigned_to: str | None = Field(default=None, max_length=255)
+    min_age_seconds: float | None = Field(default=None, ge=0, le=1e10)
+    text: str | None = Field(default=None, max_length=255)
+
+
+class BulkWish(_Decision):
+    """What is to become of many."""
+
+    filter: BulkFilter
+    canonical: Literal["first", "last"] | None = None
+    max_replays: int = Field(default=3, ge=1, le=100, description="Loop guard: replayed so often, it is skipped.")
+
+
+class BulkPlanAnswer(Shape):
+    """What a run would decide on."""
+
+    count: int
+    sample: list[ExceptionShape]
+
+
+class RunShape(Shape):
+    """A bulk run."""
+
+    tenant_id: str
+    run_id: UUID
+    status: Literal["running", "cancelled", "finished"]
+    filter: dict[str, Any]
+    wish: dict[str, Any]
+    max_replays: int
+    actor: str
+    notes: str
+    planned: int
+    resolved: int
+    refused: int
+    skipped: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class RunList(Shape):
+    """Bulk runs."""
+
+    items: list[RunShape]
+
+
+class RunItemShape(Shape):
+    """What became of one exception of a run; null while it is to come."""
+
+    exception_id: UUID
+    outcome: Literal["resolved", "refused", "skipped"] | None
+    detail: str | None
+
+
+class RunItemPage(Shape):
+    """`next` is the cursor of the next page, or null at the end."""
+
+    items: list[RunItemShape]
+    next: UUID | None
+
+
+class AuditPage(Shape):
+    """`next` is the cursor of the next page, or null at the end."""
+
+    items: list[AuditShape]
+    next: str | None
+
+
+class RejectedShape(Shape):
+    """A body that was refused at the door. `body_text`: at most its first 64 KiB; `body_bytes`: its whole size."""
+
+    tenant_id: str
+    rejected_id: UUID
+    received_at: datetime
+    door: str
+    key_id: str | None
+    reason_code: str
+    detail: str
+    body_text: str
+    body_bytes: int | None
+
+
+class RejectedPage(Shape):
+    """`next` is the cursor of the next page, or null at the end."""
+
+    items: list[RejectedShape]
+    next: UUID | None
+
+
+class RedactWish(BaseModel):
+    """Why, and on whose demand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notes: str = Field(min_length=1, max_length=10_000)
+    even_if_not_posted: bool = Field(default=False, description="An event without its body can be posted no more.")
+
+
+class RedactAnswer(Shape):
+    """`changed` is false where it was unreadable already."""
+
+    redacted: bool
+    changed: bool
+
+
+class RotateWish(BaseModel):
+    """How long the old key lives on beside the new one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000)

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from ledgersafe.api.shapes import ArrivalShape, ExceptionShape, PayloadShape
-from ledgersafe.bronze.store import StoredRaw
-from ledgersafe.gate.store import Payload
+from ledgersafe.api.shapes import ArrivalShape, ExceptionShape, KeyShape, PayloadShape, RejectedShape
+from ledgersafe.bronze.store import StoredRaw, StoredRejected
+from ledgersafe.gate.store import Key, Payload
 from ledgersafe.quarantine.store import ExceptionRow
 
 
@@ -42,9 +42,27 @@ def _number(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
-def payload_view(payload: Payload) -> PayloadShape:
-    """A payload of a key."""
-    return PayloadShape(raw_id=payload.raw_id, fingerprint=payload.fingerprint.hex(), decision=payload.decision)
+def key_view(key: Key) -> KeyShape:
+    """The gate's row of a key."""
+    values: dict[str, Any] = {name: getattr(key, name) for name in KeyShape.model_fields}
+    hashes = {name: getattr(key, name).hex() for name in ("payload_hash_first", "payload_hash_last")}
+    return KeyShape(**(values | hashes))
+
+
+def payload_view(payload: Payload, payload_json: Any = None) -> PayloadShape:
+    """A payload of a key, with its content where it is shown."""
+    return PayloadShape(
+        raw_id=payload.raw_id,
+        fingerprint=payload.fingerprint.hex(),
+        decision=payload.decision,
+        payload_json=payload_json,
+    )
+
+
+def rejected_view(row: StoredRejected) -> RejectedShape:
+    """A rejected body, as text as far as it is text."""
+    values: dict[str, Any] = {name: getattr(row, name) for name in RejectedShape.model_fields if name != "body_text"}
+    return RejectedShape(**values, body_text=row.body.decode("utf-8", "backslashreplace"))
 
 
 def exception_view(row: ExceptionRow) -> ExceptionShape:

@@ -12,7 +12,7 @@ FROM unnest(
 
 -- name: of_objects
 -- Why: a trace shows what was decided of one key and its exceptions.
-SELECT audit_id, occurred_at, actor, action, object_type, object_id, before_json, after_json, notes
+SELECT tenant_id, audit_id, occurred_at, actor, action, object_type, object_id, before_json, after_json, notes
 FROM audit.audit_log
 WHERE tenant_id = %(tenant_id)s AND object_type = %(object_type)s AND object_id = ANY(%(object_ids)s::text[])
 ORDER BY audit_id
@@ -23,3 +23,19 @@ SELECT tenant_id, count(*) AS number
 FROM audit.audit_log
 WHERE action = %(action)s AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
 GROUP BY tenant_id
+
+-- name: page
+-- Why: keyset page: who did what, by object, actor, action and time, oldest first.
+SELECT tenant_id, audit_id, occurred_at, actor, action, object_type, object_id, before_json, after_json, notes
+FROM audit.audit_log
+WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+  AND (%(object_type)s::text IS NULL OR object_type = %(object_type)s)
+  AND (%(object_id)s::text IS NULL OR object_id = %(object_id)s)
+  AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+  AND (%(action)s::text IS NULL OR action = %(action)s)
+  AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+  AND (%(after_time)s::timestamptz IS NULL
+       OR (occurred_at, audit_id) > (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ORDER BY occurred_at, audit_id
+LIMIT %(most)s

@@ -39,6 +39,7 @@ class Entry:
 class StoredEntry:
     """A row of audit.audit_log."""
 
+    tenant_id: str
     audit_id: UUID
     occurred_at: datetime
     actor: str
@@ -48,6 +49,20 @@ class StoredEntry:
     before_json: Any
     after_json: Any
     notes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which decisions are meant; None is no filter. `after`: (occurred_at, audit_id) of the last one seen."""
+
+    tenant_ids: Sequence[str] | None = None
+    object_type: str | None = None
+    object_id: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: tuple[datetime, UUID] | None = None
 
 
 def insert(tx: Tx, entries: Sequence[Entry]) -> None:
@@ -76,6 +91,24 @@ def of_objects(tx: Tx, tenant_id: str, object_type: str, object_ids: Sequence[st
 def count_of_action(tx: Tx, action: str, tenant_id: str | None) -> Rows[TenantCount]:
     """How many decisions of a kind each tenant (or one) has."""
     return tx.query(TenantCount, SQL["count_of_action"], {"action": action, "tenant_id": tenant_id})
+
+
+def page(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
+    """One page of decisions, oldest first."""
+    after_time, after_id = chosen.after or (None, None)
+    parameters = {
+        "tenant_ids": chosen.tenant_ids,
+        "object_type": chosen.object_type,
+        "object_id": chosen.object_id,
+        "actor": chosen.actor,
+        "action": chosen.action,
+        "since": chosen.since,
+        "until": chosen.until,
+        "after_time": after_time,
+        "after_id": after_id,
+        "most": most,
+    }
+    return tx.query(StoredEntry, SQL["page"], parameters)
 
 
 def _json(facts: dict[str, Any] | None) -> str | None:

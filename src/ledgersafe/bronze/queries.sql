@@ -50,3 +50,27 @@ SELECT bronze.ensure_partition(%(suffix)s, %(lower_id)s, %(upper_id)s)
 -- name: db_time
 -- Why: db_time shows that the database answers, and how far its clock is from ours.
 SELECT clock_timestamp() AS db_time
+
+-- name: redact_body
+-- Why: the one function that may change an arrival, and only its body.
+SELECT bronze.redact_body(%(tenant_id)s, %(raw_id)s, %(replacement)s)
+
+-- name: redact_rejected_body
+-- Why: the same for a body that was refused at the door.
+SELECT bronze.redact_rejected_body(%(tenant_id)s, %(rejected_id)s, %(replacement)s)
+
+-- name: rejected_by_id
+-- Why: to tell "not there" from "redacted already".
+SELECT tenant_id, rejected_id, received_at, door, key_id, reason_code, detail, body, body_bytes
+FROM bronze.rejected
+WHERE tenant_id = %(tenant_id)s AND rejected_id = %(rejected_id)s
+
+-- name: rejected_page
+-- Why: keyset page: operators read what senders got wrong, latest first.
+SELECT tenant_id, rejected_id, received_at, door, key_id, reason_code, detail, body, body_bytes
+FROM bronze.rejected
+WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+  AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s)
+  AND (%(before)s::uuid IS NULL OR rejected_id < %(before)s::uuid)
+ORDER BY rejected_id DESC
+LIMIT %(most)s

@@ -73,6 +73,21 @@ class Rejected:
     body_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRejected:
+    """A row of bronze.rejected, as it is read."""
+
+    tenant_id: str
+    rejected_id: UUID
+    received_at: datetime
+    door: str
+    key_id: str | None
+    reason_code: str
+    detail: str
+    body: bytes
+    body_bytes: int | None
+
+
 def insert_arrivals(tx: Tx, tenant_id: str, rows: Sequence[Raw]) -> None:
     """Keep the arrivals of one tenant."""
     tx.execute(
@@ -141,3 +156,28 @@ def ensure_partition(tx: Tx, suffix: str, lower_id: UUID, upper_id: UUID) -> boo
 def db_time(tx: Tx) -> Rows[datetime]:
     """The database's own clock."""
     return tx.scalars(datetime, SQL["db_time"])
+
+
+def redact_body(tx: Tx, tenant_id: str, raw_id: UUID, replacement: bytes) -> Rows[bool]:
+    """Put the replacement in an arrival's body's place; returns whether anything changed."""
+    parameters = {"tenant_id": tenant_id, "raw_id": raw_id, "replacement": replacement}
+    return tx.scalars(bool, SQL["redact_body"], parameters)
+
+
+def redact_rejected_body(tx: Tx, tenant_id: str, rejected_id: UUID, replacement: bytes) -> Rows[bool]:
+    """Put the replacement in a rejected body's place; returns whether anything changed."""
+    parameters = {"tenant_id": tenant_id, "rejected_id": rejected_id, "replacement": replacement}
+    return tx.scalars(bool, SQL["redact_rejected_body"], parameters)
+
+
+def rejected_by_id(tx: Tx, tenant_id: str, rejected_id: UUID) -> Rows[StoredRejected]:
+    """One rejected body."""
+    return tx.query(StoredRejected, SQL["rejected_by_id"], {"tenant_id": tenant_id, "rejected_id": rejected_id})
+
+
+def rejected_page(
+    tx: Tx, tenant_ids: Sequence[str] | None, reason_code: str | None, before: UUID | None, most: int
+) -> Rows[StoredRejected]:
+    """One page of rejected bodies, latest first; `before` is the last id seen."""
+    parameters = {"tenant_ids": tenant_ids, "reason_code": reason_code, "before": before, "most": most}
+    return tx.query(StoredRejected, SQL["rejected_page"], parameters)

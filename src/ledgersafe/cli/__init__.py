@@ -9,6 +9,7 @@ from ledgersafe import __version__
 from ledgersafe.bootstrap import NoDatabase, settings
 from ledgersafe.cli import db, events, exceptions, health, keys, verify
 from ledgersafe.cli.client import CliError, Connection
+from ledgersafe.cli.demo import demo
 from ledgersafe.cli.output import err, plain
 from ledgersafe.cli.serve import serve
 from ledgersafe.cli.trace import trace
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 for _name, _group in (("db", db.app), ("keys", keys.app), ("events", events.app), ("exceptions", exceptions.app)):
     app.add_typer(_group, name=_name)
-for _command in (up, serve, work, trace, health.health, verify.verify):
+for _command in (up, serve, work, trace, health.health, verify.verify, demo):
     app.command()(_command)
 
 

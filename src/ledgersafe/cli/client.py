@@ -10,6 +10,8 @@ import httpx
 import orjson
 import typer
 
+from ledgersafe.kernel.reasons import TENANT_REQUIRED
+
 ANSWER_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -149,7 +151,7 @@ def problem(response: httpx.Response) -> ApiProblem:
     """An answer that is no success, in words: what, where, and what to do."""
     reason_code, detail = problem_parts(response)
     where = f"{response.request.method} {response.request.url}: HTTP {response.status_code}"
-    advice = _advice(response)
+    advice = _advice(response, reason_code)
     message = f"{detail} ({reason_code + ', ' if reason_code else ''}{where})" + (f"\n{advice}" if advice else "")
     return ApiProblem(message, status=response.status_code, reason_code=reason_code)
 
@@ -172,7 +174,9 @@ def retry_after(response: httpx.Response) -> float | None:
     return float(text) if text.isascii() and text.isdigit() else None
 
 
-def _advice(response: httpx.Response) -> str | None:
+def _advice(response: httpx.Response, reason_code: str | None) -> str | None:
+    if reason_code == TENANT_REQUIRED.code:
+        return "Name the tenant with --tenant."
     if response.status_code == 401:
         return (
             "Set LEDGERSAFE_API_KEY to a valid key, or LEDGERSAFE_DATA to the folder of `ledgersafe up`, "

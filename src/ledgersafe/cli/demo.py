@@ -143,6 +143,7 @@ def _folder(data: Path | None, *, keep: bool) -> Generator[Path]:
         if any(data.iterdir()):
             raise CliError(f"{data} is not empty, and the demo starts from nothing. Choose another folder with --data.")
         yield data.absolute()
+        _tell_where(data)
         return
     folder = Path(tempfile.mkdtemp(prefix="ledgersafe-demo-"))
     folder.chmod(0o711)  # as root, Postgres is another user: it must come through to its own folder
@@ -150,9 +151,13 @@ def _folder(data: Path | None, *, keep: bool) -> Generator[Path]:
         yield folder
     finally:
         if keep:
-            note(f"Data, key and log are left in {folder}. To go on with it: ledgersafe up --data {folder / 'data'}")
+            _tell_where(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell_where(folder: Path) -> None:
+    note(f"Data, key and log are left in {folder}. To go on with it: ledgersafe up --data {folder / 'data'}")
 
 
 @contextmanager

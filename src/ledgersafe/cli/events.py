@@ -142,8 +142,8 @@ def _send_file(connection: Connection, source: Path, manner: Manner) -> Summary:
         try:
             _run(connection, _missing_chunks(stream, progress, manner.chunk), answered, manner, progress)
         except GaveUp as error:
-            remembered = f"{progress.tally.events():,} events were answered, and this is remembered."
-            raise CliError(f"{error.message}\n{remembered} Go on with the same command.") from None
+            answered_so_far = f"{progress.tally.events():,} events were answered, and are remembered."
+            raise CliError(f"{error.message}\n{answered_so_far} Go on with the same command.") from None
         except KeyboardInterrupt:
             stopped = f"Stopped after {progress.tally.events():,} answered events. Go on with the same command."
             raise CliError(stopped, exit_code=_INTERRUPTED) from None

@@ -27,9 +27,18 @@ app = typer.Typer(no_args_is_help=True, help="List and show parked events.")
 
 _PAGE = 200
 _LISTED = ("exception_id", "tenant_id", "idempotency_key", "reason_code", "status", "arrivals", "amount", "currency")
-_TIMES = ("opened_at", "assigned_to")
+_TIMES = ("created_at", "assigned_to")
 _PAYLOADS = ("decision", "raw_id", "fingerprint")
-_SUMMARY = ("arrivals", "store_id", "source_system", "event_type", "amount", "currency", "opened_at", "last_arrival_at")
+_SUMMARY = (
+    "arrivals",
+    "store_id",
+    "source_system",
+    "event_type",
+    "amount",
+    "currency",
+    "created_at",
+    "last_arrival_at",
+)
 _DECISION = ("assigned_to", "replay_attempts", "last_replay_status", "resolved_at", "resolution_action")
 _HASHES = ("fingerprint",)
 
@@ -96,7 +105,7 @@ def show(answer: Mapping[str, Any], console: Console) -> None:
     heading |= {"reason_code": exception.get("reason_code")}
     heading |= {name: exception[name] for name in (*_SUMMARY, *_DECISION) if exception.get(name) is not None}
     console.print(record("Exception", heading))
-    faults = items_of(exception.get("details"))
+    faults = items_of(exception.get("details_json"))
     if faults:
         console.print()
         console.print(listing(f"Faults ({len(faults):,})", faults, ("reason_code", "path", "message")))

@@ -17,6 +17,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON
 _UNWRAPPED = 1_000
 _MOST_COLUMNS = 8
 _HASH_CHARACTERS = 12
+_NUMBERS = frozenset({"amount", "arrivals", "revision", "total"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -85,12 +86,14 @@ def listing(
     rows = (
         [_shortened(item.get(name)) if name in short else plain(item.get(name)) for name in names] for item in items
     )
-    return table(title, names, rows)
+    return table(title, [f"{name}>" if name in _NUMBERS else name for name in names], rows)
 
 
 def record(title: str, members: Mapping[str, Any]) -> Table:
     """One JSON object, a member a row."""
-    return table(title, ("", ""), members.items())
+    made = table(title, ("", ""), members.items())
+    made.show_header = False
+    return made
 
 
 def members_of(value: object) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _CHAIN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "exceptions",
         "Exceptions",
-        ("exception_id", "status", "reason_code", "opened_at", "assigned_to", "resolution_action", "resolved_at"),
+        ("exception_id", "status", "reason_code", "created_at", "assigned_to", "resolution_action", "resolved_at"),
     ),
     ("audit", "Audit", ("occurred_at", "actor", "action", "object_type", "object_id", "notes")),
     (

@@ -13,7 +13,7 @@ def work() -> None:
     configure_logging(parts.settings)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     try:
         run_worker(parts, stop)
     finally:

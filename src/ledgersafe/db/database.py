@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import class_row, scalar_row
 from psycopg_pool import ConnectionPool
 
-from ledgersafe.db.errors import DatabaseUnavailable, translated
+from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable, translated
 
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any]
@@ -45,10 +45,15 @@ class Rows(Generic[Row]):
 class Tx:
     """An open transaction. Statements come from a `queries.sql`, parameters by name."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "forgotten")
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
+        self.forgotten = False
+
+    def forget(self) -> None:
+        """Have the transaction rolled back, not committed, when its block ends: for dry runs."""
+        self.forgotten = True
 
     def execute(self, statement: bytes, parameters: Parameters | None = None) -> None:
         """Send a statement that returns no rows; what is wrong with it is raised later, at the latest at the commit."""
@@ -117,12 +122,14 @@ class Database:
             with translated():
                 with connection.pipeline():
                     connection.execute(begin)
-                    yield Tx(connection)
-                    commit = connection.execute("COMMIT")
-                if commit.statusmessage != "COMMIT":
-                    raise DatabaseUnavailable(f"the transaction ended as {commit.statusmessage}, not as COMMIT")
-        except BaseException:
-            _roll_back(connection)
+                    tx = Tx(connection)
+                    yield tx
+                    end = "ROLLBACK" if tx.forgotten else "COMMIT"
+                    ended = connection.execute(end)
+                if ended.statusmessage != end:
+                    raise DatabaseUnavailable(f"the transaction ended as {ended.statusmessage}, not as {end}")
+        except BaseException as error:
+            _leave_behind(connection, error)
             raise
         finally:
             self._pool.putconn(connection)
@@ -134,10 +141,18 @@ class Database:
             yield tx
 
 
-def _roll_back(connection: _Connection) -> None:
-    """Leave the connection usable, or closed: the pool replaces a closed one."""
+def _leave_behind(connection: _Connection, error: BaseException) -> None:
+    """Leave the connection usable, or closed: the pool replaces a closed one.
+
+    Of a pipeline that failed, psycopg takes statements for prepared that the server skipped; such a connection would
+    refuse them from then on, so it is not used again.
+    """
+    status = connection.info.transaction_status
+    if isinstance(error, DatabaseError) or status == psycopg.pq.TransactionStatus.INERROR:
+        connection.close()
+        return
     try:
-        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        if not connection.closed and status != psycopg.pq.TransactionStatus.IDLE:
             connection.execute("ROLLBACK")
     except psycopg.Error:
         connection.close()

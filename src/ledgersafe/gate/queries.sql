@@ -1,19 +1,22 @@
 -- name: claim_keys
 -- Why: of any number of first arrivals racing for a key, exactly one row goes in; keys come sorted, so nobody deadlocks.
-INSERT INTO gate.keys (tenant_id, idempotency_key, raw_id, fingerprint, status, decision, first_seen_at)
-SELECT %(tenant_id)s, a.idempotency_key, a.raw_id, a.fingerprint,
-       CASE WHEN a.valid THEN 'processed' ELSE 'quarantined' END, CASE WHEN a.valid THEN 'accepted' ELSE 'open' END,
-       a.first_seen_at
-FROM unnest(%(keys)s::text[], %(raw_ids)s::uuid[], %(fingerprints)s::bytea[], %(valid)s::boolean[],
-            %(first_seen_at)s::timestamptz[])
-  AS a (idempotency_key, raw_id, fingerprint, valid, first_seen_at)
+INSERT INTO gate.events_processed (
+  tenant_id, idempotency_key, status, first_seen_at, last_seen_at, first_raw_id, last_raw_id, payload_hash_first,
+  payload_hash_last, first_decision, processed_at, last_error_code, last_exception_id)
+SELECT %(tenant_id)s, a.idempotency_key, a.status, a.seen_at, a.seen_at, a.raw_id, a.raw_id, a.fingerprint,
+       a.fingerprint, a.first_decision, a.processed_at, a.error_code, a.exception_id
+FROM unnest(%(keys)s::text[], %(statuses)s::text[], %(first_seen_at)s::timestamptz[], %(first_raw_ids)s::uuid[],
+            %(payload_hashes_first)s::bytea[], %(first_decisions)s::text[], %(processed_at)s::timestamptz[],
+            %(error_codes)s::text[], %(exception_ids)s::uuid[])
+  AS a (idempotency_key, status, seen_at, raw_id, fingerprint, first_decision, processed_at, error_code, exception_id)
 ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
 RETURNING idempotency_key
 
 -- name: lock_keys
 -- Why: a separate statement after the claim, so that it sees the winner of a race; sorted, so nobody deadlocks.
-SELECT idempotency_key, raw_id, fingerprint, status, decision, arrivals, first_seen_at
-FROM gate.keys
+SELECT idempotency_key, status, arrivals, first_seen_at, last_seen_at, first_raw_id, last_raw_id, payload_hash_first,
+       payload_hash_last, first_decision, processed_at, posted_at, last_error_code, last_exception_id
+FROM gate.events_processed
 WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
 ORDER BY idempotency_key
 FOR UPDATE
@@ -29,8 +32,10 @@ WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
 INSERT INTO gate.source_events (tenant_id, source_system, source_event_id, idempotency_key)
 SELECT %(tenant_id)s, a.source_system, a.source_event_id, k.idempotency_key
 FROM unnest(%(source_systems)s::text[], %(source_event_ids)s::text[], %(keys)s::text[], %(raw_ids)s::uuid[])
-       AS a (source_system, source_event_id, idempotency_key, raw_id)
-JOIN gate.keys k ON k.tenant_id = %(tenant_id)s AND k.idempotency_key = a.idempotency_key AND k.raw_id = a.raw_id
+       WITH ORDINALITY AS a (source_system, source_event_id, idempotency_key, raw_id, position)
+JOIN gate.events_processed k
+  ON k.tenant_id = %(tenant_id)s AND k.idempotency_key = a.idempotency_key AND k.first_raw_id = a.raw_id
+ORDER BY a.position
 ON CONFLICT (tenant_id, source_system, source_event_id) DO NOTHING
 
 -- name: source_owners
@@ -41,11 +46,16 @@ JOIN gate.source_events s
   ON s.tenant_id = %(tenant_id)s AND s.source_system = a.source_system AND s.source_event_id = a.source_event_id
 
 -- name: update_keys
--- Why: counts the arrivals after the first, and notes what they changed.
-UPDATE gate.keys k
-SET arrivals = k.arrivals + a.more, status = a.status, decision = a.decision
-FROM unnest(%(keys)s::text[], %(more)s::bigint[], %(statuses)s::text[], %(decisions)s::text[])
-  AS a (idempotency_key, more, status, decision)
+-- Why: what arrivals after the first, or an operator, made of keys that are locked and were read before.
+UPDATE gate.events_processed k
+SET status = a.status, arrivals = a.arrivals, last_seen_at = a.last_seen_at, last_raw_id = a.last_raw_id,
+    payload_hash_last = a.payload_hash_last, first_decision = a.first_decision, processed_at = a.processed_at,
+    last_error_code = a.error_code, last_exception_id = a.exception_id
+FROM unnest(%(keys)s::text[], %(statuses)s::text[], %(arrivals)s::bigint[], %(last_seen_at)s::timestamptz[],
+            %(last_raw_ids)s::uuid[], %(payload_hashes_last)s::bytea[], %(first_decisions)s::text[],
+            %(processed_at)s::timestamptz[], %(error_codes)s::text[], %(exception_ids)s::uuid[])
+  AS a (idempotency_key, status, arrivals, last_seen_at, last_raw_id, payload_hash_last, first_decision, processed_at,
+        error_code, exception_id)
 WHERE k.tenant_id = %(tenant_id)s AND k.idempotency_key = a.idempotency_key
 
 -- name: insert_other_payloads
@@ -65,6 +75,7 @@ FROM unnest(%(keys)s::text[], %(raw_ids)s::uuid[]) AS a (idempotency_key, raw_id
 INSERT INTO gate.to_post (tenant_id, raw_id, idempotency_key)
 SELECT %(tenant_id)s, a.raw_id, a.idempotency_key
 FROM unnest(%(raw_ids)s::uuid[], %(keys)s::text[]) AS a (raw_id, idempotency_key)
+ON CONFLICT (tenant_id, raw_id) DO NOTHING
 
 -- name: add_to_counters
 -- Why: health answers from a few rows at any number of events; each process has a row of its own to add to.
@@ -87,8 +98,9 @@ ORDER BY tenant_id
 
 -- name: key
 -- Why: the trace of one key begins here.
-SELECT idempotency_key, raw_id, fingerprint, status, decision, arrivals, first_seen_at
-FROM gate.keys
+SELECT idempotency_key, status, arrivals, first_seen_at, last_seen_at, first_raw_id, last_raw_id, payload_hash_first,
+       payload_hash_last, first_decision, processed_at, posted_at, last_error_code, last_exception_id
+FROM gate.events_processed
 WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(key)s
 
 -- name: later_arrivals
@@ -113,7 +125,27 @@ SELECT tenant_id, coalesce(sum(arrivals), 0)::bigint AS events_raw,
        count(*) FILTER (WHERE status = 'quarantined') AS quarantined,
        count(*) FILTER (WHERE status = 'ignored') AS ignored,
        count(*) FILTER (WHERE status = 'quarantined') AS exceptions_open
-FROM gate.keys
+FROM gate.events_processed
 WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
 GROUP BY tenant_id
 ORDER BY tenant_id
+
+-- name: decide_other_payloads
+-- Why: an operator's decision on payloads after the first of their key; the key is locked.
+UPDATE gate.other_payloads p
+SET decision = a.decision
+FROM unnest(%(keys)s::text[], %(fingerprints)s::bytea[], %(decisions)s::text[]) AS a (idempotency_key, fingerprint, decision)
+WHERE p.tenant_id = %(tenant_id)s AND p.idempotency_key = a.idempotency_key AND p.fingerprint = a.fingerprint
+
+-- name: take_source_events
+-- Why: a payload that an operator has accept takes its source's event id, unless another key has it; sorted.
+INSERT INTO gate.source_events (tenant_id, source_system, source_event_id, idempotency_key)
+SELECT %(tenant_id)s, a.source_system, a.source_event_id, a.idempotency_key
+FROM unnest(%(source_systems)s::text[], %(source_event_ids)s::text[], %(keys)s::text[])
+       AS a (source_system, source_event_id, idempotency_key)
+ON CONFLICT (tenant_id, source_system, source_event_id) DO NOTHING
+
+-- name: delete_to_post
+-- Why: a payload that no longer counts and is not posted yet must not be.
+DELETE FROM gate.to_post
+WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])

@@ -45,8 +45,26 @@ def decision_after(given: Answer) -> Decision:
     return "accepted" if given is Answer.PROCESSED else "open"
 
 
-def status_after(given: Answer, before: Status | None) -> Status:
-    """The key's status once the arrival is in."""
-    if given in (Answer.PARKED, Answer.CONFLICT):
-        return "quarantined"
-    return before or "processed"
+def is_accepted(decision: Decision) -> bool:
+    """Whether a payload with this decision is the one that counts."""
+    return decision in ("accepted", "patched-accepted")
+
+
+def after_ignoring(known: Mapping[bytes, Decision]) -> tuple[Status, dict[bytes, Decision]]:
+    """The key's status, and the decisions that change, when an operator lets what is held go.
+
+    Where a payload was accepted before, it stays, and the others do not count; otherwise the whole key is forgotten.
+    """
+    has_accepted = any(is_accepted(decision) for decision in known.values())
+    let_go: Decision = "superseded" if has_accepted else "ignored"
+    changes: dict[bytes, Decision] = {payload: let_go for payload, decision in known.items() if decision == "open"}
+    return ("processed" if has_accepted else "ignored"), changes
+
+
+def after_choosing(known: Mapping[bytes, Decision], chosen: bytes, *, patched: bool) -> dict[bytes, Decision]:
+    """The decisions that change when an operator has one payload count, as it is or patched: it, and no other."""
+    changes: dict[bytes, Decision] = {
+        payload: "superseded" for payload, decision in known.items() if decision == "open" or is_accepted(decision)
+    }
+    changes[chosen] = "patched-accepted" if patched else "accepted"
+    return changes

@@ -13,28 +13,32 @@ from ledgersafe.gate.rules import Decision, Status
 SQL = Statements(__package__ or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A first arrival that would own its key. `valid`: whether it is accepted if it does."""
-
-    idempotency_key: str
-    raw_id: str
-    fingerprint: bytes
-    valid: bool
-    first_seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Key:
-    """A row of gate.keys: a key, and its first payload."""
+    """A row of gate.events_processed: a key, with its first payload. Changed in memory while it is locked.
+
+    Ids are UUIDs where they were read, and text where they were just made.
+    """
 
     idempotency_key: str
-    raw_id: UUID
-    fingerprint: bytes
     status: Status
-    decision: Decision
     arrivals: int
     first_seen_at: datetime
+    last_seen_at: datetime
+    first_raw_id: UUID | str
+    last_raw_id: UUID | str
+    payload_hash_first: bytes
+    payload_hash_last: bytes
+    first_decision: Decision
+    processed_at: datetime | None
+    posted_at: datetime | None
+    last_error_code: str | None
+    last_exception_id: UUID | str | None
+
+    def first_payload(self) -> "Payload":
+        """The payload that stands in the key's own row."""
+        raw_id = UUID(str(self.first_raw_id))
+        return Payload(self.idempotency_key, self.payload_hash_first, raw_id, self.first_decision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,6 @@ class SourceEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUpdate:
-    """`more` arrivals of a key, and what it is after them."""
-
-    idempotency_key: str
-    more: int
-    status: Status
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """How many arrivals and keys a tenant has."""
 
@@ -78,15 +72,12 @@ class Counts:
     exceptions_open: int
 
 
-def claim_keys(tx: Tx, tenant_id: str, claims: Sequence[Claim]) -> Rows[str]:
-    """Claim keys, sorted, for their first arrivals; returns those that were won."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "keys": arrays.texts([claim.idempotency_key for claim in claims]),
-        "raw_ids": arrays.ids(claim.raw_id for claim in claims),
-        "fingerprints": arrays.byteas([claim.fingerprint for claim in claims]),
-        "valid": arrays.plain(claim.valid for claim in claims),
-        "first_seen_at": arrays.instants(claim.first_seen_at for claim in claims),
+def claim_keys(tx: Tx, tenant_id: str, keys: Sequence[Key]) -> Rows[str]:
+    """Claim new keys, sorted, for their first arrivals; returns those that were won."""
+    parameters = _state(tenant_id, keys) | {
+        "first_seen_at": arrays.instants(key.first_seen_at for key in keys),
+        "first_raw_ids": arrays.plain(key.first_raw_id for key in keys),
+        "payload_hashes_first": arrays.byteas([key.payload_hash_first for key in keys]),
     }
     return tx.scalars(str, SQL["claim_keys"], parameters)
 
@@ -123,14 +114,13 @@ def source_owners(tx: Tx, tenant_id: str, events: Sequence[SourceEvent]) -> Rows
     return tx.query(SourceEvent, SQL["source_owners"], parameters)
 
 
-def update_keys(tx: Tx, tenant_id: str, updates: Sequence[KeyUpdate]) -> None:
-    """Count further arrivals of locked keys, and set what they have become."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "keys": arrays.texts([update.idempotency_key for update in updates]),
-        "more": arrays.plain(update.more for update in updates),
-        "statuses": arrays.texts([update.status for update in updates]),
-        "decisions": arrays.texts([update.decision for update in updates]),
+def update_keys(tx: Tx, tenant_id: str, keys: Sequence[Key]) -> None:
+    """Write what locked keys have become."""
+    parameters = _state(tenant_id, keys) | {
+        "arrivals": arrays.plain(key.arrivals for key in keys),
+        "last_seen_at": arrays.instants(key.last_seen_at for key in keys),
+        "last_raw_ids": arrays.plain(key.last_raw_id for key in keys),
+        "payload_hashes_last": arrays.byteas([key.payload_hash_last for key in keys]),
     }
     tx.execute(SQL["update_keys"], parameters)
 
@@ -181,6 +171,46 @@ def is_waiting_to_post(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[
 def count_keys(tx: Tx, tenant_id: str | None) -> Rows[Counts]:
     """The counts as the keys themselves have them; exceptions_open is what it must be: one a held key."""
     return tx.query(Counts, SQL["count_keys"], {"tenant_id": tenant_id})
+
+
+def decide_other_payloads(tx: Tx, tenant_id: str, decided: Sequence[tuple[str, bytes, Decision]]) -> None:
+    """Set what was decided of payloads after the first of their key: (key, fingerprint, decision)."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "keys": arrays.texts([key for key, _, _ in decided]),
+        "fingerprints": arrays.byteas([fingerprint for _, fingerprint, _ in decided]),
+        "decisions": arrays.texts([decision for _, _, decision in decided]),
+    }
+    tx.execute(SQL["decide_other_payloads"], parameters)
+
+
+def take_source_events(tx: Tx, tenant_id: str, events: Sequence[SourceEvent]) -> None:
+    """Take sources' own event ids, sorted, for keys that are locked."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "source_systems": arrays.texts([event.source_system for event in events]),
+        "source_event_ids": arrays.texts([event.source_event_id for event in events]),
+        "keys": arrays.texts([event.idempotency_key for event in events]),
+    }
+    tx.execute(SQL["take_source_events"], parameters)
+
+
+def delete_to_post(tx: Tx, tenant_id: str, raw_ids: Sequence[str]) -> None:
+    """Take arrivals off promote's work list."""
+    tx.execute(SQL["delete_to_post"], {"tenant_id": tenant_id, "raw_ids": arrays.ids(raw_ids)})
+
+
+def _state(tenant_id: str, keys: Sequence[Key]) -> dict[str, object]:
+    """The parameters that say what keys are."""
+    return {
+        "tenant_id": tenant_id,
+        "keys": arrays.texts([key.idempotency_key for key in keys]),
+        "statuses": arrays.texts([key.status for key in keys]),
+        "first_decisions": arrays.texts([key.first_decision for key in keys]),
+        "processed_at": arrays.instants(key.processed_at for key in keys),
+        "error_codes": arrays.texts([key.last_error_code for key in keys]),
+        "exception_ids": arrays.plain(key.last_exception_id for key in keys),
+    }
 
 
 def _keyed(tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> dict[str, object]:

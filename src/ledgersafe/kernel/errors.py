@@ -24,11 +24,15 @@ class Fault:
 
 @dataclass(slots=True)
 class RequestRefused(Exception):
-    """A request that cannot be served. `detail` says what, where and what to do; `headers` go into the answer."""
+    """A request that cannot be served. `detail` says what, where and what to do; `headers` go into the answer.
+
+    `faults`: everything wrong with the event that it was about.
+    """
 
     reason: Reason
     detail: str
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    faults: tuple[Fault, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.reason.code}: {self.detail}"

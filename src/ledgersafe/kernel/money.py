@@ -11,7 +11,10 @@ DECIMALS = 6
 """How many decimals an amount or a quantity may have: `numeric(21, 6)` in the database."""
 
 _EXACT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6}0*)?", re.ASCII)
-_CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies"))
+_CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies")) | {"XAD"}
+# CLDR tells how many decimals people write, which for these is fewer than the minor unit of ISO 4217.
+_WITH_HUNDREDTHS = ("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER")
+_ISO_4217_DECIMALS = {"IQD": 3} | dict.fromkeys(_WITH_HUNDREDTHS, 2)
 
 
 class Amount(Decimal):
@@ -42,11 +45,11 @@ def parse_amount(value: object) -> Amount:
 
 
 def is_currency(code: str) -> bool:
-    """Whether it is a currency code of ISO 4217, past or present (Unicode CLDR's list)."""
+    """Whether it is a currency code of ISO 4217, past or present (Unicode CLDR's list, and what it lacks)."""
     return code in _CURRENCIES
 
 
 @cache
 def minor_unit(code: str) -> Decimal:
     """The smallest coin of account of a currency: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
-    return Decimal(1).scaleb(-get_currency_precision(code))
+    return Decimal(1).scaleb(-_ISO_4217_DECIMALS.get(code, get_currency_precision(code)))

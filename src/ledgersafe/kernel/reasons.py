@@ -77,6 +77,12 @@ FOREIGN_TENANT = _reason("FOREIGN_TENANT", 403, "SENDER", "The API key is not bo
 TENANT_REQUIRED = _reason("TENANT_REQUIRED", 400, "SENDER", "The API key serves several tenants: say which with ?tenant_id=.")
 INVALID_PARAMETER = _reason("INVALID_PARAMETER", 422, "SENDER", "A parameter or field of the request is not valid.")
 NOT_FOUND = _reason("NOT_FOUND", 404, "SENDER", "There is no such thing, or not for this API key.")
+ALREADY_RESOLVED = _reason("ALREADY_RESOLVED", 409, "OPERATOR", "The exception is not open any more: somebody decided on it already.")
+EXCEPTION_CHANGED = _reason("EXCEPTION_CHANGED", 409, "OPERATOR", "Another payload came since you looked: look again before you decide.")
+REPLAY_REFUSED = _reason("REPLAY_REFUSED", 409, "OPERATOR", "The chosen payload (with its patch) does not keep its contract; details lists every fault.")
+PATCH_TOUCHES_IDENTITY = _reason("PATCH_TOUCHES_IDENTITY", 422, "OPERATOR", "A patch may not touch tenant_id or event_id: that would be another event.")
+NOT_POSTED_YET = _reason("NOT_POSTED_YET", 409, "OPERATOR", "The event waits to be posted, and could not be once its body is gone.")
+RUN_ENDED = _reason("RUN_ENDED", 409, "OPERATOR", "The bulk run has ended and cannot be changed any more.")
 METHOD_NOT_ALLOWED = _reason("METHOD_NOT_ALLOWED", 405, "SENDER", "This address does not take that method.")
 
 # Not now: nothing was decided, the same request may be sent again.

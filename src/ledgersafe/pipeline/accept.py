@@ -54,18 +54,12 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Key:
-    """A key of this batch, as it is in memory while the batch is decided."""
+class _Held:
+    """A key of this batch, locked, and what was decided of each of its payloads; changed while the batch is decided."""
 
-    idempotency_key: str
-    first_raw_id: str
-    first_fingerprint: bytes
-    first_seen_at: datetime
-    status: Status
+    key: gate.Key
     known: dict[bytes, Decision]
-    exception_id: str | None = None
-    is_new: bool = True
-    more: int = 0
+    is_new: bool
     changed: bool = False
 
 
@@ -108,41 +102,60 @@ def _accept_of_tenant(tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], slot:
         tenants.ensure_tenant(tx, tenant_id, arrivals[0].received_at, "first event")
     bronze.insert_arrivals(tx, tenant_id, [_raw(*pair) for pair in zip(arrivals, raw_ids, strict=True)])
     bronze.insert_batch(tx, tenant_id, new_id(), raw_ids)
-    keys, faults = _claim(tx, tenant_id, arrivals, raw_ids)
-    before: dict[str, Status] = {name: key.status for name, key in keys.items() if not key.is_new}
+    held, faults = _claim(tx, tenant_id, arrivals, raw_ids)
+    before: list[Status] = [one.key.status for one in held.values() if not one.is_new]
     writes = _Writes()
     outcomes = [
-        _decide(keys[arrival.event_id], arrival, raw_id, faults.get(raw_id, arrival.faults), writes)
+        _decide(held[arrival.event_id], arrival, raw_id, faults.get(raw_id, arrival.faults), writes)
         for arrival, raw_id in zip(arrivals, raw_ids, strict=True)
     ]
-    _write(tx, tenant_id, keys.values(), writes)
-    gate.add_to_counters(tx, slot, _change(tenant_id, len(arrivals), keys, before, len(writes.opened)))
+    _write(tx, tenant_id, held.values(), writes)
+    after: list[Status] = [one.key.status for one in held.values()]
+    gate.add_to_counters(tx, slot, _change(tenant_id, len(arrivals), before, after, len(writes.opened)))
     return outcomes
 
 
 def _claim(
     tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], raw_ids: Sequence[str]
-) -> tuple[dict[str, _Key], dict[str, tuple[Fault, ...]]]:
+) -> tuple[dict[str, _Held], dict[str, tuple[Fault, ...]]]:
     """Own or lock every key of the batch. Also returns, by raw_id, the faults of first arrivals found on the way."""
     firsts: dict[str, tuple[Arrival, str]] = {}
     for arrival, raw_id in zip(arrivals, raw_ids, strict=True):
         firsts.setdefault(arrival.event_id, (arrival, raw_id))
     names = sorted(firsts)
-    claims = [
-        gate.Claim(name, raw_id, arrival.fingerprint, not arrival.faults, arrival.received_at)
-        for name, (arrival, raw_id) in ((name, firsts[name]) for name in names)
-    ]
-    claimed = gate.claim_keys(tx, tenant_id, claims)
+    fresh = [_fresh_key(*firsts[name]) for name in names]
+    claimed = gate.claim_keys(tx, tenant_id, fresh)
     sourced, owners = _source_events(firsts), None
     if sourced:
         gate.claim_source_events(tx, tenant_id, sourced, [firsts[event.idempotency_key][1] for event in sourced])
         owners = gate.source_owners(tx, tenant_id, sourced)
-    new = set(claimed.all())
-    keys = {claim.idempotency_key: _new_key(claim) for claim in claims if claim.idempotency_key in new}
-    faults = _taken_source_events(sourced, owners.all(), keys) if owners is not None else {}
-    if len(new) < len(names):
-        keys |= _lock(tx, tenant_id, [name for name in names if name not in new])
-    return keys, faults
+    won = set(claimed.all())
+    held = {key.idempotency_key: _Held(key, {}, is_new=True) for key in fresh if key.idempotency_key in won}
+    faults = _taken_source_events(sourced, owners.all(), held) if owners is not None else {}
+    if len(won) < len(names):
+        held |= _lock(tx, tenant_id, [name for name in names if name not in won])
+    return held, faults
+
+
+def _fresh_key(arrival: Arrival, raw_id: str) -> gate.Key:
+    """The row of a key whose first arrival this is, if it is."""
+    valid = not arrival.faults
+    return gate.Key(
+        idempotency_key=arrival.event_id,
+        status="processed" if valid else "quarantined",
+        arrivals=1,
+        first_seen_at=arrival.received_at,
+        last_seen_at=arrival.received_at,
+        first_raw_id=raw_id,
+        last_raw_id=raw_id,
+        payload_hash_first=arrival.fingerprint,
+        payload_hash_last=arrival.fingerprint,
+        first_decision="accepted" if valid else "open",
+        processed_at=arrival.received_at if valid else None,
+        posted_at=None,
+        last_error_code=None if valid else arrival.faults[0].reason.code,
+        last_exception_id=None if valid else new_id(),
+    )
 
 
 def _source_events(firsts: dict[str, tuple[Arrival, str]]) -> list[gate.SourceEvent]:
@@ -158,103 +171,100 @@ def _source_events(firsts: dict[str, tuple[Arrival, str]]) -> list[gate.SourceEv
 
 
 def _taken_source_events(
-    sourced: Sequence[gate.SourceEvent], owners: Sequence[gate.SourceEvent], keys: dict[str, _Key]
+    sourced: Sequence[gate.SourceEvent], owners: Sequence[gate.SourceEvent], held: Mapping[str, _Held]
 ) -> dict[str, tuple[Fault, ...]]:
     """By raw_id, the fault of each new key whose source event id another key carries already."""
     owner_of = {(owner.source_system, owner.source_event_id): owner.idempotency_key for owner in owners}
     faults: dict[str, tuple[Fault, ...]] = {}
     for event in sourced:
         owner = owner_of.get((event.source_system, event.source_event_id))
-        if event.idempotency_key in keys and owner != event.idempotency_key:
+        if event.idempotency_key in held and owner != event.idempotency_key:
             message = f"event {owner!r} already carries source_event_id {event.source_event_id!r}"
             fault = Fault(DUPLICATE_SOURCE_EVENT_ID, "/source_event_id", message)
-            faults[keys[event.idempotency_key].first_raw_id] = (fault,)
+            faults[str(held[event.idempotency_key].key.first_raw_id)] = (fault,)
     return faults
 
 
-def _new_key(claim: gate.Claim) -> _Key:
-    return _Key(
-        claim.idempotency_key, claim.raw_id, claim.fingerprint, claim.first_seen_at, status="processed", known={}
-    )
-
-
-def _lock(tx: Tx, tenant_id: str, names: Sequence[str]) -> dict[str, _Key]:
+def _lock(tx: Tx, tenant_id: str, names: Sequence[str]) -> dict[str, _Held]:
     """Keys seen before, locked until the commit, with what was decided of their payloads."""
     locked = gate.lock_keys(tx, tenant_id, names)
     others = gate.other_payloads(tx, tenant_id, names)
-    opened = quarantine.open_of_keys(tx, tenant_id, names)
-    keys = {
-        row.idempotency_key: _Key(
-            row.idempotency_key,
-            str(row.raw_id),
-            row.fingerprint,
-            row.first_seen_at,
-            status=row.status,
-            known={row.fingerprint: row.decision},
-            is_new=False,
-        )
-        for row in locked.all()
+    held = {
+        key.idempotency_key: _Held(key, {key.payload_hash_first: key.first_decision}, is_new=False)
+        for key in locked.all()
     }
     for payload in others.all():
-        keys[payload.idempotency_key].known[payload.fingerprint] = payload.decision
-    for exception in opened.all():
-        keys[exception.idempotency_key].exception_id = str(exception.exception_id)
-    return keys
+        held[payload.idempotency_key].known[payload.fingerprint] = payload.decision
+    return held
 
 
-def _decide(key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...], writes: _Writes) -> Outcome:
+def _decide(held: _Held, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...], writes: _Writes) -> Outcome:
     """Decide on one arrival, in memory; what it writes is gathered."""
-    given = rules.answer(key.known or None, arrival.fingerprint, valid=not faults)
-    if key.known or not key.is_new:
-        key.more += 1
-        writes.later_arrivals.append((key.idempotency_key, raw_id))
+    given = rules.answer(held.known or None, arrival.fingerprint, valid=not faults)
+    if held.known:
+        _count(held, arrival, raw_id, writes)
     if given is Answer.CONFLICT:
-        writes.other_payloads.append((key.idempotency_key, arrival.fingerprint, raw_id))
+        writes.other_payloads.append((held.key.idempotency_key, arrival.fingerprint, raw_id))
         message = "the key arrived before with another payload; an operator decides which one counts"
         faults = (Fault(IDEMPOTENCY_CONFLICT, "", message), *faults)
     if given in (Answer.PROCESSED, Answer.PARKED, Answer.CONFLICT):
-        key.known[arrival.fingerprint] = rules.decision_after(given)
-        status = rules.status_after(given, key.status)
-        key.changed |= status != key.status or given is not Answer.PROCESSED
-        key.status = status
+        held.known[arrival.fingerprint] = rules.decision_after(given)
     if given is Answer.PROCESSED:
-        writes.to_post.append((key.idempotency_key, raw_id))
-    if given in (Answer.PARKED, Answer.CONFLICT, Answer.ALREADY_HELD):
-        _hold(key, arrival, raw_id, faults, writes, is_new_payload=given is not Answer.ALREADY_HELD)
-    return _outcome(key, arrival, raw_id, given, faults)
+        writes.to_post.append((held.key.idempotency_key, raw_id))
+    if given in (Answer.PARKED, Answer.CONFLICT):
+        _hold(held, arrival, raw_id, faults, writes)
+    if given is Answer.ALREADY_HELD:
+        _join(held, arrival, writes, None)
+    return _outcome(held.key, arrival, raw_id, given, faults)
 
 
-def _hold(
-    key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...], writes: _Writes, *, is_new_payload: bool
-) -> None:
-    """Open the key's exception, or join the one that is open."""
-    if key.exception_id is None:
-        key.exception_id = new_id()
-        opened = _new_exception(key, arrival, raw_id, faults)
-        writes.opened[key.exception_id] = opened
-        writes.audited.append(_opened(arrival, opened, raw_id))
+def _count(held: _Held, arrival: Arrival, raw_id: str, writes: _Writes) -> None:
+    """One more arrival of a key that had one."""
+    key = held.key
+    key.arrivals += 1
+    key.last_seen_at, key.last_raw_id, key.payload_hash_last = arrival.received_at, raw_id, arrival.fingerprint
+    held.changed = True
+    writes.later_arrivals.append((key.idempotency_key, raw_id))
+
+
+def _hold(held: _Held, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...], writes: _Writes) -> None:
+    """Park a payload: open the key's exception, or join the one that is open."""
+    key = held.key
+    is_open = key.status == "quarantined" and len(held.known) > 1
+    if is_open:
+        _join(held, arrival, writes, raw_id)
         return
-    waiting = writes.opened.get(key.exception_id) or writes.joined.get(key.exception_id)
+    if not (held.is_new and key.status == "quarantined"):  # what was claimed as faulty has all this already
+        key.status, key.last_error_code, key.last_exception_id = "quarantined", faults[0].reason.code, new_id()
+        if len(held.known) == 1:  # claimed as valid, and found out since
+            key.first_decision, key.processed_at = "open", None
+        held.changed = True
+    opened = _new_exception(key, arrival, raw_id, faults)
+    writes.opened[opened.exception_id] = opened
+    facts = {"event_id": arrival.event_id, "reason_code": opened.reason_code, "raw_id": raw_id}
+    writes.audited.append(_audit(arrival, "exception.opened", opened.exception_id, facts))
+
+
+def _join(held: _Held, arrival: Arrival, writes: _Writes, new_payload: str | None) -> None:
+    """Count an arrival to the key's open exception; `new_payload` is its raw_id if it brought one."""
+    exception_id = str(held.key.last_exception_id)
+    waiting = writes.opened.get(exception_id)
     if waiting is None:
-        waiting = quarantine.Joined(key.exception_id, None, 0, arrival.received_at)
-        writes.joined[key.exception_id] = waiting
-    if isinstance(waiting, quarantine.Joined):
-        waiting.more += 1
-    else:
-        waiting.arrivals += 1
+        waiting = writes.joined.setdefault(exception_id, quarantine.Joined(exception_id, None, 0, arrival.received_at))
+    waiting.arrivals += 1
     waiting.last_arrival_at = arrival.received_at
-    if is_new_payload:
-        waiting.last_raw_id = raw_id
-        writes.audited.append(_audit(arrival, "exception.payload_added", key.exception_id, {"raw_id": raw_id}))
+    if new_payload is not None:
+        waiting.last_raw_id = new_payload
+        writes.audited.append(_audit(arrival, "exception.payload_added", exception_id, {"raw_id": new_payload}))
 
 
-def _new_exception(key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...]) -> quarantine.NewException:
+def _new_exception(key: gate.Key, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...]) -> quarantine.NewException:
     return quarantine.NewException(
-        exception_id=key.exception_id or "",
+        exception_id=str(key.last_exception_id),
         idempotency_key=key.idempotency_key,
         reason_code=faults[0].reason.code,
-        details=orjson.dumps([fault.as_json() for fault in faults]).decode(),
-        first_raw_id=key.first_raw_id,
+        details_json=orjson.dumps([fault.as_json() for fault in faults]).decode(),
+        raw_id=raw_id,
         last_raw_id=raw_id,
         arrivals=1,
         store_id=arrival.columns.store_id,
@@ -262,14 +272,9 @@ def _new_exception(key: _Key, arrival: Arrival, raw_id: str, faults: tuple[Fault
         event_type=arrival.columns.event_type,
         amount=arrival.amount,
         currency=arrival.currency,
-        opened_at=arrival.received_at,
+        created_at=arrival.received_at,
         last_arrival_at=arrival.received_at,
     )
-
-
-def _opened(arrival: Arrival, opened: quarantine.NewException, raw_id: str) -> audit.Entry:
-    facts = {"event_id": arrival.event_id, "reason_code": opened.reason_code, "raw_id": raw_id}
-    return _audit(arrival, "exception.opened", opened.exception_id, facts)
 
 
 def _audit(arrival: Arrival, action: str, exception_id: str, after: dict[str, str]) -> audit.Entry:
@@ -289,34 +294,30 @@ _RESULTS: dict[Answer, tuple[int, Result, Reason | None]] = {
 }
 
 
-def _outcome(key: _Key, arrival: Arrival, raw_id: str, given: Answer, faults: tuple[Fault, ...]) -> Outcome:
+def _outcome(key: gate.Key, arrival: Arrival, raw_id: str, given: Answer, faults: tuple[Fault, ...]) -> Outcome:
     status, result, reason = _RESULTS[given]
     held = result == "quarantined"
     return Outcome(
         tenant_id=arrival.tenant_id,
         event_id=arrival.event_id,
         raw_id=raw_id,
-        first_raw_id=key.first_raw_id,
+        first_raw_id=str(key.first_raw_id),
         first_seen_at=key.first_seen_at,
         status=status,
         result=result,
         reason=faults[0].reason if given is Answer.PARKED else reason,
-        exception_id=key.exception_id if held else None,
+        exception_id=str(key.last_exception_id) if held else None,
         superseded=given is Answer.SUPERSEDED,
         faults=faults if held else (),
         warnings=arrival.warnings,
     )
 
 
-def _write(tx: Tx, tenant_id: str, keys: Iterable[_Key], writes: _Writes) -> None:
+def _write(tx: Tx, tenant_id: str, held: Iterable[_Held], writes: _Writes) -> None:
     """Write what was decided; the rows of the keys are locked since the claim."""
-    updates = [
-        gate.KeyUpdate(key.idempotency_key, key.more, key.status, key.known[key.first_fingerprint])
-        for key in keys
-        if key.more or key.changed
-    ]
-    if updates:
-        gate.update_keys(tx, tenant_id, updates)
+    changed = [one.key for one in held if one.changed]
+    if changed:
+        gate.update_keys(tx, tenant_id, changed)
     if writes.other_payloads:
         gate.insert_other_payloads(tx, tenant_id, *_columns(writes.other_payloads))
     if writes.later_arrivals:
@@ -337,11 +338,11 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:
 
 
 def _change(
-    tenant_id: str, arrivals: int, keys: dict[str, _Key], before: Mapping[str, Status], opened: int
+    tenant_id: str, arrivals: int, before: Iterable[Status], after: Iterable[Status], opened: int
 ) -> gate.Counts:
     """What the batch adds to the tenant's counters."""
-    by_status: Counter[Status] = Counter(key.status for key in keys.values())
-    by_status.subtract(before.values())
+    by_status: Counter[Status] = Counter(after)
+    by_status.subtract(before)
     return gate.Counts(
         tenant_id,
         events_raw=arrivals,

@@ -1,18 +1,20 @@
 """Reading an arrival: from bytes at a door to an event that is mapped, fingerprinted and judged. No database in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
+from ledgersafe.bronze.store import StoredRaw
 from ledgersafe.contracts.doors import map_event
 from ledgersafe.contracts.envelope import is_usable_id
 from ledgersafe.contracts.identity import fingerprint
 from ledgersafe.contracts.judge import Columns, Expectations, judge
-from ledgersafe.kernel.canonical import Document, is_exact, read_json
+from ledgersafe.contracts.patch import merge
+from ledgersafe.kernel.canonical import Document, canonicalise, is_exact, read_json
 from ledgersafe.kernel.errors import Fault, RequestRefused
 from ledgersafe.kernel.reasons import FOREIGN_TENANT, UNUSABLE_EVENT_ID, UNUSABLE_TENANT_ID
 from ledgersafe.tenants.rules import Credential
@@ -76,6 +78,19 @@ def read(parcel: Parcel, body: bytes, default_tenant: str = "") -> Mapped:
     if not parcel.credential.may_use(tenant_id):
         raise RequestRefused(FOREIGN_TENANT, f"This API key does not serve tenant {tenant_id!r}.")
     return Mapped(parcel, body, event, tenant_id, event_id, document)
+
+
+def read_again(stored: StoredRaw, tenant_id: str, credential: Credential, now: datetime) -> Mapped:
+    """The same from a stored arrival, to be judged as of now. Raises RequestRefused (its body may be redacted)."""
+    parcel = Parcel(stored.door, credential, now, stored.ce_headers)
+    return read(parcel, stored.body, tenant_id)
+
+
+def patched(mapped: Mapped, patch: dict[str, Any]) -> Mapped:
+    """A mapped event with a merge patch (RFC 7396) over it: what is judged and posted in its place."""
+    event = merge(mapped.event, patch)
+    document = Document(mapped.body, event, canonicalise(event))
+    return replace(mapped, event=event, document=document)
 
 
 def judged(mapped: Mapped, tenant: Tenant | None, future_seconds: float) -> Arrival:

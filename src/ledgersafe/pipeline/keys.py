@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledgersafe.audit import store as audit
 from ledgersafe.contracts.envelope import CONTROL_CHARACTER, is_usable_id
-from ledgersafe.db.database import Database
+from ledgersafe.db.database import Database, Tx
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import FOREIGN_TENANT, INVALID_PARAMETER, NOT_FOUND, SCOPE_MISSING
+from ledgersafe.kernel.reasons import FOREIGN_TENANT, INVALID_PARAMETER, KEY_REVOKED, NOT_FOUND, SCOPE_MISSING
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import (
     SCOPES,
@@ -62,6 +62,26 @@ def is_alive(database: Database, token: str, now: datetime) -> bool:
 def create_key(database: Database, wish: Wish, by: Credential, now: datetime) -> MadeKey:
     """Make a key that may do no more than its maker. Raises RequestRefused."""
     _check(wish, by, now)
+    with database.transaction() as tx:
+        return _insert(tx, wish, by, now)
+
+
+def rotate_key(database: Database, key_id: str, overlap: timedelta, by: Credential, now: datetime) -> MadeKey:
+    """Make a key that does what another does; the other lives on for the overlap. Raises RequestRefused."""
+    with database.transaction() as tx:
+        old = _administered(tx, key_id, by)
+        wish = Wish(old.label, old.tenant_ids, old.scopes, None)
+        _check(wish, by, now)
+        made = _insert(tx, wish, by, now)
+        if tenants.rotate_api_key(tx, key_id, made.key.key_id, now + overlap).first() is None:
+            raise RequestRefused(KEY_REVOKED, f"API key {key_id!r} was revoked or rotated before: make a new one.")
+        facts = {"rotated_to": made.key.key_id, "ends_at": now + overlap}
+        entry = audit.Entry(_home(old.tenant_ids), now, by.actor, "key.rotated", "key", key_id, after=facts)
+        audit.insert(tx, [entry])
+        return made
+
+
+def _insert(tx: Tx, wish: Wish, by: Credential, now: datetime) -> MadeKey:
     made = make_key()
     key = tenants.ApiKey(
         key_id=made.key_id,
@@ -75,12 +95,18 @@ def create_key(database: Database, wish: Wish, by: Credential, now: datetime) ->
         revoked_at=None,
         last_used_at=None,
     )
-    with database.transaction() as tx:
-        tenants.insert_api_key(tx, key)
-        facts = {"label": key.label, "tenant_ids": key.tenant_ids, "scopes": key.scopes, "expires_at": key.expires_at}
-        entry = audit.Entry(_home(key.tenant_ids), now, by.actor, "key.created", "key", key.key_id, after=facts)
-        audit.insert(tx, [entry])
+    tenants.insert_api_key(tx, key)
+    facts = {"label": key.label, "tenant_ids": key.tenant_ids, "scopes": key.scopes, "expires_at": key.expires_at}
+    entry = audit.Entry(_home(key.tenant_ids), now, by.actor, "key.created", "key", key.key_id, after=facts)
+    audit.insert(tx, [entry])
     return MadeKey(made.token, key)
+
+
+def _administered(tx: Tx, key_id: str, by: Credential) -> tenants.ApiKey:
+    key = tenants.api_keys(tx, [key_id]).first()
+    if key is None or not _serves_no_more_than(key.tenant_ids, by):
+        raise RequestRefused(NOT_FOUND, f"There is no API key {key_id!r} that this credential administers.")
+    return key
 
 
 def list_keys(database: Database, by: Credential) -> list[tenants.ApiKey]:
@@ -92,9 +118,7 @@ def list_keys(database: Database, by: Credential) -> list[tenants.ApiKey]:
 def revoke_key(database: Database, key_id: str, by: Credential, now: datetime) -> tenants.ApiKey:
     """End a key; ending it twice is no error. Raises RequestRefused(NOT_FOUND)."""
     with database.transaction() as tx:
-        key = tenants.api_keys(tx, [key_id]).first()
-        if key is None or not _serves_no_more_than(key.tenant_ids, by):
-            raise RequestRefused(NOT_FOUND, f"There is no API key {key_id!r} that this credential administers.")
+        key = _administered(tx, key_id, by)
         if tenants.revoke_api_key(tx, key_id, now, by.tenant_ids).first() is not None:
             entry = audit.Entry(_home(key.tenant_ids), now, by.actor, "key.revoked", "key", key_id)
             audit.insert(tx, [entry])

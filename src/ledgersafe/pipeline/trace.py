@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from ledgersafe.audit import store as audit
@@ -34,18 +33,13 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
         if key is None:
             return None
         later = gate.later_arrivals(tx, tenant_id, event_id, MOST_ARRIVALS - 1).all()
-        arrivals = bronze.arrivals_by_id(tx, tenant_id, [key.raw_id, *later])
+        arrivals = bronze.arrivals_by_id(tx, tenant_id, [key.first_payload().raw_id, *later])
         others = gate.other_payloads(tx, tenant_id, [event_id])
         exceptions = quarantine.exceptions_of_key(tx, tenant_id, event_id).all()
         decisions = audit.of_objects(tx, tenant_id, "exception", [str(row.exception_id) for row in exceptions])
-        payloads = [first_payload(key), *others.all()]
+        payloads = [key.first_payload(), *others.all()]
         waiting = gate.is_waiting_to_post(tx, tenant_id, [payload.raw_id for payload in payloads])
         return Trace(tenant_id, key, arrivals.all(), payloads, exceptions, decisions.all(), waiting.one())
-
-
-def first_payload(key: gate.Key) -> gate.Payload:
-    """The payload that stands in the key's own row."""
-    return gate.Payload(key.idempotency_key, key.fingerprint, key.raw_id, key.decision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,7 @@ def exception_detail(
         if row is None:
             return None
         key = gate.key(tx, row.tenant_id, row.idempotency_key).one()
-        payloads = [first_payload(key), *gate.other_payloads(tx, row.tenant_id, [row.idempotency_key]).all()]
+        payloads = [key.first_payload(), *gate.other_payloads(tx, row.tenant_id, [row.idempotency_key]).all()]
         arrivals = bronze.arrivals_by_id(tx, row.tenant_id, [payload.raw_id for payload in payloads]).all()
         return ExceptionDetail(row, key, payloads, {arrival.raw_id: arrival for arrival in arrivals})
 
@@ -76,8 +70,3 @@ def exception_page(database: Database, chosen: quarantine.Filter, most: int) -> 
     """One page of exceptions, oldest first."""
     with database.snapshot() as tx:
         return quarantine.page(tx, chosen, most).all()
-
-
-def payload_json(arrival: bronze.StoredRaw) -> Any:
-    """The arrival's body as JSON text; it was valid JSON when it was accepted."""
-    return arrival.body.decode()

@@ -1,66 +1,66 @@
 -- name: open_exceptions
 -- Why: one statement for all keys of a batch that came to be held.
 INSERT INTO quarantine.exceptions (
-  tenant_id, exception_id, idempotency_key, status, reason_code, details, first_raw_id, last_raw_id, arrivals, store_id,
-  source_system, event_type, amount, currency, opened_at, last_arrival_at)
-SELECT %(tenant_id)s, a.exception_id, a.idempotency_key, 'open', a.reason_code, a.details::jsonb, a.first_raw_id,
-       a.last_raw_id, a.arrivals, a.store_id, a.source_system, a.event_type, a.amount, a.currency, a.opened_at,
+  tenant_id, exception_id, idempotency_key, status, reason_code, details_json, raw_id, last_raw_id, arrivals, store_id,
+  source_system, event_type, amount, currency, created_at, last_arrival_at)
+SELECT %(tenant_id)s, a.exception_id, a.idempotency_key, 'open', a.reason_code, a.details_json::jsonb, a.raw_id,
+       a.last_raw_id, a.arrivals, a.store_id, a.source_system, a.event_type, a.amount, a.currency, a.created_at,
        a.last_arrival_at
 FROM unnest(
-  %(exception_ids)s::uuid[], %(keys)s::text[], %(reason_codes)s::text[], %(details)s::text[], %(first_raw_ids)s::uuid[],
+  %(exception_ids)s::uuid[], %(keys)s::text[], %(reason_codes)s::text[], %(details_json)s::text[], %(raw_ids)s::uuid[],
   %(last_raw_ids)s::uuid[], %(arrivals)s::bigint[], %(store_ids)s::text[], %(source_systems)s::text[],
-  %(event_types)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], %(opened_at)s::timestamptz[],
+  %(event_types)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], %(created_at)s::timestamptz[],
   %(last_arrival_at)s::timestamptz[]
-) AS a (exception_id, idempotency_key, reason_code, details, first_raw_id, last_raw_id, arrivals, store_id,
-        source_system, event_type, amount, currency, opened_at, last_arrival_at)
-
--- name: open_of_keys
--- Why: an arrival for a held key joins the exception that is open for it; the gate's lock on the key protects it.
-SELECT idempotency_key, exception_id, reason_code
-FROM quarantine.exceptions
-WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[]) AND status = 'open'
+) AS a (exception_id, idempotency_key, reason_code, details_json, raw_id, last_raw_id, arrivals, store_id,
+        source_system, event_type, amount, currency, created_at, last_arrival_at)
 
 -- name: join_exceptions
 -- Why: operators see that more came, and decide on the last they have seen.
 UPDATE quarantine.exceptions e
-SET last_raw_id = coalesce(a.last_raw_id, e.last_raw_id), arrivals = e.arrivals + a.more, last_arrival_at = a.last_arrival_at
-FROM unnest(%(exception_ids)s::uuid[], %(last_raw_ids)s::uuid[], %(more)s::bigint[], %(last_arrival_at)s::timestamptz[])
-  AS a (exception_id, last_raw_id, more, last_arrival_at)
+SET last_raw_id = coalesce(a.last_raw_id, e.last_raw_id), arrivals = e.arrivals + a.arrivals, last_arrival_at = a.last_arrival_at
+FROM unnest(%(exception_ids)s::uuid[], %(last_raw_ids)s::uuid[], %(arrivals)s::bigint[], %(last_arrival_at)s::timestamptz[])
+  AS a (exception_id, last_raw_id, arrivals, last_arrival_at)
 WHERE e.tenant_id = %(tenant_id)s AND e.exception_id = a.exception_id
 
 -- name: page
 -- Why: keyset page: operators page through a queue of any length, oldest first.
-SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details, first_raw_id, last_raw_id, arrivals,
-       store_id, source_system, event_type, amount, currency, opened_at, last_arrival_at, assigned_to, replay_attempts,
-       resolved_at
+SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details_json, raw_id, last_raw_id, arrivals,
+       store_id, source_system, event_type, amount, currency, created_at, last_arrival_at, assigned_to, replay_attempts,
+       last_replay_at, last_replay_status, resolved_at, resolution, resolution_action, resolution_notes,
+       resolution_actor, canonical_raw_id, override_patch, books_date
 FROM quarantine.exceptions
 WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
   AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
   AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s)
-  AND (%(opened_before)s::timestamptz IS NULL OR opened_at <= %(opened_before)s)
-  AND (%(after_opened_at)s::timestamptz IS NULL
-       OR (opened_at, exception_id) > (%(after_opened_at)s::timestamptz, %(after_id)s::uuid))
-ORDER BY opened_at, exception_id
+  AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
+  AND (%(assigned_to)s::text IS NULL OR assigned_to = %(assigned_to)s)
+  AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
+       reason_code, details_json::text)), lower(%(text)s)) > 0)
+  AND (%(after_created_at)s::timestamptz IS NULL
+       OR (created_at, exception_id) > (%(after_created_at)s::timestamptz, %(after_id)s::uuid))
+ORDER BY created_at, exception_id
 LIMIT %(most)s
 
 -- name: exception
 -- Why: the detail page of one.
-SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details, first_raw_id, last_raw_id, arrivals,
-       store_id, source_system, event_type, amount, currency, opened_at, last_arrival_at, assigned_to, replay_attempts,
-       resolved_at
+SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details_json, raw_id, last_raw_id, arrivals,
+       store_id, source_system, event_type, amount, currency, created_at, last_arrival_at, assigned_to, replay_attempts,
+       last_replay_at, last_replay_status, resolved_at, resolution, resolution_action, resolution_notes,
+       resolution_actor, canonical_raw_id, override_patch, books_date
 FROM quarantine.exceptions
 WHERE exception_id = %(exception_id)s
   AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
 
 -- name: exceptions_of_key
 -- Why: a trace shows every time that the key was held.
-SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details, first_raw_id, last_raw_id, arrivals,
-       store_id, source_system, event_type, amount, currency, opened_at, last_arrival_at, assigned_to, replay_attempts,
-       resolved_at
+SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details_json, raw_id, last_raw_id, arrivals,
+       store_id, source_system, event_type, amount, currency, created_at, last_arrival_at, assigned_to, replay_attempts,
+       last_replay_at, last_replay_status, resolved_at, resolution, resolution_action, resolution_notes,
+       resolution_actor, canonical_raw_id, override_patch, books_date
 FROM quarantine.exceptions
 WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(key)s
-ORDER BY opened_at, exception_id
+ORDER BY created_at, exception_id
 
 -- name: count_open
 -- Why: the truth that the counters are held against.
@@ -75,3 +75,152 @@ SELECT tenant_id, count(*) AS number
 FROM quarantine.exceptions
 WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
 GROUP BY tenant_id
+
+-- name: exceptions_by_id
+-- Why: what a decision is about, read again once its keys are locked.
+SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details_json, raw_id, last_raw_id, arrivals,
+       store_id, source_system, event_type, amount, currency, created_at, last_arrival_at, assigned_to, replay_attempts,
+       last_replay_at, last_replay_status, resolved_at, resolution, resolution_action, resolution_notes,
+       resolution_actor, canonical_raw_id, override_patch, books_date
+FROM quarantine.exceptions
+WHERE tenant_id = %(tenant_id)s AND exception_id = ANY(%(exception_ids)s::uuid[])
+
+-- name: close_exceptions
+-- Why: the lock on the key admits one operator; "still open" is asked all the same, because money hangs on it.
+UPDATE quarantine.exceptions e
+SET status = 'resolved', resolution = a.resolution, canonical_raw_id = a.canonical_raw_id,
+    resolution_action = %(action)s, resolution_notes = %(notes)s, resolution_actor = %(actor)s,
+    resolved_at = %(resolved_at)s, override_patch = %(patch)s::json, books_date = %(books_date)s::date,
+    replay_attempts = e.replay_attempts + %(replays)s,
+    last_replay_at = CASE WHEN %(replays)s = 1 THEN %(resolved_at)s ELSE e.last_replay_at END,
+    last_replay_status = CASE WHEN %(replays)s = 1 THEN 'accepted' ELSE e.last_replay_status END
+FROM unnest(%(exception_ids)s::uuid[], %(resolutions)s::text[], %(canonical_raw_ids)s::uuid[])
+  AS a (exception_id, resolution, canonical_raw_id)
+WHERE e.tenant_id = %(tenant_id)s AND e.exception_id = a.exception_id AND e.status = 'open'
+
+-- name: count_refused_replays
+-- Why: a replay that was refused is counted, so that a run cannot try the same event without end.
+UPDATE quarantine.exceptions
+SET replay_attempts = replay_attempts + 1, last_replay_at = %(now)s, last_replay_status = 'refused'
+WHERE tenant_id = %(tenant_id)s AND exception_id = ANY(%(exception_ids)s::uuid[])
+
+-- name: assign
+-- Why: two operators do not work on the same one by chance.
+UPDATE quarantine.exceptions
+SET assigned_to = %(assigned_to)s
+WHERE tenant_id = %(tenant_id)s AND exception_id = %(exception_id)s AND status = 'open'
+RETURNING exception_id
+
+-- name: plan_run
+-- Why: a run decides on what was there when it was planned, and on nothing that comes later.
+INSERT INTO quarantine.bulk_items (tenant_id, run_id, exception_id)
+SELECT tenant_id, %(run_id)s, exception_id
+FROM quarantine.exceptions
+WHERE tenant_id = %(tenant_id)s AND status = 'open'
+  AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
+  AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
+  AND (%(assigned_to)s::text IS NULL OR assigned_to = %(assigned_to)s)
+  AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
+       reason_code, details_json::text)), lower(%(text)s)) > 0)
+
+-- name: count_page
+-- Why: a dry run tells how many a run would decide on.
+SELECT count(*)
+FROM quarantine.exceptions
+WHERE tenant_id = %(tenant_id)s AND status = 'open'
+  AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
+  AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
+  AND (%(assigned_to)s::text IS NULL OR assigned_to = %(assigned_to)s)
+  AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
+       reason_code, details_json::text)), lower(%(text)s)) > 0)
+
+-- name: count_items
+-- Why: how many a run decides on, known once it is planned.
+SELECT count(*) FROM quarantine.bulk_items WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
+
+-- name: insert_run
+-- Why: a run is a thing of its own: it can be watched, cancelled, resumed, and found again after a crash.
+INSERT INTO quarantine.bulk_runs (
+  tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, created_at, updated_at)
+VALUES (%(tenant_id)s, %(run_id)s, 'running', %(filter)s::json, %(wish)s::json, %(max_replays)s, %(actor)s, %(notes)s,
+        %(planned)s, %(created_at)s, %(created_at)s)
+
+-- name: run
+-- Why: its progress.
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
+       created_at, updated_at
+FROM quarantine.bulk_runs
+WHERE run_id = %(run_id)s AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+
+-- name: runs
+-- Why: the list of runs, latest first.
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
+       created_at, updated_at
+FROM quarantine.bulk_runs
+WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
+ORDER BY created_at DESC, run_id
+LIMIT %(most)s
+
+-- name: set_run_status
+-- Why: cancelling and resuming; a finished run stays finished.
+UPDATE quarantine.bulk_runs
+SET status = %(status)s, updated_at = %(now)s
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status <> 'finished'
+RETURNING run_id
+
+-- name: running_runs
+-- Why: what there is to do, of every tenant; taking one is a statement of its own, within its tenant.
+SELECT tenant_id, run_id
+FROM quarantine.bulk_runs
+WHERE status = 'running'
+ORDER BY updated_at
+LIMIT 100
+
+-- name: lock_run
+-- Why: one worker at a time works on a run; the lock ends with its transaction, also when the worker dies.
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
+       created_at, updated_at
+FROM quarantine.bulk_runs
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status = 'running'
+FOR UPDATE SKIP LOCKED
+
+-- name: next_items
+-- Why: the next chunk; the lock on the run keeps others away from it.
+SELECT exception_id
+FROM quarantine.bulk_items
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND outcome IS NULL
+ORDER BY exception_id
+LIMIT %(most)s
+
+-- name: end_items
+-- Why: each item's fate, in the transaction that decided it.
+UPDATE quarantine.bulk_items i
+SET outcome = a.outcome, detail = a.detail
+FROM unnest(%(exception_ids)s::uuid[], %(outcomes)s::text[], %(details)s::text[]) AS a (exception_id, outcome, detail)
+WHERE i.tenant_id = %(tenant_id)s AND i.run_id = %(run_id)s AND i.exception_id = a.exception_id
+
+-- name: advance_run
+-- Why: progress moves with the items, in the same transaction; the last chunk ends the run.
+UPDATE quarantine.bulk_runs
+SET resolved = resolved + %(resolved)s, refused = refused + %(refused)s, skipped = skipped + %(skipped)s,
+    updated_at = %(now)s, status = CASE WHEN %(is_over)s THEN 'finished' ELSE status END
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
+
+-- name: items
+-- Why: keyset page: what became of the items of a run.
+SELECT exception_id, outcome, detail
+FROM quarantine.bulk_items
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
+  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+  AND (%(after_id)s::uuid IS NULL OR exception_id > %(after_id)s::uuid)
+ORDER BY exception_id
+LIMIT %(most)s
+
+-- name: has_items_to_do
+-- Why: the end of a run is known with the chunk that ends it, not a round later.
+SELECT EXISTS (
+  SELECT FROM quarantine.bulk_items
+  WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND outcome IS NULL
+)

@@ -1,10 +1,10 @@
 """The statements of schema quarantine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from ledgersafe.db import arrays
@@ -14,16 +14,19 @@ from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
 
+Resolution = Literal["replayed", "ignored", "dismissed"]
+Action = Literal["mark_resolved_no_replay", "override_and_replay"]
+
 
 @dataclass(slots=True)
 class NewException:
-    """An exception about to be opened; `details` is JSON text. Later arrivals of the same batch may still join it."""
+    """An exception about to be opened; `details_json` is JSON text. Later arrivals of its batch may still join it."""
 
     exception_id: str
     idempotency_key: str
     reason_code: str
-    details: str
-    first_raw_id: str
+    details_json: str
+    raw_id: str
     last_raw_id: str
     arrivals: int
     store_id: str | None
@@ -31,27 +34,18 @@ class NewException:
     event_type: str | None
     amount: Decimal | None
     currency: str | None
-    opened_at: datetime
+    created_at: datetime
     last_arrival_at: datetime
 
 
 @dataclass(slots=True)
 class Joined:
-    """`more` arrivals that join an open exception; `last_raw_id` is None where none of them brought a new payload."""
+    """Arrivals that join an open exception; `last_raw_id` is None where none of them brought a new payload."""
 
     exception_id: str
     last_raw_id: str | None
-    more: int
+    arrivals: int
     last_arrival_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OpenException:
-    """The open exception of a key."""
-
-    idempotency_key: str
-    exception_id: UUID
-    reason_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +55,10 @@ class ExceptionRow:
     tenant_id: str
     exception_id: UUID
     idempotency_key: str
-    status: str
+    status: Literal["open", "resolved"]
     reason_code: str
-    details: Any
-    first_raw_id: UUID
+    details_json: Any
+    raw_id: UUID
     last_raw_id: UUID
     arrivals: int
     store_id: str | None
@@ -72,23 +66,122 @@ class ExceptionRow:
     event_type: str | None
     amount: Decimal | None
     currency: str | None
-    opened_at: datetime
+    created_at: datetime
     last_arrival_at: datetime
     assigned_to: str | None
     replay_attempts: int
+    last_replay_at: datetime | None
+    last_replay_status: Literal["accepted", "refused"] | None
     resolved_at: datetime | None
+    resolution: Resolution | None
+    resolution_action: Action | None
+    resolution_notes: str | None
+    resolution_actor: str | None
+    canonical_raw_id: UUID | None
+    override_patch: Any
+    books_date: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which exceptions a page shows; None is no filter. `after`: (opened_at, exception_id) of the last one seen."""
+    """Which exceptions are meant; None is no filter. `text`: found in key, store, source, type, reason or faults.
+
+    `after`: (created_at, exception_id) of the last one seen, for pages.
+    """
 
     tenant_ids: Sequence[str] | None = None
     status: str | None = None
     store_id: str | None = None
     reason_code: str | None = None
-    opened_before: datetime | None = None
+    created_before: datetime | None = None
+    assigned_to: str | None = None
+    text: str | None = None
     after: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A decision on one exception. `canonical_raw_id`: the payload chosen, where one was."""
+
+    exception_id: UUID
+    idempotency_key: str
+    resolution: Resolution
+    canonical_raw_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is the same for every exception of one decision. `patch`: JSON text (RFC 7396)."""
+
+    tenant_id: str
+    action: Action
+    notes: str
+    actor: str
+    resolved_at: datetime
+    patch: str | None
+    books_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A bulk run about to be stored; `filter` and `wish` are JSON text."""
+
+    tenant_id: str
+    run_id: str
+    filter: str
+    wish: str
+    max_replays: int
+    actor: str
+    notes: str
+    planned: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A row of quarantine.bulk_runs."""
+
+    tenant_id: str
+    run_id: UUID
+    status: Literal["running", "cancelled", "finished"]
+    filter: Any
+    wish: Any
+    max_replays: int
+    actor: str
+    notes: str
+    planned: int
+    resolved: int
+    refused: int
+    skipped: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunName:
+    """Which run of whom."""
+
+    tenant_id: str
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What became of one exception of a run; `outcome` is None while it is to come."""
+
+    exception_id: UUID
+    outcome: Literal["resolved", "refused", "skipped"] | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a chunk adds to its run."""
+
+    resolved: int
+    refused: int
+    skipped: int
+    is_over: bool
 
 
 def open_exceptions(tx: Tx, tenant_id: str, rows: Sequence[NewException]) -> None:
@@ -98,8 +191,8 @@ def open_exceptions(tx: Tx, tenant_id: str, rows: Sequence[NewException]) -> Non
         "exception_ids": arrays.ids(row.exception_id for row in rows),
         "keys": arrays.texts([row.idempotency_key for row in rows]),
         "reason_codes": arrays.texts([row.reason_code for row in rows]),
-        "details": arrays.texts([row.details for row in rows]),
-        "first_raw_ids": arrays.ids(row.first_raw_id for row in rows),
+        "details_json": arrays.texts([row.details_json for row in rows]),
+        "raw_ids": arrays.ids(row.raw_id for row in rows),
         "last_raw_ids": arrays.ids(row.last_raw_id for row in rows),
         "arrivals": arrays.plain(row.arrivals for row in rows),
         "store_ids": arrays.texts([row.store_id for row in rows]),
@@ -107,15 +200,10 @@ def open_exceptions(tx: Tx, tenant_id: str, rows: Sequence[NewException]) -> Non
         "event_types": arrays.texts([row.event_type for row in rows]),
         "amounts": arrays.plain(row.amount for row in rows),
         "currencies": arrays.texts([row.currency for row in rows]),
-        "opened_at": arrays.instants(row.opened_at for row in rows),
+        "created_at": arrays.instants(row.created_at for row in rows),
         "last_arrival_at": arrays.instants(row.last_arrival_at for row in rows),
     }
     tx.execute(SQL["open_exceptions"], parameters)
-
-
-def open_of_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[OpenException]:
-    """The open exceptions of these keys."""
-    return tx.query(OpenException, SQL["open_of_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
 def join_exceptions(tx: Tx, tenant_id: str, rows: Sequence[Joined]) -> None:
@@ -124,7 +212,7 @@ def join_exceptions(tx: Tx, tenant_id: str, rows: Sequence[Joined]) -> None:
         "tenant_id": tenant_id,
         "exception_ids": arrays.ids(row.exception_id for row in rows),
         "last_raw_ids": arrays.plain(row.last_raw_id for row in rows),
-        "more": arrays.plain(row.more for row in rows),
+        "arrivals": arrays.plain(row.arrivals for row in rows),
         "last_arrival_at": arrays.instants(row.last_arrival_at for row in rows),
     }
     tx.execute(SQL["join_exceptions"], parameters)
@@ -132,14 +220,16 @@ def join_exceptions(tx: Tx, tenant_id: str, rows: Sequence[Joined]) -> None:
 
 def page(tx: Tx, chosen: Filter, most: int) -> Rows[ExceptionRow]:
     """One page of exceptions, oldest first."""
-    after_opened_at, after_id = chosen.after or (None, None)
+    after_created_at, after_id = chosen.after or (None, None)
     parameters = {
         "tenant_ids": chosen.tenant_ids,
         "status": chosen.status,
         "store_id": chosen.store_id,
         "reason_code": chosen.reason_code,
-        "opened_before": chosen.opened_before,
-        "after_opened_at": after_opened_at,
+        "created_before": chosen.created_before,
+        "assigned_to": chosen.assigned_to,
+        "text": chosen.text,
+        "after_created_at": after_created_at,
         "after_id": after_id,
         "most": most,
     }
@@ -164,3 +254,124 @@ def count_open(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
 def count_all(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
     """How many exceptions each tenant (or one) ever had."""
     return tx.query(TenantCount, SQL["count_all"], {"tenant_id": tenant_id})
+
+
+def exceptions_by_id(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> Rows[ExceptionRow]:
+    """These exceptions of a tenant."""
+    parameters = {"tenant_id": tenant_id, "exception_ids": list(exception_ids)}
+    return tx.query(ExceptionRow, SQL["exceptions_by_id"], parameters)
+
+
+def close_exceptions(tx: Tx, decided: Decided, closed: Sequence[Closed]) -> None:
+    """Close open exceptions with one decision."""
+    parameters = asdict(decided) | {
+        "replays": 1 if decided.action == "override_and_replay" else 0,
+        "exception_ids": arrays.plain(one.exception_id for one in closed),
+        "resolutions": arrays.texts([one.resolution for one in closed]),
+        "canonical_raw_ids": arrays.plain(one.canonical_raw_id for one in closed),
+    }
+    tx.execute(SQL["close_exceptions"], parameters)
+
+
+def count_refused_replays(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime) -> None:
+    """Count replays that were refused."""
+    parameters = {"tenant_id": tenant_id, "exception_ids": arrays.plain(exception_ids), "now": now}
+    tx.execute(SQL["count_refused_replays"], parameters)
+
+
+def assign(tx: Tx, tenant_id: str, exception_id: UUID, assigned_to: str | None) -> Rows[UUID]:
+    """Give an open exception to somebody, or to nobody; returns its id if it is open."""
+    parameters = {"tenant_id": tenant_id, "exception_id": exception_id, "assigned_to": assigned_to}
+    return tx.scalars(UUID, SQL["assign"], parameters)
+
+
+def plan_run(tx: Tx, tenant_id: str, run_id: str, chosen: Filter) -> None:
+    """Make an item of every open exception that the filter names."""
+    tx.execute(SQL["plan_run"], _filter_parameters(tenant_id, chosen) | {"run_id": run_id})
+
+
+def count_page(tx: Tx, tenant_id: str, chosen: Filter) -> Rows[int]:
+    """How many open exceptions the filter names."""
+    return tx.scalars(int, SQL["count_page"], _filter_parameters(tenant_id, chosen))
+
+
+def count_items(tx: Tx, tenant_id: str, run_id: str) -> Rows[int]:
+    """How many items a run has."""
+    return tx.scalars(int, SQL["count_items"], {"tenant_id": tenant_id, "run_id": run_id})
+
+
+def insert_run(tx: Tx, run: NewRun) -> None:
+    """Store a run that is planned."""
+    tx.execute(SQL["insert_run"], asdict(run))
+
+
+def run(tx: Tx, tenant_ids: Sequence[str] | None, run_id: UUID) -> Rows[Run]:
+    """One run, if it belongs to one of these tenants."""
+    return tx.query(Run, SQL["run"], {"tenant_ids": tenant_ids, "run_id": run_id})
+
+
+def runs(tx: Tx, tenant_ids: Sequence[str] | None, most: int) -> Rows[Run]:
+    """The latest runs."""
+    return tx.query(Run, SQL["runs"], {"tenant_ids": tenant_ids, "most": most})
+
+
+def set_run_status(tx: Tx, name: RunName, status: Literal["running", "cancelled"], now: datetime) -> Rows[UUID]:
+    """Cancel or resume a run; returns its id unless it is finished."""
+    parameters = {"tenant_id": name.tenant_id, "run_id": name.run_id, "status": status, "now": now}
+    return tx.scalars(UUID, SQL["set_run_status"], parameters)
+
+
+def running_runs(tx: Tx) -> Rows[RunName]:
+    """Runs that have work, the one longest untouched first."""
+    return tx.query(RunName, SQL["running_runs"])
+
+
+def lock_run(tx: Tx, name: RunName) -> Rows[Run]:
+    """Take a running run until the transaction ends; no row where another worker has it."""
+    return tx.query(Run, SQL["lock_run"], asdict(name))
+
+
+def next_items(tx: Tx, name: RunName, most: int) -> Rows[UUID]:
+    """The next exceptions of a run that is locked."""
+    parameters = {"tenant_id": name.tenant_id, "run_id": name.run_id, "most": most}
+    return tx.scalars(UUID, SQL["next_items"], parameters)
+
+
+def has_items_to_do(tx: Tx, name: RunName) -> Rows[bool]:
+    """Whether a run has exceptions that are not decided on yet."""
+    return tx.scalars(bool, SQL["has_items_to_do"], asdict(name))
+
+
+def end_items(tx: Tx, name: RunName, items: Sequence[Item]) -> None:
+    """Note what became of items."""
+    parameters = {
+        "tenant_id": name.tenant_id,
+        "run_id": name.run_id,
+        "exception_ids": [item.exception_id for item in items],
+        "outcomes": [item.outcome for item in items],
+        "details": [item.detail for item in items],
+    }
+    tx.execute(SQL["end_items"], parameters)
+
+
+def advance_run(tx: Tx, name: RunName, progress: Progress, now: datetime) -> None:
+    """Add to a run's progress."""
+    parameters = asdict(progress) | asdict(name) | {"now": now}
+    tx.execute(SQL["advance_run"], parameters)
+
+
+def items(tx: Tx, name: RunName, outcome: str | None, after_id: UUID | None, most: int) -> Rows[Item]:
+    """One page of a run's items."""
+    parameters = asdict(name) | {"outcome": outcome, "after_id": after_id, "most": most}
+    return tx.query(Item, SQL["items"], parameters)
+
+
+def _filter_parameters(tenant_id: str, chosen: Filter) -> dict[str, object]:
+    return {
+        "tenant_id": tenant_id,
+        "store_id": chosen.store_id,
+        "reason_code": chosen.reason_code,
+        "created_before": chosen.created_before,
+        "assigned_to": chosen.assigned_to,
+        "text": chosen.text,
+    }

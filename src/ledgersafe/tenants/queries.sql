@@ -16,13 +16,15 @@ WHERE t.tenant_id = ANY(%(tenant_ids)s::text[])
 
 -- name: api_keys
 -- Why: the credentials in use, re-read every moment, so that a revoked one ends soon.
-SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at
+SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at,
+       rotated_to
 FROM tenants.api_keys
 WHERE key_id = ANY(%(key_ids)s::text[])
 
 -- name: all_api_keys
 -- Why: the list that an administrator sees: keys whose tenants all are his.
-SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at
+SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at,
+       rotated_to
 FROM tenants.api_keys
 WHERE %(tenant_ids)s::text[] IS NULL OR tenant_ids <@ %(tenant_ids)s::text[]
 ORDER BY created_at, key_id
@@ -47,3 +49,10 @@ UPDATE tenants.api_keys k
 SET last_used_at = a.last_used_at
 FROM unnest(%(key_ids)s::text[], %(last_used_at)s::timestamptz[]) AS a (key_id, last_used_at)
 WHERE k.key_id = a.key_id AND (k.last_used_at IS NULL OR k.last_used_at < a.last_used_at)
+
+-- name: rotate_api_key
+-- Why: the old key lives on for the overlap, never longer than it would have.
+UPDATE tenants.api_keys
+SET rotated_to = %(rotated_to)s, expires_at = least(coalesce(expires_at, %(ends_at)s), %(ends_at)s)
+WHERE key_id = %(key_id)s AND revoked_at IS NULL AND rotated_to IS NULL
+RETURNING key_id

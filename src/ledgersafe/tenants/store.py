@@ -35,6 +35,7 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    rotated_to: str | None = None
 
 
 def ensure_tenant(tx: Tx, tenant_id: str, created_at: datetime, created_by: str) -> None:
@@ -55,7 +56,7 @@ def api_keys(tx: Tx, key_ids: Sequence[str]) -> Rows[ApiKey]:
 
 def all_api_keys(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[ApiKey]:
     """Every key that serves none but these tenants; with None, every key."""
-    return tx.query(ApiKey, SQL["all_api_keys"], {"tenant_ids": tenant_ids})
+    return tx.query(ApiKey, SQL["all_api_keys"], {"tenant_ids": _listed(tenant_ids)})
 
 
 def insert_api_key(tx: Tx, key: ApiKey) -> None:
@@ -75,10 +76,21 @@ def insert_api_key(tx: Tx, key: ApiKey) -> None:
 
 def revoke_api_key(tx: Tx, key_id: str, revoked_at: datetime, tenant_ids: Sequence[str] | None) -> Rows[str]:
     """End a key that serves none but these tenants; returns its id if it was alive."""
-    parameters = {"key_id": key_id, "revoked_at": revoked_at, "tenant_ids": tenant_ids}
+    parameters = {"key_id": key_id, "revoked_at": revoked_at, "tenant_ids": _listed(tenant_ids)}
     return tx.scalars(str, SQL["revoke_api_key"], parameters)
 
 
 def note_use(tx: Tx, key_ids: Sequence[str], last_used_at: Sequence[datetime]) -> None:
     """Note when keys were last used; the two go in parallel."""
     tx.execute(SQL["note_use"], {"key_ids": key_ids, "last_used_at": last_used_at})
+
+
+def rotate_api_key(tx: Tx, key_id: str, rotated_to: str, ends_at: datetime) -> Rows[str]:
+    """Let a key end soon, another having taken its place; returns its id if it was alive and not rotated yet."""
+    parameters = {"key_id": key_id, "rotated_to": rotated_to, "ends_at": ends_at}
+    return tx.scalars(str, SQL["rotate_api_key"], parameters)
+
+
+def _listed(tenant_ids: Sequence[str] | None) -> list[str] | None:
+    """psycopg writes a list as an array, and a tuple as a record."""
+    return None if tenant_ids is None else list(tenant_ids)

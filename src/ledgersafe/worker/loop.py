@@ -5,10 +5,11 @@ from threading import Event
 import structlog
 
 from ledgersafe.bootstrap import Runtime
-from ledgersafe.db.errors import DatabaseUnavailable
+from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline.schedule import begin, end, ensure_jobs
 from ledgersafe.worker.schedule import SCHEDULE, Job
+from ledgersafe.worker.tasks import TASKS, Task
 
 IDLE_SECONDS = 1.0
 _log = structlog.get_logger()
@@ -25,11 +26,23 @@ def work(runtime: Runtime, stop: Event, *, jobs: tuple[Job, ...] = SCHEDULE) -> 
                 ensure_jobs(runtime.database, [job.name for job in jobs], runtime.clock.now())
                 known = True
             busy = [job.name for job in jobs if not stop.is_set() and run_if_due(runtime, job, worker)]
-        except DatabaseUnavailable as error:
+            busy += [task.__name__ for task in TASKS if not stop.is_set() and _attempt(task, runtime)]
+        except (DatabaseUnavailable, TryAgain) as error:
             _log.warning("database_unavailable", error=str(error))
             busy = []
         if not busy:
             stop.wait(IDLE_SECONDS)
+
+
+def _attempt(task: Task, runtime: Runtime) -> bool:
+    """Do a task; a bug in it is logged and waits for the next round, so that it stops nothing else."""
+    try:
+        return task(runtime)
+    except (DatabaseUnavailable, TryAgain):
+        raise
+    except Exception as error:  # noqa: BLE001 - the next round tries again, and other work goes on
+        _log.error("task_failed", task=task.__name__, exc_info=error)
+        return False
 
 
 def run_if_due(runtime: Runtime, job: Job, worker: str) -> bool:

@@ -1,17 +1,33 @@
 -- Which keys were seen, and what became of them. Unpartitioned: an idempotency key is remembered forever.
 
-CREATE TABLE gate.keys (
+CREATE TABLE gate.events_processed (
   tenant_id text COLLATE "C" NOT NULL,
   idempotency_key text COLLATE "C" NOT NULL,
-  raw_id uuid NOT NULL,
-  fingerprint bytea NOT NULL,
   status text NOT NULL CHECK (status IN ('processed', 'quarantined', 'ignored')),
-  decision text NOT NULL CHECK (decision IN ('accepted', 'patched-accepted', 'superseded', 'ignored', 'open')),
   arrivals bigint NOT NULL DEFAULT 1 CHECK (arrivals > 0),
   first_seen_at timestamptz NOT NULL,
+  last_seen_at timestamptz NOT NULL,
+  first_raw_id uuid NOT NULL,
+  last_raw_id uuid NOT NULL,
+  payload_hash_first bytea NOT NULL,
+  payload_hash_last bytea NOT NULL,
+  first_decision text NOT NULL
+    CHECK (first_decision IN ('accepted', 'patched-accepted', 'superseded', 'ignored', 'open')),
+  processed_at timestamptz,
+  posted_at timestamptz,
+  last_error_code text,
+  last_exception_id uuid,
   PRIMARY KEY (tenant_id, idempotency_key)
 ) WITH (fillfactor = 90);
-COMMENT ON TABLE gate.keys IS 'One row a key, with its first payload: nearly every key has no other, so this saves a row and an index entry an event.';
+COMMENT ON TABLE gate.events_processed IS 'One row a key: what became of it, and its first payload. Nearly every key has no other, so this saves a row and an index entry an event.';
+COMMENT ON COLUMN gate.events_processed.idempotency_key IS 'The event_id: the business identity of an event within its tenant, remembered forever.';
+COMMENT ON COLUMN gate.events_processed.status IS 'processed: a payload counts and nothing is undecided. quarantined: a payload waits for a decision (an accepted one still counts). ignored: nothing of it ever counts.';
+COMMENT ON COLUMN gate.events_processed.arrivals IS 'How often it arrived, retries included: the sum over all keys is the number of rows of bronze.events_raw.';
+COMMENT ON COLUMN gate.events_processed.first_decision IS 'What was decided of the first payload; of further ones: gate.payloads.';
+COMMENT ON COLUMN gate.events_processed.processed_at IS 'When a payload of it was last accepted.';
+COMMENT ON COLUMN gate.events_processed.posted_at IS 'When it was posted to the ledger; NULL while that is to come.';
+COMMENT ON COLUMN gate.events_processed.last_error_code IS 'The reason of its latest exception.';
+COMMENT ON COLUMN gate.events_processed.last_exception_id IS 'Its latest exception: the open one, while the key is quarantined.';
 
 CREATE TABLE gate.other_payloads (
   tenant_id text COLLATE "C" NOT NULL,
@@ -24,7 +40,8 @@ CREATE TABLE gate.other_payloads (
 COMMENT ON TABLE gate.other_payloads IS 'Every further distinct payload of a key.';
 
 CREATE VIEW gate.payloads AS
-SELECT tenant_id, idempotency_key, fingerprint, raw_id, decision FROM gate.keys
+SELECT tenant_id, idempotency_key, payload_hash_first AS fingerprint, first_raw_id AS raw_id, first_decision AS decision
+FROM gate.events_processed
 UNION ALL
 SELECT tenant_id, idempotency_key, fingerprint, raw_id, decision FROM gate.other_payloads;
 COMMENT ON VIEW gate.payloads IS 'Every distinct payload of every key, the arrival that brought it first, and what was decided of it.';
@@ -66,7 +83,7 @@ CREATE TABLE gate.counters (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE gate.counters IS 'Sums kept in the transaction that changes them; a slot is a writer, so that processes do not queue behind one row. A single slot may be negative.';
 
-GRANT SELECT, INSERT, UPDATE ON gate.keys, gate.other_payloads, gate.counters TO ledgersafe_app;
+GRANT SELECT, INSERT, UPDATE ON gate.events_processed, gate.other_payloads, gate.counters TO ledgersafe_app;
 GRANT SELECT, INSERT ON gate.later_arrivals TO ledgersafe_app;
 GRANT SELECT, INSERT, DELETE ON gate.source_events, gate.to_post TO ledgersafe_app;
 GRANT SELECT ON gate.payloads TO ledgersafe_app;

@@ -4,10 +4,10 @@ CREATE TABLE quarantine.exceptions (
   tenant_id text COLLATE "C" NOT NULL,
   exception_id uuid NOT NULL,
   idempotency_key text COLLATE "C" NOT NULL,
-  status text NOT NULL CHECK (status IN ('open', 'resolved', 'ignored')),
+  status text NOT NULL CHECK (status IN ('open', 'resolved')),
   reason_code text NOT NULL,
-  details jsonb NOT NULL,
-  first_raw_id uuid NOT NULL,
+  details_json jsonb NOT NULL,
+  raw_id uuid NOT NULL,
   last_raw_id uuid NOT NULL,
   arrivals bigint NOT NULL DEFAULT 1,
   store_id text,
@@ -15,18 +15,40 @@ CREATE TABLE quarantine.exceptions (
   event_type text,
   amount numeric(21, 6),
   currency text,
-  opened_at timestamptz NOT NULL,
+  created_at timestamptz NOT NULL,
   last_arrival_at timestamptz NOT NULL,
   assigned_to text,
   replay_attempts integer NOT NULL DEFAULT 0,
+  last_replay_at timestamptz,
+  last_replay_status text CHECK (last_replay_status IN ('accepted', 'refused')),
   resolved_at timestamptz,
-  PRIMARY KEY (tenant_id, exception_id)
+  resolution text CHECK (resolution IN ('replayed', 'ignored', 'dismissed')),
+  resolution_action text CHECK (resolution_action IN ('mark_resolved_no_replay', 'override_and_replay')),
+  resolution_notes text,
+  resolution_actor text,
+  canonical_raw_id uuid,
+  override_patch json,
+  books_date date,
+  PRIMARY KEY (tenant_id, exception_id),
+  CONSTRAINT resolved_means_decided CHECK (
+    (status = 'open') = (resolution IS NULL)
+    AND (status = 'open') = (resolved_at IS NULL)
+    AND (status = 'open') = (resolution_actor IS NULL))
 ) WITH (fillfactor = 90);
-COMMENT ON COLUMN quarantine.exceptions.details IS 'Every fault found, as [{reason_code, path, message}].';
+COMMENT ON COLUMN quarantine.exceptions.raw_id IS 'The arrival that opened it.';
+COMMENT ON COLUMN quarantine.exceptions.last_raw_id IS 'The arrival that brought the latest payload which waits for a decision here.';
+COMMENT ON COLUMN quarantine.exceptions.details_json IS 'Every fault found, as [{reason_code, path, message}].';
 COMMENT ON COLUMN quarantine.exceptions.arrivals IS 'How many arrivals it has taken in: the one that opened it, and those that joined.';
+COMMENT ON COLUMN quarantine.exceptions.amount IS 'The total of the arrival that opened it: what is at stake.';
+COMMENT ON COLUMN quarantine.exceptions.resolution IS
+  'replayed: a payload was chosen and accepted. ignored: nothing of the key counts. dismissed: the accepted payload stays, the others do not count.';
+COMMENT ON COLUMN quarantine.exceptions.canonical_raw_id IS 'The arrival whose payload was chosen.';
+COMMENT ON COLUMN quarantine.exceptions.override_patch IS
+  'The merge patch (RFC 7396) over the chosen payload: what is posted is the two together. Of several decisions on one payload the latest counts.';
 
 CREATE UNIQUE INDEX one_open_exception_a_key ON quarantine.exceptions (tenant_id, idempotency_key) WHERE status = 'open';
 CREATE INDEX exceptions_of_a_key ON quarantine.exceptions (tenant_id, idempotency_key);
-CREATE INDEX exceptions_by_age ON quarantine.exceptions (tenant_id, status, opened_at, exception_id);
+CREATE INDEX exceptions_by_age ON quarantine.exceptions (tenant_id, status, created_at, exception_id);
+CREATE INDEX exceptions_by_choice ON quarantine.exceptions (tenant_id, canonical_raw_id) WHERE canonical_raw_id IS NOT NULL;
 
 GRANT SELECT, INSERT, UPDATE ON quarantine.exceptions TO ledgersafe_app;

@@ -1,0 +1,402 @@
+"""resolve: an operator decides on parked events, in one transaction, on record.
+
+One decision may be about one exception or about a chunk of a bulk run: the road is the same. Keys are locked in sorted
+order, as accept does, so that an arrival, a second operator and a run can meet on one key, and one of them wins.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+
+from ledgersafe.audit import store as audit
+from ledgersafe.bronze import store as bronze
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.gate import rules
+from ledgersafe.gate import store as gate
+from ledgersafe.gate.rules import Decision, Status
+from ledgersafe.kernel.errors import Fault, RequestRefused
+from ledgersafe.kernel.reasons import (
+    ALREADY_RESOLVED,
+    DUPLICATE_SOURCE_EVENT_ID,
+    EXCEPTION_CHANGED,
+    INVALID_PARAMETER,
+    NOT_FOUND,
+    PATCH_TOUCHES_IDENTITY,
+    REPLAY_REFUSED,
+)
+from ledgersafe.pipeline.arrival import Arrival, judged, patched, read_again
+from ledgersafe.quarantine import store as quarantine
+from ledgersafe.tenants import store as tenants
+from ledgersafe.tenants.rules import Credential
+from ledgersafe.tenants.store import Tenant
+
+SLOT = 64
+"""The counters' row of decisions: above those of the API's processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator wants done. `canonical`: which payload counts, by raw_id, or the first or last of the key's.
+
+    `patch`: RFC 7396, over the mapped event. `books_date`: an open day for what cannot be booked on its own.
+    """
+
+    action: quarantine.Action
+    notes: str
+    canonical: UUID | Literal["first", "last"] | None = None
+    patch: dict[str, Any] | None = None
+    expected_last_raw_id: UUID | None = None
+    books_date: date | None = None
+    claimed_actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who decides, when, and what must be known for it. `future_seconds`: allowed clock skew."""
+
+    credential: Credential
+    now: datetime
+    future_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one exception: closed, or the refusal that left it open."""
+
+    exception_id: UUID
+    closed: quarantine.Closed | None
+    refusal: RequestRefused | None
+    key_status: Status | None
+
+
+@dataclass(slots=True)
+class _Held:
+    """An exception with all that is known of its key."""
+
+    exception: quarantine.ExceptionRow
+    key: gate.Key
+    payloads: list[gate.Payload]
+
+    def known(self) -> dict[bytes, Decision]:
+        return {payload.fingerprint: payload.decision for payload in self.payloads}
+
+    def payload(self, raw_id: UUID) -> gate.Payload | None:
+        return next((payload for payload in self.payloads if payload.raw_id == raw_id), None)
+
+
+@dataclass(slots=True)
+class _Writes:
+    """What a decision changes, gathered, then written in one go."""
+
+    keys: list[gate.Key] = field(default_factory=list[gate.Key])
+    others: list[tuple[str, bytes, Decision]] = field(default_factory=list[tuple[str, bytes, Decision]])
+    to_post: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    not_to_post: list[str] = field(default_factory=list[str])
+    closed: list[quarantine.Closed] = field(default_factory=list[quarantine.Closed])
+    attempted: list[UUID] = field(default_factory=list[UUID])
+    audited: list[audit.Entry] = field(default_factory=list[audit.Entry])
+    statuses: Counter[Status] = field(default_factory=Counter[Status])
+
+
+def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operator, *, dry_run: bool = False) -> Result:
+    """Decide on one exception; with `dry_run`, say what would become of it, and leave it.
+
+    Raises RequestRefused: not found, no notes, a patch of the identity, resolved already, changed since, and
+    REPLAY_REFUSED with every fault (the attempt is counted then and on record, and the exception stays open).
+    """
+    check_wish(wish)
+    tenant_ids = operator.credential.tenant_ids
+    with database.transaction() as tx:
+        row = quarantine.exception(tx, None if tenant_ids is None else list(tenant_ids), exception_id).first()
+        if row is None:
+            raise RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
+        (result,) = decide(tx, row.tenant_id, [exception_id], wish, operator)
+        if dry_run:
+            tx.forget()
+    if result.refusal is not None:
+        raise result.refusal
+    return result
+
+
+def decide(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], wish: Wish, operator: Operator) -> list[Result]:
+    """Decide on exceptions of one tenant, each by itself: one that cannot be resolved leaves the others alone."""
+    writes = _Writes()
+    results = _judge_all(tx, tenant_id, exception_ids, wish, operator, writes)
+    _write(tx, tenant_id, wish, operator, writes)
+    return results
+
+
+def check_wish(wish: Wish) -> None:
+    """Raises RequestRefused where the wish makes no sense for any exception."""
+    if not wish.notes.strip():
+        raise RequestRefused(INVALID_PARAMETER, "resolution_notes is required: say why.")
+    if wish.patch is not None and {"tenant_id", "event_id"} & wish.patch.keys():
+        raise RequestRefused(PATCH_TOUCHES_IDENTITY, "override_patch may not name tenant_id or event_id.")
+    if wish.action == "mark_resolved_no_replay" and (wish.patch is not None or wish.canonical is not None):
+        message = "mark_resolved_no_replay takes no payload and no patch: nothing is replayed."
+        raise RequestRefused(INVALID_PARAMETER, message)
+
+
+def _judge_all(
+    tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], wish: Wish, operator: Operator, writes: _Writes
+) -> list[Result]:
+    held = _lock(tx, tenant_id, exception_ids)
+    refusals = {one: refusal for one in exception_ids if (refusal := _stale(held.get(one), one, wish)) is not None}
+    open_ones = [held[one] for one in exception_ids if one not in refusals]
+    if wish.action == "mark_resolved_no_replay":
+        for one in open_ones:
+            _ignore(one, tenant_id, wish, operator, writes)
+    else:
+        refusals |= _replay_all(tx, tenant_id, open_ones, wish, operator, writes)
+    closed = {one.exception_id: one for one in writes.closed}
+    statuses: dict[str, Status] = {key.idempotency_key: key.status for key in writes.keys}
+    return [
+        Result(
+            one,
+            closed.get(one),
+            refusals.get(one),
+            statuses[closed[one].idempotency_key] if one in closed else None,
+        )
+        for one in exception_ids
+    ]
+
+
+def _lock(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> dict[UUID, _Held]:
+    """Lock the keys of these exceptions, then read everything again: what was read before may have been decided."""
+    seen = quarantine.exceptions_by_id(tx, tenant_id, exception_ids).all()
+    names = sorted({row.idempotency_key for row in seen})
+    locked = gate.lock_keys(tx, tenant_id, names).all()
+    others = gate.other_payloads(tx, tenant_id, names)
+    rows = quarantine.exceptions_by_id(tx, tenant_id, exception_ids)
+    keys = {key.idempotency_key: key for key in locked}
+    payloads = {key.idempotency_key: [key.first_payload()] for key in locked}
+    for payload in others.all():
+        payloads[payload.idempotency_key].append(payload)
+    return {
+        row.exception_id: _Held(row, keys[row.idempotency_key], payloads[row.idempotency_key]) for row in rows.all()
+    }
+
+
+def _stale(held: _Held | None, exception_id: UUID, wish: Wish) -> RequestRefused | None:
+    if held is None:
+        return RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
+    row = held.exception
+    if row.status != "open":
+        message = f"Exception {exception_id} was {row.resolution} by {row.resolution_actor} at {row.resolved_at}."
+        return RequestRefused(ALREADY_RESOLVED, message)
+    if wish.expected_last_raw_id is not None and wish.expected_last_raw_id != row.last_raw_id:
+        message = f"Payload {row.last_raw_id} came since you looked. Look at it, then decide."
+        return RequestRefused(EXCEPTION_CHANGED, message)
+    return None
+
+
+def _ignore(held: _Held, tenant_id: str, wish: Wish, operator: Operator, writes: _Writes) -> None:
+    status, changes = rules.after_ignoring(held.known())
+    resolution: quarantine.Resolution = "ignored" if status == "ignored" else "dismissed"
+    closed = quarantine.Closed(held.exception.exception_id, held.key.idempotency_key, resolution, None)
+    _close(held, status, changes, closed, writes)
+    writes.audited.append(_audit(held, tenant_id, wish, operator, closed))
+
+
+def _replay_all(
+    tx: Tx, tenant_id: str, open_ones: Sequence[_Held], wish: Wish, operator: Operator, writes: _Writes
+) -> dict[UUID, RequestRefused]:
+    """Have each chosen payload accepted, or say everything that speaks against it."""
+    refusals: dict[UUID, RequestRefused] = {}
+    chosen: dict[UUID, gate.Payload] = {}
+    for held in open_ones:
+        try:
+            chosen[held.exception.exception_id] = _choose(held, wish)
+        except RequestRefused as refusal:
+            refusals[held.exception.exception_id] = refusal
+    arrivals = {
+        row.raw_id: row for row in bronze.arrivals_by_id(tx, tenant_id, [one.raw_id for one in chosen.values()]).all()
+    }
+    tenant = tenants.tenants(tx, [tenant_id]).first()
+    good: dict[UUID, Arrival] = {}
+    faults: dict[UUID, tuple[Fault, ...]] = {}
+    for exception_id, payload in chosen.items():
+        found = _judged_again(arrivals[payload.raw_id], tenant_id, tenant, wish, operator)
+        if isinstance(found, Arrival) and not found.faults:
+            good[exception_id] = found
+        else:
+            faults[exception_id] = found.faults if isinstance(found, Arrival) else found
+    faults |= _taken_source_events(tx, tenant_id, good)
+    for held in open_ones:
+        exception_id = held.exception.exception_id
+        if exception_id in faults:
+            refusals[exception_id] = _refuse_replay(held, tenant_id, faults[exception_id], wish, operator, writes)
+        elif exception_id in chosen:
+            _accept(held, tenant_id, chosen[exception_id], wish, operator, writes)
+    return refusals
+
+
+def _choose(held: _Held, wish: Wish) -> gate.Payload:
+    """The payload that is to count."""
+    if wish.canonical is None and len(held.payloads) > 1:
+        ids = ", ".join(str(payload.raw_id) for payload in held.payloads)
+        message = f"The key has {len(held.payloads)} payloads: say with canonical_raw_id which counts ({ids})."
+        raise RequestRefused(INVALID_PARAMETER, message)
+    by_age = sorted(held.payloads, key=lambda payload: payload.raw_id)
+    if wish.canonical in (None, "first"):
+        return held.key.first_payload()
+    if wish.canonical == "last":
+        return held.payload(held.exception.last_raw_id) or by_age[-1]
+    payload = held.payload(UUID(str(wish.canonical)))
+    if payload is None:
+        message = f"canonical_raw_id {wish.canonical} brought none of the payloads of {held.key.idempotency_key!r}."
+        raise RequestRefused(INVALID_PARAMETER, message)
+    return payload
+
+
+def _judged_again(
+    stored: bronze.StoredRaw, tenant_id: str, tenant: Tenant | None, wish: Wish, operator: Operator
+) -> Arrival | tuple[Fault, ...]:
+    """The payload, patched, judged by the whole contract; or why it cannot even be read."""
+    try:
+        mapped = read_again(stored, tenant_id, operator.credential, operator.now)
+        if wish.patch is not None:
+            mapped = patched(mapped, wish.patch)
+    except RequestRefused as refusal:
+        return (Fault(refusal.reason, "", refusal.detail),)
+    return judged(mapped, tenant, operator.future_seconds)
+
+
+def _taken_source_events(tx: Tx, tenant_id: str, good: Mapping[UUID, Arrival]) -> dict[UUID, tuple[Fault, ...]]:
+    """Take the sources' own event ids of what is to be accepted; the fault of each that another key has."""
+    wanted = {
+        exception_id: gate.SourceEvent(system, own_id, arrival.event_id)
+        for exception_id, arrival in good.items()
+        if (system := arrival.columns.source_system) is not None
+        and (own_id := arrival.columns.source_event_id) is not None
+    }
+    if not wanted:
+        return {}
+    ordered = sorted(wanted.values(), key=lambda event: (event.source_system, event.source_event_id))
+    gate.take_source_events(tx, tenant_id, ordered)
+    owners = {
+        (owner.source_system, owner.source_event_id): owner.idempotency_key
+        for owner in gate.source_owners(tx, tenant_id, ordered).all()
+    }
+    faults: dict[UUID, tuple[Fault, ...]] = {}
+    for exception_id, event in wanted.items():
+        owner = owners.get((event.source_system, event.source_event_id))
+        if owner != event.idempotency_key:
+            message = f"event {owner!r} already carries source_event_id {event.source_event_id!r}"
+            faults[exception_id] = (Fault(DUPLICATE_SOURCE_EVENT_ID, "/source_event_id", message),)
+    return faults
+
+
+def _accept(held: _Held, tenant_id: str, chosen: gate.Payload, wish: Wish, operator: Operator, writes: _Writes) -> None:
+    """One payload counts from now on, and no other."""
+    key = held.key.idempotency_key
+    changes = rules.after_choosing(held.known(), chosen.fingerprint, patched=wish.patch is not None)
+    counted_before = [payload for payload in held.payloads if rules.is_accepted(payload.decision)]
+    stays_as_it_is = wish.patch is None and chosen.decision == "accepted"
+    writes.not_to_post += [str(payload.raw_id) for payload in counted_before if payload.raw_id != chosen.raw_id]
+    if not stays_as_it_is:
+        writes.to_post.append((key, str(chosen.raw_id)))
+    closed = quarantine.Closed(held.exception.exception_id, key, "replayed", chosen.raw_id)
+    if not stays_as_it_is:
+        held.key.processed_at = operator.now
+    _close(held, "processed", changes, closed, writes)
+    writes.audited.append(_audit(held, tenant_id, wish, operator, closed))
+
+
+def _close(
+    held: _Held, status: Status, changes: Mapping[bytes, Decision], closed: quarantine.Closed, writes: _Writes
+) -> None:
+    key = held.key
+    for fingerprint, decided in changes.items():
+        if fingerprint == key.payload_hash_first:
+            key.first_decision = decided
+        else:
+            writes.others.append((key.idempotency_key, fingerprint, decided))
+    writes.statuses[key.status] -= 1
+    writes.statuses[status] += 1
+    key.status = status
+    writes.keys.append(key)
+    writes.closed.append(closed)
+
+
+def _refuse_replay(
+    held: _Held, tenant_id: str, faults: tuple[Fault, ...], wish: Wish, operator: Operator, writes: _Writes
+) -> RequestRefused:
+    """The exception stays open; that it was tried, and why it failed, is on record."""
+    writes.attempted.append(held.exception.exception_id)
+    facts: dict[str, Any] = {"details": [fault.as_json() for fault in faults], "patch": wish.patch}
+    writes.audited.append(_entry(held, tenant_id, operator, "exception.replay_refused", wish.notes, after=facts))
+    return RequestRefused(REPLAY_REFUSED, f"The payload was not accepted: {len(faults)} faults.", faults=faults)
+
+
+def _audit(held: _Held, tenant_id: str, wish: Wish, operator: Operator, closed: quarantine.Closed) -> audit.Entry:
+    before = {"status": "open", "reason_code": held.exception.reason_code, "payloads": len(held.payloads)}
+    after: dict[str, Any] = {
+        "event_id": closed.idempotency_key,
+        "resolution": closed.resolution,
+        "key_status": held.key.status,
+    }
+    if closed.canonical_raw_id is not None:
+        after |= {"canonical_raw_id": closed.canonical_raw_id, "patch": wish.patch, "books_date": wish.books_date}
+    if wish.claimed_actor is not None:
+        after["claimed_actor"] = wish.claimed_actor
+    return _entry(held, tenant_id, operator, "exception.resolved", wish.notes, before=before, after=after)
+
+
+def _entry(
+    held: _Held,
+    tenant_id: str,
+    operator: Operator,
+    action: str,
+    notes: str,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any],
+) -> audit.Entry:
+    subject = str(held.exception.exception_id)
+    actor = operator.credential.actor
+    return audit.Entry(tenant_id, operator.now, actor, action, "exception", subject, before, after, notes)
+
+
+def _write(tx: Tx, tenant_id: str, wish: Wish, operator: Operator, writes: _Writes) -> None:
+    if writes.attempted:
+        quarantine.count_refused_replays(tx, tenant_id, writes.attempted, operator.now)
+    if writes.closed:
+        _write_closed(tx, tenant_id, wish, operator, writes)
+    if writes.audited:
+        audit.insert(tx, writes.audited)
+
+
+def _write_closed(tx: Tx, tenant_id: str, wish: Wish, operator: Operator, writes: _Writes) -> None:
+    patch = None if wish.patch is None else orjson.dumps(wish.patch).decode()
+    decided = quarantine.Decided(
+        tenant_id=tenant_id,
+        action=wish.action,
+        notes=wish.notes,
+        actor=operator.credential.actor,
+        resolved_at=operator.now,
+        patch=patch,
+        books_date=wish.books_date,
+    )
+    gate.update_keys(tx, tenant_id, writes.keys)
+    if writes.others:
+        gate.decide_other_payloads(tx, tenant_id, writes.others)
+    if writes.not_to_post:
+        gate.delete_to_post(tx, tenant_id, writes.not_to_post)
+    if writes.to_post:
+        gate.insert_to_post(tx, tenant_id, [key for key, _ in writes.to_post], [raw for _, raw in writes.to_post])
+    quarantine.close_exceptions(tx, decided, writes.closed)
+    change = gate.Counts(
+        tenant_id,
+        events_raw=0,
+        processed=writes.statuses["processed"],
+        quarantined=writes.statuses["quarantined"],
+        ignored=writes.statuses["ignored"],
+        exceptions_open=-len(writes.closed),
+    )
+    gate.add_to_counters(tx, SLOT, change)

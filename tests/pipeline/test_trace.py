@@ -1,0 +1,84 @@
+"""trace: the whole chain of one key."""
+
+from datetime import UTC, datetime, timedelta
+
+from ledgersafe.db.database import Database
+from ledgersafe.pipeline.accept import accept
+from ledgersafe.pipeline.trace import exception_detail, trace
+from tests.events import sale
+from tests.pipeline.arrivals import accepted, arrival, told
+
+
+def test_a_trace_lists_every_retry(db: Database, tenant: str) -> None:
+    event = sale(tenant, "e1")
+    outcomes = [outcome for _ in range(3) for outcome in accepted(db, [event, event, sale(tenant)])]
+    found = trace(db, tenant, "e1")
+    assert found is not None
+    own = [outcome for outcome in outcomes if outcome.event_id == "e1"]
+    assert [str(row.raw_id) for row in found.arrivals] == [outcome.raw_id for outcome in own]
+    assert (found.key.arrivals, str(found.key.first_raw_id), found.key.status) == (6, own[0].raw_id, "processed")
+    assert [(payload.decision, str(payload.raw_id)) for payload in found.payloads] == [("accepted", own[0].raw_id)]
+    assert (found.exceptions, found.audit, found.waiting_to_post) == ([], [], True)
+
+
+def test_a_trace_shows_payloads_exceptions_and_decisions(db: Database, tenant: str) -> None:
+    outcomes = accepted(db, [sale(tenant, "e1", total_amount=total) for total in (1, 42.5, 1, 2)])
+    assert told(outcomes) == [
+        ("quarantined", "TOTALS_MISMATCH"),
+        ("quarantined", "IDEMPOTENCY_CONFLICT"),
+        ("quarantined", "ALREADY_QUARANTINED"),
+        ("quarantined", "IDEMPOTENCY_CONFLICT"),
+    ]
+    found = trace(db, tenant, "e1")
+    assert found is not None
+    assert len(found.arrivals) == 4
+    assert [payload.decision for payload in found.payloads] == ["open"] * 3
+    (held,) = found.exceptions
+    assert (str(held.exception_id), held.status, held.reason_code, held.arrivals) == (
+        outcomes[0].exception_id,
+        "open",
+        "TOTALS_MISMATCH",
+        4,
+    )
+    assert (str(found.key.first_raw_id), str(held.last_raw_id)) == (outcomes[0].raw_id, outcomes[3].raw_id)
+    assert sorted(row.action for row in found.audit) == [
+        "exception.opened",
+        "exception.payload_added",
+        "exception.payload_added",
+    ]
+    assert not found.waiting_to_post
+
+
+def test_a_conflict_joins_the_open_exception_from_any_batch(db: Database, tenant: str) -> None:
+    (first,) = accepted(db, [sale(tenant, "e1")])
+    conflicts = [
+        outcome for total in (42.51, 42.52) for outcome in accepted(db, [sale(tenant, "e1", total_amount=total)])
+    ]
+    assert {outcome.exception_id for outcome in conflicts} == {conflicts[0].exception_id}
+    found = trace(db, tenant, "e1")
+    assert found is not None
+    assert found.waiting_to_post
+    (held,) = found.exceptions
+    assert (str(found.key.first_raw_id), str(held.last_raw_id)) == (first.raw_id, conflicts[1].raw_id)
+    detail = exception_detail(db, [tenant], held.exception_id)
+    assert detail is not None
+    assert {str(raw_id) for raw_id in detail.arrivals} == {first.raw_id, *(outcome.raw_id for outcome in conflicts)}
+    assert exception_detail(db, ["another"], held.exception_id) is None
+
+
+def test_nothing_is_known_of_what_never_came(db: Database, tenant: str) -> None:
+    accepted(db, [sale(tenant, "e1")])
+    assert trace(db, tenant, "e2") is None
+    assert trace(db, f"{tenant}-2", "e1") is None
+
+
+def test_times_are_those_of_the_arrivals(db: Database, tenant: str) -> None:
+    first = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    for minutes in (0, 5, 9):
+        came = arrival(sale(tenant, "e1", total_amount=1 + minutes), received_at=first + timedelta(minutes=minutes))
+        accept(db, [came], slot=0)
+    found = trace(db, tenant, "e1")
+    assert found is not None
+    assert found.key.first_seen_at == first
+    (held,) = found.exceptions
+    assert (held.created_at, held.last_arrival_at) == (first, first + timedelta(minutes=9))
