@@ -1,6 +1,7 @@
-"""The first measurement: single POST at 64 connections, group commit against a transaction a request; and idle latency.
+"""The first measurement: single POST at 64 connections, group commit against a transaction a request; idle latency.
 
-Both run the same statements on the same database, interleaved; medians of the repeats. `python -m bench.quick [--json]`.
+Both run the same statements on the same database, interleaved; medians of the repeats.
+Usage: python -m bench.quick [--json]
 """
 
 import argparse
@@ -35,9 +36,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--json", action="store_true")
     wants_json = arguments.parse_args().json
-    with tempfile.TemporaryDirectory() as folder, _postgres(Path(folder)) as (url, key):
-        with _server(url, "ledgersafe", "serve", "--port") as ours, _server(url, "bench.per_request") as peer:
-            found = _measure(ours, peer, key)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _postgres(Path(folder)) as (url, key),
+        _server(url, "ledgersafe", "serve", "--port") as ours,
+        _server(url, "bench.per_request") as peer,
+    ):
+        found = _measure(ours, peer, key)
     print(json.dumps(found, indent=2) if wants_json else _table(found))
 
 

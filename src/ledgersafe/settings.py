@@ -29,8 +29,16 @@ class Settings(BaseSettings):
     auth: Literal["on", "off"] = Field(
         default="on", description="'off' lets everybody in as everything; only on a loopback address."
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="OpenID Connect issuer whose tokens people may send; needs LEDGERSAFE_OIDC_AUDIENCE too.",
+    )
+    oidc_audience: str | None = Field(default=None, description="The audience that such a token must be for.")
+    oidc_jwks_url: str | None = Field(
+        default=None, description="Where the issuer's keys are; found by discovery if not set."
+    )
     pool_size: int = Field(
-        default=10, ge=2, le=200, description="Database connections of one process, besides the group commit's own."
+        default=10, ge=2, le=200, description="Database connections of one process; group commit uses one of them."
     )
     queue_events: int = Field(
         default=16_384, ge=4_096, description="Events that may wait for a commit, in one process."

@@ -27,22 +27,16 @@ def test_a_trace_is_the_whole_chain(api: Api, reader: httpx.Client, tenant: str)
     answers = send(api, event, event, other, other)
     trace = reader.get("/v1/events/e1").json()
     assert (trace["tenant_id"], trace["event_id"]) == (tenant, "e1")
-    assert trace["key"] == {
-        "status": "quarantined",
-        "arrivals": 4,
-        "first_seen_at": trace["arrivals"][0]["received_at"],
-        "first_raw_id": answers[0]["raw_id"],
-        "waiting_to_post": True,
-    } | {name: value for name, value in trace["key"].items() if name not in KEY_FIELDS}
+    key = trace["key"]
+    assert (key["status"], key["arrivals"], key["first_raw_id"]) == ("quarantined", 4, answers[0]["raw_id"])
+    assert key["first_seen_at"] == trace["arrivals"][0]["received_at"]
+    assert trace["waiting_to_post"] is True
     assert [arrival["raw_id"] for arrival in trace["arrivals"]] == [answer["raw_id"] for answer in answers]
     assert [arrival["payload_json"] for arrival in trace["arrivals"]] == [event, event, other, other]
     assert [payload["decision"] for payload in trace["payloads"]] == ["accepted", "open"]
     assert [row["exception_id"] for row in trace["exceptions"]] == [answers[2]["exception_id"]]
     assert [row["action"] for row in trace["audit"]] == ["exception.opened"]
     assert len({arrival["payload_hash"] for arrival in trace["arrivals"]}) == 2
-
-
-KEY_FIELDS = {"status", "arrivals", "first_seen_at", "first_raw_id", "waiting_to_post"}
 
 
 def test_what_was_never_sent(reader: httpx.Client) -> None:
@@ -127,7 +121,7 @@ def test_one_open_exception_of_one_payload_has_no_difference(api: Api, reader: h
     (answer,) = send(api, faulty(tenant, 1))
     found = reader.get(f"/v1/exceptions/{answer['exception_id']}").json()
     assert found["diff"] == []
-    assert found["exception"]["details"][0]["path"] == "/total_amount"
+    assert found["exception"]["details_json"][0]["path"] == "/total_amount"
 
 
 def test_exceptions_of_other_tenants_are_not_there(api: Api, reader: httpx.Client, tenant: str) -> None:

@@ -23,9 +23,7 @@ def impatient(start_api: Callable[..., Api], new_database: Callable[[], TestData
 
 
 @pytest.mark.parametrize("path", [*HOT, "/v1/keys"])
-@pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer ", "Basic eDp5", "Bearer x", "Bearer ls_a_b", "ls_a_b"]
-)
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic eDp5", "Bearer x", "Bearer ls_a_b", "ls_a_b"])
 def test_401_without_a_credential_that_is_known(api: Api, path: str, authorization: str | None) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
     before = rows(api.database, "SELECT count(*) FROM bronze.rejected")

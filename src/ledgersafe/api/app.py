@@ -16,6 +16,7 @@ from ledgersafe.api.authentication import Authentication, refresh_forever
 from ledgersafe.api.dependencies import Parts
 from ledgersafe.api.edge import Bounds, Edge
 from ledgersafe.api.group_commit import GroupCommit, Limits
+from ledgersafe.api.oidc import Issuer, People
 from ledgersafe.api.openapi import document
 from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
 from ledgersafe.bootstrap import Runtime
@@ -33,7 +34,9 @@ _log = structlog.get_logger()
 def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommit] = GroupCommit) -> Edge:
     """The whole API of one process. `queue_of`: what commits; benchmarks put slower ways in its place."""
     directory = Directory(runtime.database, runtime.clock)
-    authentication = Authentication(directory, runtime.clock, is_on=runtime.settings.auth == "on")
+    authentication = Authentication(
+        directory, runtime.clock, is_on=runtime.settings.auth == "on", people=_people(runtime.settings)
+    )
     queue = queue_of(runtime.database, _limits(runtime.settings))
 
     @asynccontextmanager
@@ -65,6 +68,8 @@ async def _refuse_nul(request: Request) -> None:
     """No text of Postgres holds a NUL: nothing has such a name."""
     if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
         raise RequestRefused(INVALID_PARAMETER, "The address holds a NUL character (%00).")
+    if b"\\u0000" in await request.body():
+        raise RequestRefused(INVALID_PARAMETER, "The body holds a NUL character (\\u0000).")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -94,6 +99,12 @@ def _foreseen(error: Exception, request: Request) -> Exception:
 def _in_words(fault: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     return f"{where}: {fault['msg']}"
+
+
+def _people(settings: Settings) -> People | None:
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    return People(Issuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url))
 
 
 def _limits(settings: Settings) -> Limits:

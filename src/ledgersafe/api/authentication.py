@@ -1,7 +1,8 @@
-"""Who sends a request: `Authorization: Bearer ls_…`, checked against the directory of keys in use."""
+"""Who sends a request: `Authorization: Bearer …` with an API key, or with the token of a person who signed in."""
 
 import asyncio
 
+from ledgersafe.api.oidc import People, is_token
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
@@ -17,10 +18,11 @@ EVERYBODY = Credential("auth-off", None, None, frozenset(SCOPES))
 class Authentication:
     """Credentials and tenants for handlers on the event loop; what is not held is loaded in a thread."""
 
-    def __init__(self, directory: Directory, clock: Clock, *, is_on: bool) -> None:
+    def __init__(self, directory: Directory, clock: Clock, *, is_on: bool, people: People | None = None) -> None:
         self._directory = directory
         self._clock = clock
         self._is_on = is_on
+        self._people = people
 
     async def credential(self, authorization: str | None, scope: Scope) -> Credential:
         """The credential of a request. Raises RequestRefused: none, unknown, revoked, expired, without the scope."""
@@ -28,11 +30,13 @@ class Authentication:
             return EVERYBODY
         token = _bearer_token(authorization)
         now = self._clock.now()
-        credential = self._directory.held_credential(token, now)
-        if credential is None:
-            credential = await asyncio.to_thread(self._directory.load_credential, token, now)
+        if self._people is not None and is_token(token):
+            held, load = self._people.held_credential, self._people.check
+        else:
+            held, load = self._directory.held_credential, self._directory.load_credential
+        credential = held(token, now) or await asyncio.to_thread(load, token, now)
         if scope not in credential.scopes:
-            raise RequestRefused(SCOPE_MISSING, f"This API key lacks the scope {scope!r}.")
+            raise RequestRefused(SCOPE_MISSING, f"This credential lacks the scope {scope!r}.")
         return credential
 
     async def optional_credential(self, authorization: str | None, scope: Scope) -> Credential | None:

@@ -11,6 +11,7 @@ from ledgersafe.cli import db, events, exceptions, health, keys, verify
 from ledgersafe.cli.client import CliError, Connection
 from ledgersafe.cli.demo import demo
 from ledgersafe.cli.output import err, plain
+from ledgersafe.cli.records import audit, rejected
 from ledgersafe.cli.serve import serve
 from ledgersafe.cli.trace import trace
 from ledgersafe.cli.up import up
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 for _name, _group in (("db", db.app), ("keys", keys.app), ("events", events.app), ("exceptions", exceptions.app)):
     app.add_typer(_group, name=_name)
-for _command in (up, serve, work, trace, health.health, verify.verify, demo):
+for _command in (up, serve, work, trace, health.health, verify.verify, audit, rejected, demo):
     app.command()(_command)
 
 

@@ -122,6 +122,18 @@ class ApiClient:
             return response
         raise problem(response)
 
+    def post(self, path: str, content: Mapping[str, Any], parameters: Parameters | None = None) -> Any:
+        """The JSON answer to a POST of JSON. Raises CliError, ApiProblem."""
+        present = {name: value for name, value in (parameters or {}).items() if value is not None}
+        body = orjson.dumps(content)
+        try:
+            response = self._http.post(path, params=present, content=body, headers={"Content-Type": "application/json"})
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+        if response.is_success:
+            return read_answer(response)
+        raise problem(response)
+
     def post_raw(self, path: str, body: bytes, content_type: str) -> httpx.Response:
         """The plain answer to a POST, whatever its status. Raises httpx.HTTPError: the caller decides on retries."""
         return self._http.post(path, content=body, headers={"Content-Type": content_type})
@@ -152,7 +164,10 @@ def problem(response: httpx.Response) -> ApiProblem:
     reason_code, detail = problem_parts(response)
     where = f"{response.request.method} {response.request.url}: HTTP {response.status_code}"
     advice = _advice(response, reason_code)
-    message = f"{detail} ({reason_code + ', ' if reason_code else ''}{where})" + (f"\n{advice}" if advice else "")
+    faults = "".join(f"\n  {fault}" for fault in _faults(response))
+    message = f"{detail} ({reason_code + ', ' if reason_code else ''}{where}){faults}" + (
+        f"\n{advice}" if advice else ""
+    )
     return ApiProblem(message, status=response.status_code, reason_code=reason_code)
 
 
@@ -166,6 +181,17 @@ def problem_parts(response: httpx.Response) -> tuple[str | None, str]:
     code = members.get("reason_code")
     detail = members.get("detail") or members.get("title") or response.reason_phrase or "The request failed."
     return (code if isinstance(code, str) else None), str(detail)
+
+
+def _faults(response: httpx.Response) -> list[str]:
+    """What is wrong with the event that the request was about, one line a fault."""
+    try:
+        parsed: Any = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return []
+    listed: Any = cast("dict[str, Any]", parsed).get("details") if isinstance(parsed, dict) else None
+    faults = cast("list[dict[str, Any]]", listed) if isinstance(listed, list) else []
+    return [f"{fault.get('reason_code')} {fault.get('path')}: {fault.get('message')}" for fault in faults]
 
 
 def retry_after(response: httpx.Response) -> float | None:

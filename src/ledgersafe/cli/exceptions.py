@@ -9,7 +9,8 @@ import orjson
 import typer
 from rich.console import Console
 
-from ledgersafe.cli.client import ApiClient, connection_of, read_answer
+from ledgersafe.cli.client import connection_of, read_answer
+from ledgersafe.cli.decisions import assign, bulk, bulk_runs, resolve
 from ledgersafe.cli.output import (
     JsonOption,
     items_of,
@@ -22,10 +23,12 @@ from ledgersafe.cli.output import (
     print_json,
     record,
 )
+from ledgersafe.cli.records import pages
 
-app = typer.Typer(no_args_is_help=True, help="List and show parked events.")
+app = typer.Typer(no_args_is_help=True, help="List, show and decide on parked events.")
+for _name, _decision in (("resolve", resolve), ("assign", assign), ("bulk", bulk), ("runs", bulk_runs)):
+    app.command(_name)(_decision)
 
-_PAGE = 200
 _LISTED = ("exception_id", "tenant_id", "idempotency_key", "reason_code", "status", "arrivals", "amount", "currency")
 _TIMES = ("created_at", "assigned_to")
 _PAYLOADS = ("decision", "raw_id", "fingerprint")
@@ -58,6 +61,8 @@ def list_exceptions(
     status: Annotated[Status, typer.Option(help="Which ones.")] = Status.OPEN,
     reason: Annotated[str | None, typer.Option(help="Only this reason code, e.g. TOTALS_MISMATCH.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    assigned_to: Annotated[str | None, typer.Option(help="Only what is assigned to somebody.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only where this is in key, store, source, type or faults.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,9 +71,11 @@ def list_exceptions(
         "status": None if status is Status.ALL else status.value,
         "reason_code": reason.upper() if reason else None,
         "tenant_id": tenant,
+        "assigned_to": assigned_to,
+        "text": text,
     }
     with connection_of(ctx).client() as client:
-        items, more = _pages(client, filters, limit)
+        items, more = pages(client, "/v1/exceptions", filters, limit)
     if as_json:
         print_json({"items": items, "more": more})
         return
@@ -132,16 +139,3 @@ def _show_raw(title: str, raw: Mapping[str, Any], console: Console) -> None:
     payload = raw.get("payload_json")
     text = payload if isinstance(payload, str) else orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode()
     console.print(plain(text))
-
-
-def _pages(client: ApiClient, filters: Mapping[str, str | None], most: int) -> tuple[list[dict[str, Any]], bool]:
-    """The first `most` exceptions, and whether there are more."""
-    items: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        wanted = min(_PAGE, most - len(items))
-        page = members_of(client.get("/v1/exceptions", {**filters, "limit": wanted, "cursor": cursor}))
-        items += items_of(page.get("items"))
-        cursor = page.get("next")
-        if cursor is None or len(items) >= most:
-            return items[:most], cursor is not None or len(items) > most

@@ -10,7 +10,7 @@ import typer
 from ledgersafe.bootstrap import owner_runtime
 from ledgersafe.cli.client import CliError
 from ledgersafe.cli.output import JsonOption, note, out, print_json, table
-from ledgersafe.pipeline.keys import OWNER, Wish, create_key, list_keys, revoke_key
+from ledgersafe.pipeline.keys import OWNER, Wish, create_key, list_keys, revoke_key, rotate_key
 from ledgersafe.tenants.store import ApiKey
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and end API keys.")
@@ -63,6 +63,22 @@ def revoke(
         print_json(_row(key))
     else:
         note(f"Key {key.key_id} ({key.label}) is ended.")
+
+
+@app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="The id, as `keys list` shows it.")],
+    overlap_hours: Annotated[float, typer.Option(help="How long the old key lives on.", min=0)] = 24,
+    json: JsonOption = False,
+) -> None:
+    """Replace a key by one that does the same; both work during the overlap."""
+    with closing(owner_runtime()) as parts:
+        made = rotate_key(parts.database, key_id, timedelta(hours=overlap_hours), OWNER, parts.clock.now())
+    if json:
+        print_json({"token": made.token, **_row(made.key)})
+    else:
+        note(f"Key {made.key.key_id} takes the place of {key_id}, which ends in {overlap_hours:g} hours.")
+        typer.echo(made.token)
 
 
 def _row(key: ApiKey) -> dict[str, object]:
