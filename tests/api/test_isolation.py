@@ -23,7 +23,7 @@ BODIES: dict[str, Any] = {
     "/v1/events": sale(VICTIM, "intruded"),
     "/v1/events:batch": [sale(VICTIM, "intruded")],
     "/functions/v1/ingest-transaction": SCOUT_EXAMPLE,
-    "/v1/keys": {"label": "x", "scopes": ["read"], "tenant_ids": [VICTIM]},
+    "/v1/keys": {"label": "x", "scopes": ["admin"], "tenant_ids": [VICTIM]},
     "/v1/keys/{key_id}/rotate": {"overlap_seconds": 60},
     "/v1/exceptions/{exception_id}/assign": {"assigned_to": "x"},
     "/v1/exceptions/{exception_id}/resolve": DECISION,
@@ -65,7 +65,7 @@ def operations(api: Api) -> list[Operation]:
     with api.client(api.new_key(tenants=[VICTIM], scopes=list(SCOPES))) as client:
         held = client.post("/v1/events", json=sale(VICTIM, "e1", customer_id=MARKER, total_amount=1)).json()
         client.post("/v1/events", content=f"{MARKER} {{".encode())
-        wish = {"label": MARKER, "scopes": ["read"], "tenant_ids": [VICTIM]}
+        wish = {"label": MARKER, "scopes": ["admin"], "tenant_ids": [VICTIM]}
         key_id = client.post("/v1/keys", json=wish).json()["key"]["key_id"]
     ((rejected_id,),) = rows(api.database, "SELECT rejected_id FROM bronze.rejected WHERE tenant_id = %s", [VICTIM])
     things = {
@@ -145,6 +145,8 @@ def test_without_the_scope(api: Api, operations: list[Operation]) -> None:
             if not refused:
                 let_in.setdefault(str(operation), []).append(scope)
     assert {name: scopes for name, scopes in let_in.items() if len(scopes) != 1} == {}
+    locked = {str(operation) for operation in operations if (operation.method, operation.path) not in OPEN_TO_ALL}
+    assert set(let_in) == locked
     for method, path, scope in (
         ("post", "/v1/events", "ingest"),
         ("post", "/v1/events:batch", "ingest"),

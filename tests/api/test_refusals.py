@@ -13,6 +13,7 @@ from tests.api.answers import refused, rows
 from tests.conftest import Api, TestDatabase
 from tests.events import sale
 
+NOBODY = "00000000-0000-7000-8000-000000000000"
 HOT = ["/v1/events", "/v1/events:batch"]
 
 
@@ -156,6 +157,22 @@ def test_415_a_packed_body(api: Api, tenant: str, path: str, encoding: str) -> N
 def test_422_a_parameter_that_makes_no_sense(api: Api, path: str) -> None:
     with api.client() as client:
         refused(client.get(path), 422, "INVALID_PARAMETER")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/keys", {"label": "a\x00", "scopes": ["read"]}),
+        (f"/v1/exceptions/{NOBODY}/assign", {"assigned_to": "a\x00"}),
+        (
+            f"/v1/exceptions/{NOBODY}/resolve",
+            {"action": "override_and_replay", "resolution_notes": "n", "override_patch": {"name": "\x00"}},
+        ),
+    ],
+)
+def test_422_a_text_that_no_database_holds(api: Api, path: str, body: dict[str, object]) -> None:
+    with api.client() as client:
+        refused(client.post(path, json=body), 422, "INVALID_PARAMETER")
 
 
 def test_408_a_body_that_never_ends(impatient: Api, tenant: str) -> None:

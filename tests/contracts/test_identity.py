@@ -56,8 +56,8 @@ def test_a_scout_transaction_has_the_fingerprint_of_the_sale_that_it_is() -> Non
     scout = read(Parcel(doors.SCOUT, ANYBODY, NOW), orjson.dumps(SCOUT_EXAMPLE), "t")
     assert arrival(SCOUT_EXAMPLE, doors.SCOUT).fingerprint == arrival(scout.event).fingerprint
     assert [fault.reason.code for fault in arrival(SCOUT_EXAMPLE, doors.SCOUT).faults] == [
-        "CURRENCY_MISSING",
         "TOTALS_MISMATCH",
+        "CURRENCY_MISSING",
     ]
     of_a_tenant = arrival(SCOUT_EXAMPLE, doors.SCOUT, tenant=known_tenant())
     assert [fault.reason.code for fault in of_a_tenant.faults] == ["TOTALS_MISMATCH"]

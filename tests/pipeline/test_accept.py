@@ -19,6 +19,7 @@ from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline.accept import Outcome, accept
 from ledgersafe.pipeline.arrival import Arrival
 from ledgersafe.pipeline.verify import verify
+from tests.conftest import TestDatabase
 from tests.events import sale
 from tests.pipeline.arrivals import accepted, arrival, told
 
@@ -73,6 +74,19 @@ def test_a_key_whose_first_arrival_could_not_be_stored_is_still_free(db: Databas
         (refused,) = commit(db, [poisoned(sale(tenant, "e1"))], 0)
     assert isinstance(refused, RequestRefused)
     assert told(accepted(db, [sale(tenant, "e1")])) == [("processed", None)]
+
+
+def test_a_connection_that_saw_failures_is_sound_after_them(books: TestDatabase, tenant: str) -> None:
+    """Statements are prepared after a few uses; one that failed in a pipeline must not pass for prepared."""
+    only_one = books.open(size=1)
+    try:
+        for number in range(12):
+            with pytest.raises(StatementRefused, match="invalid byte sequence"):
+                accept(only_one, [poisoned(sale(tenant, f"bad-{number}"))], slot=0)
+            assert told(accepted(only_one, [sale(tenant, f"good-{number}")])) == [("processed", None)]
+        assert ties_out(only_one, tenant)
+    finally:
+        only_one.close()
 
 
 def test_a_transaction_is_all_or_nothing(db: Database, superuser: psycopg.Connection, tenant: str) -> None:

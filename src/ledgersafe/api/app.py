@@ -23,7 +23,6 @@ from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.ids import new_id
 from ledgersafe.kernel.reasons import INVALID_PARAMETER, METHOD_NOT_ALLOWED, NOT_FOUND
 from ledgersafe.pipeline.directory import REFRESH_SECONDS, Directory
 from ledgersafe.settings import Settings
@@ -52,6 +51,7 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         version=__version__,
         description="Sales audit: every arrival is kept, posted exactly once, or parked with a reason.",
         lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere; /openapi.json opens in any viewer
         redoc_url=None,
         dependencies=[Depends(_refuse_nul)],
     )
@@ -74,12 +74,11 @@ async def _refuse_nul(request: Request) -> None:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     """Every error of a FastAPI route, as a problem."""
-    request_id = new_id()
+    request_id: str = request.state.request_id
     refusal = as_refusal(_foreseen(error, request))
     if is_unforeseen(_foreseen(error, request)):
         _log.error("request_failed", request_id=request_id, path=request.url.path, exc_info=error)
-    headers = problem_headers(refusal) | {"X-Request-Id": request_id}
-    return Response(problem_body(refusal, request_id), refusal.reason.status, headers, MEDIA_TYPE)
+    return Response(problem_body(refusal, request_id), refusal.reason.status, problem_headers(refusal), MEDIA_TYPE)
 
 
 def _foreseen(error: Exception, request: Request) -> Exception:

@@ -4,7 +4,8 @@ Everything that is not one of its routes goes to the application behind it. api/
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -42,6 +43,7 @@ _CORS = {
     "Access-Control-Allow-Headers": "authorization, content-type, x-client-info, apikey",
     "Access-Control-Max-Age": "86400",
 }
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger()
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -126,7 +128,9 @@ class Edge:
             return await _send(send, Answer(204, b"", headers=_CORS), new_id())
         if (allowed := _METHODS.get(path)) is not None:
             return await _send(send, *_method_not_allowed(scope, allowed))
-        return await self._behind(scope, receive, send)
+        request_id = _request_id(dict(scope["headers"]))
+        scope.setdefault("state", {})["request_id"] = request_id
+        return await self._behind(scope, receive, _with_request_id(send, request_id))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, door: str, handler: Handler) -> None:
         headers = dict(scope["headers"])
@@ -333,7 +337,18 @@ def _ce_headers(request: Request) -> dict[str, str]:
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
-    return given.decode("latin-1") if 0 < len(given) <= 128 and given.isascii() and given.isalnum() else new_id()
+    return given.decode("latin-1") if _REQUEST_ID.fullmatch(given) else new_id()
+
+
+def _with_request_id(send: Send, request_id: str) -> Send:
+    """Every answer says which request it is to, so that a sender's line and ours can be found together."""
+
+    async def named(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("latin-1"))]
+        await send(message)
+
+    return named
 
 
 def _count(decided: Any) -> None:

@@ -8,7 +8,7 @@ from ledgersafe.api.dependencies import HasParts, PerhapsReader
 from ledgersafe.api.shapes import HealthAnswer, HealthCounts, IdempotencyCounts, TenantHealth
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.gate.store import Counts
-from ledgersafe.pipeline.health import health, is_up
+from ledgersafe.pipeline.health import health, is_ready
 
 router = APIRouter(tags=["health"])
 
@@ -30,11 +30,12 @@ def get_health(parts: HasParts, credential: PerhapsReader, response: Response) -
     return answer
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="May it be sent traffic?", responses={503: {"model": HealthAnswer}})
 def get_readyz(parts: HasParts, response: Response) -> HealthAnswer:
-    """200 once the database answers."""
+    """200 once the database answers and has the schema."""
     try:
-        is_up(parts.database)
+        is_ready(parts.database)
     except DatabaseError:
         response.status_code = 503
         response.headers["Retry-After"] = "1"

@@ -4,8 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ledgersafe.bootstrap import configure_logging, runtime
+from ledgersafe.bootstrap import Runtime, configure_logging, runtime
 from ledgersafe.cli.client import CliError
+from ledgersafe.cli.output import note
+from ledgersafe.db.errors import DatabaseUnavailable, StatementRefused
+from ledgersafe.pipeline.health import is_ready
 
 
 def serve(
@@ -19,6 +22,7 @@ def serve(
     parts = runtime()
     configure_logging(parts.settings)
     try:
+        _check_schema(parts)
         run_server(parts, host, port)
     except OpenToTheWorld as error:
         raise CliError(str(error)) from None
@@ -26,3 +30,13 @@ def serve(
         raise CliError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
     finally:
         parts.close()
+
+
+def _check_schema(parts: Runtime) -> None:
+    """A schema that is missing will not come by itself; a database that is away may."""
+    try:
+        is_ready(parts.database)
+    except StatementRefused as error:
+        raise CliError(f"The database lacks the schema: {error}\nRun `ledgersafe db migrate` first.") from None
+    except DatabaseUnavailable as error:
+        note(f"The database does not answer yet: {error}")

@@ -13,6 +13,9 @@ CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 """An identifier or a short text that is stored in a column and an index: 1 to 255 characters, none of them control."""
 
+Text = Annotated[str, msgspec.Meta(max_length=4_000, pattern=r"^[^\x00]*\Z")]
+"""A free text. Postgres holds no NUL."""
+
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """ISO 8601 with an offset; a naive timestamp is no instant."""
 

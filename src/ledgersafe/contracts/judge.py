@@ -87,6 +87,7 @@ def _judge_well_formed(event: Any, contract: EventType, expectations: Expectatio
     unit = minor_unit(currency) if currency is not None and is_currency(currency) else Decimal("0.01")
     for check in contract.checks:
         faults.extend(check(event, unit))
+    faults.extend(_missing_currency(event, expectations))
     columns = Columns(
         event.event_type,
         event.store_id,
@@ -112,14 +113,18 @@ def _envelope_faults(event: Envelope, contract: EventType, expectations: Expecta
         message = f"{event.occurred_at.isoformat()} lies in the future"
         yield Fault(reasons.FUTURE_EVENT_TIME, "/occurred_at", message)
     currency = event.currency or expectations.default_currency
-    if currency is None:
-        message = "the event names no currency, and neither its store nor its tenant has one"
-        yield Fault(reasons.CURRENCY_MISSING, "/currency", message)
-    elif not is_currency(currency):
+    if currency is not None and not is_currency(currency):
         yield Fault(reasons.CURRENCY_UNKNOWN, "/currency", f"{currency!r} is not an ISO 4217 code")
     if event.simulated and not expectations.simulated_welcome:
         message = f"the event is simulated, tenant {event.tenant_id!r} keeps real books"
         yield Fault(reasons.SUSPECTED_TEST_DATA, "/simulated", message)
+
+
+def _missing_currency(event: Envelope, expectations: Expectations) -> Iterator[Fault]:
+    """Told last: what the event itself gets wrong is of more use to its sender than a setting that its tenant lacks."""
+    if event.currency is None and expectations.default_currency is None:
+        message = "the event names no currency, and neither its store nor its tenant has one"
+        yield Fault(reasons.CURRENCY_MISSING, "/currency", message)
 
 
 def _judge_malformed(
@@ -138,6 +143,7 @@ def _judge_malformed(
     envelope = msgspec.convert(_PLACEHOLDERS | readable, Envelope, dec_hook=read_special)
     if contract is not None and len(readable.keys() & _PLACEHOLDERS.keys()) == len(_PLACEHOLDERS):
         faults.extend(_envelope_faults(envelope, contract, expectations))
+        faults.extend(_missing_currency(envelope, expectations))
     occurred_at = _stored(envelope.occurred_at) if "occurred_at" in readable else None
     columns: dict[str, Any] = {name: readable.get(name) for name in _COLUMNS} | {"occurred_at": occurred_at}
     currency = readable.get("currency") or expectations.default_currency

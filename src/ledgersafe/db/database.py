@@ -110,14 +110,15 @@ class Database:
         self._pool.close(timeout=5)
 
     @contextmanager
-    def transaction(self, begin: LiteralString = "BEGIN") -> Generator[Tx]:
+    def transaction(self, begin: LiteralString = "BEGIN", *, patience: float | None = None) -> Generator[Tx]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
+        `patience`: seconds to wait for a connection, where the pool's own are too many.
         Once this returns, what was written is durable (`synchronous_commit=on`). Raises DatabaseUnavailable, TryAgain
         or StatementRefused; a connection lost during the commit leaves the outcome unknown, and raises too.
         """
         with translated():
-            connection = self._pool.getconn()
+            connection = self._pool.getconn(patience)
         try:
             with translated():
                 with connection.pipeline():
@@ -135,9 +136,9 @@ class Database:
             self._pool.putconn(connection)
 
     @contextmanager
-    def snapshot(self) -> Generator[Tx]:
-        """A read-only transaction that sees one state of the database throughout."""
-        with self.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as tx:
+    def snapshot(self, *, patience: float | None = None) -> Generator[Tx]:
+        """A read-only transaction that sees one state of the database throughout. `patience`: as above."""
+        with self.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", patience=patience) as tx:
             yield tx
 
 

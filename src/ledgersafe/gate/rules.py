@@ -62,9 +62,12 @@ def after_ignoring(known: Mapping[bytes, Decision]) -> tuple[Status, dict[bytes,
 
 
 def after_choosing(known: Mapping[bytes, Decision], chosen: bytes, *, patched: bool) -> dict[bytes, Decision]:
-    """The decisions that change when an operator has one payload count, as it is or patched: it, and no other."""
+    """The decisions that change when an operator has one payload count, as it is or patched: it, and no other.
+
+    What was ignored before is superseded too: only a key of which nothing ever counted is ignored.
+    """
     changes: dict[bytes, Decision] = {
-        payload: "superseded" for payload, decision in known.items() if decision == "open" or is_accepted(decision)
+        payload: "superseded" for payload, decision in known.items() if decision != "superseded"
     }
     changes[chosen] = "patched-accepted" if patched else "accepted"
     return changes

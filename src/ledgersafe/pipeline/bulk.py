@@ -125,7 +125,8 @@ def work_off(database: Database, name: quarantine.RunName, now: datetime, future
         quarantine.advance_run(tx, name, progress, now)
         if is_over:
             operator = Operator(_credential_of(run), now, future_seconds)
-            audit.insert(tx, [_entry(run.tenant_id, operator, "bulk_run.finished", str(run.run_id), count, None)])
+            total = {outcome: getattr(run, outcome) + number for outcome, number in count.items()}
+            audit.insert(tx, [_entry(run.tenant_id, operator, "bulk_run.finished", str(run.run_id), total, None)])
         return True
 
 
@@ -134,8 +135,9 @@ def _decide_chunk(
 ) -> list[quarantine.Item]:
     wish = _wish_of(run)
     attempts = {row.exception_id: row for row in quarantine.exceptions_by_id(tx, run.tenant_id, chunk).all()}
-    guarded = [one for one in chunk if attempts[one].replay_attempts >= run.max_replays]
-    worth_trying = [one for one in chunk if attempts[one].replay_attempts < run.max_replays]
+    is_replay = wish.action == "override_and_replay"
+    guarded = [one for one in chunk if is_replay and attempts[one].replay_attempts >= run.max_replays]
+    worth_trying = [one for one in chunk if one not in guarded]
     operator = Operator(_credential_of(run), now, future_seconds)
     results = decide(tx, run.tenant_id, worth_trying, wish, operator) if worth_trying else []
     skipped = f"replayed {run.max_replays} times already"

@@ -8,6 +8,9 @@ from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Database
 from ledgersafe.gate import store as gate
 
+_PATIENCE = 1.0
+"""Seconds: who asks whether all is well wants to be told soon that it is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -19,13 +22,13 @@ class Health:
 
 def health(database: Database, tenant_ids: Sequence[str] | None) -> Health:
     """The counts of these tenants, or of all. Raises DatabaseUnavailable."""
-    with database.snapshot() as tx:
+    with database.snapshot(patience=_PATIENCE) as tx:
         time = bronze.db_time(tx)
         counts = gate.counters(tx, tenant_ids)
         return Health(time.one(), counts.all())
 
 
-def is_up(database: Database) -> None:
-    """Return if the database answers. Raises DatabaseUnavailable if not."""
-    with database.snapshot() as tx:
-        bronze.db_time(tx).one()
+def is_ready(database: Database) -> None:
+    """Return if the database answers and has the schema. Raises DatabaseUnavailable, StatementRefused if not."""
+    with database.snapshot(patience=_PATIENCE) as tx:
+        gate.counters(tx, []).all()

@@ -2,21 +2,33 @@
 
 from collections.abc import Callable
 
+import structlog
+
 from ledgersafe.bootstrap import Runtime
+from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.pipeline import bulk
+from ledgersafe.quarantine.store import RunName
 
 Task = Callable[[Runtime], bool]
 """runtime → whether anything was done."""
+_log = structlog.get_logger()
 
 
 def bulk_runs(runtime: Runtime) -> bool:
-    """A chunk of every bulk run that has work: none of them holds up another."""
-    settings, clock = runtime.settings, runtime.clock
-    done = [
-        bulk.work_off(runtime.database, name, clock.now(), settings.future_seconds)
-        for name in bulk.running(runtime.database)
-    ]
+    """A chunk of every bulk run that has work: none of them holds up another, not even by failing."""
+    done = [_work_off(runtime, name) for name in bulk.running(runtime.database)]
     return any(done)
+
+
+def _work_off(runtime: Runtime, name: RunName) -> bool:
+    """A chunk of one run; where a bug stops it, the others go on, and the next round tries it again."""
+    try:
+        return bulk.work_off(runtime.database, name, runtime.clock.now(), runtime.settings.future_seconds)
+    except (DatabaseUnavailable, TryAgain):
+        raise
+    except Exception as error:  # noqa: BLE001 - it is logged, and the run stays where it is
+        _log.error("bulk_run_failed", run=str(name.run_id), exc_info=error)
+        return False
 
 
 TASKS: tuple[Task, ...] = (bulk_runs,)

@@ -18,6 +18,13 @@ CREATE TABLE quarantine.bulk_runs (
   PRIMARY KEY (tenant_id, run_id)
 );
 COMMENT ON TABLE quarantine.bulk_runs IS 'One decision over many exceptions: planned once, worked off a chunk at a time, cancelled and resumed at will.';
+COMMENT ON COLUMN quarantine.bulk_runs.filter IS 'Which open exceptions it was planned over.';
+COMMENT ON COLUMN quarantine.bulk_runs.wish IS 'What is to be decided of each: action, choice, patch, books date.';
+COMMENT ON COLUMN quarantine.bulk_runs.max_replays IS 'The loop guard: an exception that was replayed so often is skipped.';
+COMMENT ON COLUMN quarantine.bulk_runs.actor IS 'Who started it; its decisions carry the same name in the audit log.';
+COMMENT ON COLUMN quarantine.bulk_runs.planned IS 'How many exceptions it was planned over.';
+COMMENT ON COLUMN quarantine.bulk_runs.resolved IS 'How many are closed.';
+COMMENT ON COLUMN quarantine.bulk_runs.refused IS 'How many stay open, each with its detail in quarantine.bulk_items.';
 COMMENT ON COLUMN quarantine.bulk_runs.skipped IS 'Not open any more, or replayed too often already (the loop guard).';
 
 CREATE TABLE quarantine.bulk_items (
@@ -28,6 +35,9 @@ CREATE TABLE quarantine.bulk_items (
   detail text,
   PRIMARY KEY (tenant_id, run_id, exception_id)
 );
+COMMENT ON TABLE quarantine.bulk_items IS 'What a run was planned over, and what became of each.';
+COMMENT ON COLUMN quarantine.bulk_items.outcome IS 'NULL: still to come.';
+COMMENT ON COLUMN quarantine.bulk_items.detail IS 'Why it was refused or skipped.';
 CREATE INDEX bulk_items_to_do ON quarantine.bulk_items (tenant_id, run_id, exception_id) WHERE outcome IS NULL;
 
 GRANT SELECT, INSERT, UPDATE ON quarantine.bulk_runs, quarantine.bulk_items TO ledgersafe_app;
