@@ -104,8 +104,7 @@ class KeyModel:
         if name in self.payloads:
             decision = self.payloads[name]
             if decision != "open":
-                result = (200, "ignored", "IGNORED_BY_OPERATOR") if decision == "ignored" else (200, "duplicate", None)
-                return result
+                return (200, "ignored", "IGNORED_BY_OPERATOR") if decision == "ignored" else (200, "duplicate", None)
             assert held is not None
             held.arrivals += 1
             return (202, "quarantined", "ALREADY_QUARANTINED")

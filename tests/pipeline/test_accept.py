@@ -1,5 +1,7 @@
 """accept and the group commit: all of a batch or none of it, and one bad event fails no neighbour."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -10,10 +12,11 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from ledgersafe.api.group_commit import commit
+from ledgersafe.api.group_commit import Decided, Item, commit
 from ledgersafe.bronze.store import Rejected
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import StatementRefused
+from ledgersafe.db.line import Line
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline.accept import Outcome, accept
@@ -22,6 +25,19 @@ from ledgersafe.pipeline.verify import verify
 from tests.conftest import TestDatabase
 from tests.events import sale
 from tests.pipeline.arrivals import accepted, arrival, told
+
+
+def committed(db: Database, items: Sequence[Item]) -> list[Decided]:
+    """What the group commit makes of one batch."""
+
+    async def run() -> list[Decided]:
+        line = Line(db.url, db.options, patience=10)
+        try:
+            return await commit(line, items, 0)
+        finally:
+            await line.close()
+
+    return asyncio.run(run())
 
 
 def poisoned(event: dict[str, Any]) -> Arrival:
@@ -53,7 +69,7 @@ def test_an_arrival_that_cannot_be_stored_fails_no_neighbour(
     batch[4] = poisoned(sale(tenant, "e4"))
     batch[7] = poisoned(sale(tenant, "e7"))
     with capture_logs() as logged:
-        decided = commit(db, [*batch, rejected(tenant)], 0)
+        decided = committed(db, [*batch, rejected(tenant)])
     assert [(line["event"], line["kind"], line["events"]) for line in logged] == [("commit_failed", "refused", 1)] * 2
     assert [type(outcome) for outcome in decided] == [
         RequestRefused if number in (4, 7) else Outcome for number in range(9)
@@ -71,7 +87,7 @@ def test_an_arrival_that_cannot_be_stored_fails_no_neighbour(
 
 def test_a_key_whose_first_arrival_could_not_be_stored_is_still_free(db: Database, tenant: str) -> None:
     with capture_logs():
-        (refused,) = commit(db, [poisoned(sale(tenant, "e1"))], 0)
+        (refused,) = committed(db, [poisoned(sale(tenant, "e1"))])
     assert isinstance(refused, RequestRefused)
     assert told(accepted(db, [sale(tenant, "e1")])) == [("processed", None)]
 

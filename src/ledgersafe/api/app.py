@@ -22,6 +22,7 @@ from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, probl
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError
+from ledgersafe.kernel.canonical import read_json
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER, METHOD_NOT_ALLOWED, NOT_FOUND
 from ledgersafe.pipeline.directory import REFRESH_SECONDS, Directory
@@ -44,7 +45,7 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         refreshing = asyncio.create_task(refresh_forever(directory, REFRESH_SECONDS))
         yield
         refreshing.cancel()
-        await asyncio.to_thread(queue.stop)
+        await queue.stop()
 
     app = FastAPI(
         title="Ledgersafe",
@@ -53,7 +54,7 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         lifespan=lifespan,
         docs_url=None,  # its page would load scripts from elsewhere; /openapi.json opens in any viewer
         redoc_url=None,
-        dependencies=[Depends(_refuse_nul)],
+        dependencies=[Depends(_refuse_what_cannot_be_kept)],
     )
     app.state.parts = Parts(runtime.database, runtime.clock, authentication, runtime.settings.future_seconds)
     for resource in (events, exceptions, bulk_runs, audit, bodies, health, keys, verify):
@@ -64,12 +65,15 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
     return Edge(app, authentication, queue, runtime.clock, _bounds(runtime.settings))
 
 
-async def _refuse_nul(request: Request) -> None:
-    """No text of Postgres holds a NUL: nothing has such a name."""
+async def _refuse_what_cannot_be_kept(request: Request) -> None:
+    """No text of Postgres holds a NUL, and what operators send is read as strictly as events are."""
     if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
         raise RequestRefused(INVALID_PARAMETER, "The address holds a NUL character (%00).")
-    if b"\\u0000" in await request.body():
+    body = await request.body()
+    if b"\\u0000" in body:
         raise RequestRefused(INVALID_PARAMETER, "The body holds a NUL character (\\u0000).")
+    if body and request.method != "GET" and read_json(body).canonical is None:
+        raise RequestRefused(INVALID_PARAMETER, "A number of the body is held by no double: send it as a string.")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -112,6 +116,7 @@ def _limits(settings: Settings) -> Limits:
         events_per_tenant=settings.queue_events_per_tenant,
         total_bytes=settings.queue_megabytes * 1_048_576,
         events_per_commit=settings.commit_events,
+        commit_seconds=settings.statement_timeout_seconds,
     )
 
 

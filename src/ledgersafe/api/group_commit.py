@@ -1,7 +1,6 @@
 """Group commit: what queued while a commit ran makes up the next one. No timer, so nothing waits when all is idle.
 
-Handlers run on the event loop; one thread takes what has queued, a tenant at a time in turn, and accepts it in one
-transaction with the synchronous core; the answers go back to the loop in one call a batch.
+One task of the event loop takes what has queued, a tenant at a time in turn, and has it accepted in one transaction.
 """
 
 import asyncio
@@ -9,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Condition, Thread
 
 import stamina
 import structlog
@@ -18,10 +16,11 @@ from ledgersafe.api import metrics
 from ledgersafe.bronze.store import Rejected
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
+from ledgersafe.db.line import Line
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import random_slot
 from ledgersafe.kernel.reasons import CANNOT_COMMIT, QUEUE_FULL
-from ledgersafe.pipeline.accept import Outcome, accept
+from ledgersafe.pipeline.accept import Outcome, accept_on
 from ledgersafe.pipeline.arrival import Arrival
 
 Item = Arrival | Rejected
@@ -35,12 +34,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may wait: events altogether and of one tenant, and bytes; and how many events one commit takes."""
+    """How much may wait: events altogether, events of one tenant, bytes. What one commit takes: events, seconds."""
 
     events: int
     events_per_tenant: int
     total_bytes: int
     events_per_commit: int
+    commit_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class _Job:
 
 
 class GroupCommit:
-    """The queue in front of accept, and the thread that empties it."""
+    """The queue in front of accept, and the task that empties it."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
-        self._database = database
+        self._line = Line(database.url, database.options, patience=limits.commit_seconds)
         self._limits = limits
         self._slot = random_slot(_SLOTS)
         self._lanes: dict[str, deque[_Job]] = {}
@@ -65,21 +65,20 @@ class GroupCommit:
         self._events = 0
         self._bytes = 0
         self._stopping = False
-        self._something = Condition()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = Thread(target=self._run, name="group-commit", daemon=True)
+        self._something = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to commit; call it on the event loop that will submit."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        self._task = asyncio.create_task(self._run())
 
-    def stop(self) -> None:
-        """Commit what has queued, then end. Blocks."""
-        with self._something:
-            self._stopping = True
-            self._something.notify()
-        self._thread.join()
+    async def stop(self) -> None:
+        """Commit what has queued, then end."""
+        self._stopping = True
+        self._something.set()
+        if self._task is not None:
+            await self._task
+        await self._line.close()
 
     async def submit(self, arrivals: Sequence[Arrival]) -> list[Outcome | RequestRefused]:
         """Have arrivals accepted; returns when they are durable, with RequestRefused for what could not be committed.
@@ -96,7 +95,7 @@ class GroupCommit:
             raise decided
 
     def _put(self, lane: str, items: Sequence[Item]) -> "asyncio.Future[list[Decided]]":
-        if self._loop is None or self._stopping:
+        if self._task is None or self._stopping:
             raise RequestRefused(CANNOT_COMMIT, "This process is ending.", _retry_after())
         size = sum(len(item.body) for item in items)
         if (
@@ -105,11 +104,10 @@ class GroupCommit:
             or (self._bytes and self._bytes + size > self._limits.total_bytes)
         ):
             raise RequestRefused(QUEUE_FULL, "More waits for a commit than this process takes.", _retry_after())
-        job = _Job(lane, items, size, self._loop.create_future())
-        with self._something:
-            self._lanes.setdefault(lane, deque()).append(job)
-            self._count(job, 1)
-            self._something.notify()
+        job = _Job(lane, items, size, asyncio.get_running_loop().create_future())
+        self._lanes.setdefault(lane, deque()).append(job)
+        self._count(job, 1)
+        self._something.set()
         return job.future
 
     def _count(self, job: _Job, sign: int) -> None:
@@ -121,54 +119,56 @@ class GroupCommit:
         else:
             self._waiting.pop(job.lane, None)
 
-    def _run(self) -> None:
-        while (jobs := self._take()) is not None:
-            started = time.perf_counter()
+    async def _run(self) -> None:
+        while True:
+            await self._something.wait()
+            if not self._lanes:
+                if self._stopping:
+                    return
+                self._something.clear()
+                continue
+            jobs = self._take()
             items = [item for job in jobs for item in job.items]
-            decided = commit(self._database, items, self._slot)
+            started = time.perf_counter()
+            decided = await self._commit(items)
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
             metrics.COMMIT_EVENTS.observe(len(items))
             metrics.QUEUE_EVENTS.set(self._events)
             metrics.QUEUE_BYTES.set(self._bytes)
-            self._give_back(jobs, decided)
+            _give_back(jobs, decided)
 
-    def _take(self) -> list[_Job] | None:
-        """The next batch: one job of each tenant in turn, up to the size of a commit. None when all is over."""
-        with self._something:
-            while not self._lanes:
-                if self._stopping:
-                    return None
-                self._something.wait()
-            jobs: list[_Job] = []
-            events = 0
-            while self._lanes and events < self._limits.events_per_commit:
-                lane = next(iter(self._lanes))
-                queue = self._lanes.pop(lane)
-                job = queue.popleft()
-                if queue:
-                    self._lanes[lane] = queue  # to the end of the line
-                jobs.append(job)
-                events += len(job.items)
-                self._count(job, -1)
-            return jobs
+    async def _commit(self, items: Sequence[Item]) -> list[Decided]:
+        return await commit(self._line, items, self._slot)
 
-    def _give_back(self, jobs: Sequence[_Job], decided: Sequence[Decided]) -> None:
-        answers: list[_Answer] = []
-        position = 0
-        for job in jobs:
-            answers.append((job.future, list(decided[position : position + len(job.items)])))
-            position += len(job.items)
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_deliver, answers)
+    def _take(self) -> list[_Job]:
+        """The next batch: one job of each tenant in turn, up to the size of a commit."""
+        jobs: list[_Job] = []
+        events = 0
+        while self._lanes and events < self._limits.events_per_commit:
+            lane = next(iter(self._lanes))
+            queue = self._lanes.pop(lane)
+            job = queue.popleft()
+            if queue:
+                self._lanes[lane] = queue  # to the end of the line
+            jobs.append(job)
+            events += len(job.items)
+            self._count(job, -1)
+        return jobs
 
 
-_Answer = tuple["asyncio.Future[list[Decided]]", list[Decided]]
+def _give_back(jobs: Sequence[_Job], decided: Sequence[Decided]) -> None:
+    metrics.LAST_COMMIT.set_to_current_time()
+    position = 0
+    for job in jobs:
+        if not job.future.done():  # otherwise its client has gone
+            job.future.set_result(list(decided[position : position + len(job.items)]))
+        position += len(job.items)
 
 
-def commit(database: Database, items: Sequence[Item], slot: int) -> list[Decided]:
+async def commit(line: Line, items: Sequence[Item], slot: int) -> list[Decided]:
     """Accept a batch: one answer an item. If it cannot be stored, halve it until the culprit stands alone."""
     try:
-        return _accepted(database, items, slot)
+        return await _accepted(line, items, slot)
     except DatabaseUnavailable as error:
         return _failed("unavailable", error, items)
     except TryAgain as error:
@@ -177,14 +177,14 @@ def commit(database: Database, items: Sequence[Item], slot: int) -> list[Decided
         if len(items) == 1:
             return _failed("refused", error, items)
         half = len(items) // 2
-        return commit(database, items[:half], slot) + commit(database, items[half:], slot)
+        return await commit(line, items[:half], slot) + await commit(line, items[half:], slot)
 
 
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
-def _accepted(database: Database, items: Sequence[Item], slot: int) -> list[Decided]:
+async def _accepted(line: Line, items: Sequence[Item], slot: int) -> list[Decided]:
     arrivals = [item for item in items if isinstance(item, Arrival)]
     rejected = [item for item in items if isinstance(item, Rejected)]
-    outcomes = accept(database, arrivals, slot=slot, rejected=rejected)
+    outcomes = await accept_on(line, arrivals, slot=slot, rejected=rejected)
     if not rejected:
         return [*outcomes]
     following = iter(outcomes)
@@ -196,13 +196,6 @@ def _failed(kind: str, error: Exception, items: Sequence[Item]) -> list[Decided]
     _log.error("commit_failed", kind=kind, events=len(items), error=str(error), exc_info=kind == "refused")
     message = "The database did not commit, so nothing was decided. Send it again."
     return [RequestRefused(CANNOT_COMMIT, message, _retry_after()) for _ in items]
-
-
-def _deliver(answers: Sequence[_Answer]) -> None:
-    metrics.LAST_COMMIT.set_to_current_time()
-    for future, decided in answers:
-        if not future.done():  # its client has gone
-            future.set_result(decided)
 
 
 def _retry_after() -> dict[str, str]:

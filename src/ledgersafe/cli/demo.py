@@ -40,9 +40,13 @@ Try next:
 def demo(
     events: Annotated[int, typer.Option(min=1, max=1_000_000, help="Events of the second part.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same traffic.")] = 1,
-    data: Annotated[Path | None, typer.Option(help="An empty folder to leave the data in. [default: none]")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="An empty folder to leave the data in.", show_default="none")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the temporary folder behind.")] = False,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: a free one]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the API on 127.0.0.1.", show_default="a free one")
+    ] = None,
     markdown: Annotated[
         Path | None, typer.Option(help="Also write the run as Markdown, without what differs from run to run.")
     ] = None,

@@ -26,9 +26,11 @@ _log = structlog.get_logger()
 
 
 def up(
-    data: Annotated[Path | None, typer.Option(help="Folder of the database. [default: LEDGERSAFE_DATA]")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the database.", show_default="LEDGERSAFE_DATA")] = None,
     port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1.", min=1, max=65535)] = 8000,
-    key_file: Annotated[Path | None, typer.Option(help="Where the development key goes. [default: DATA/key]")] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Where the development key goes.", show_default="DATA/key")
+    ] = None,
     worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker.")] = True,
     console: Annotated[bool, typer.Option("--console/--no-console", help="Run the console, once there is one.")] = True,
 ) -> None:

@@ -3,9 +3,10 @@
 Transactions are opened in `ledgersafe.pipeline` only (a house rule): a verb is one transaction.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Generic, LiteralString, TypeVar
+from typing import Any, Generic, LiteralString, TypedDict, TypeVar
 
 import psycopg
 from psycopg.rows import class_row, scalar_row
@@ -18,64 +19,100 @@ Parameters = Mapping[str, Any]
 _Connection = psycopg.Connection[Any]
 
 
-class Rows(Generic[Row]):
-    """The rows that a statement will return; asking for them waits for the server."""
+class ConnectionOptions(TypedDict):
+    """How every connection is made."""
 
+    autocommit: bool
+    connect_timeout: int
+    options: str
+
+
+class Rows(ABC, Generic[Row]):
+    """The rows that a statement will return; asking for them may wait for the server."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def all(self) -> list[Row]:
+        """Every row."""
+
+    @abstractmethod
+    def first(self) -> Row | None:
+        """The first row, or None where there is none."""
+
+    def one(self) -> Row:
+        """The only row. Raises LookupError where there is none."""
+        row = self.first()
+        if row is None:
+            raise LookupError("a statement that always returns a row returned none")
+        return row
+
+
+class Tx(ABC):
+    """An open transaction. Statements come from a `queries.sql`, parameters by name."""
+
+    __slots__ = ("forgotten",)
+
+    def __init__(self) -> None:
+        self.forgotten = False
+
+    @abstractmethod
+    def execute(self, statement: bytes, parameters: Parameters | None = None) -> None:
+        """Send a statement that returns no rows; what is wrong with it is raised later, at the latest at the commit."""
+
+    @abstractmethod
+    def query(self, row: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
+        """Send a statement whose rows are read into the dataclass `row` by column name."""
+
+    @abstractmethod
+    def scalars(self, kind: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
+        """Send a statement of one column, whose values are of type `kind`."""
+
+    def forget(self) -> None:
+        """Have the transaction rolled back, not committed, when its block ends: for dry runs."""
+        self.forgotten = True
+
+
+class _CursorRows(Rows[Row], Generic[Row]):
     __slots__ = ("_cursor",)
 
     def __init__(self, cursor: "psycopg.Cursor[Row]") -> None:
         self._cursor = cursor
 
     def all(self) -> list[Row]:
-        """Every row."""
         return self._cursor.fetchall()
 
     def first(self) -> Row | None:
-        """The first row, or None where there is none."""
         return self._cursor.fetchone()
 
-    def one(self) -> Row:
-        """The only row. Raises LookupError where there is none."""
-        row = self._cursor.fetchone()
-        if row is None:
-            raise LookupError("a statement that always returns a row returned none")
-        return row
 
+class _ConnectionTx(Tx):
+    """A transaction on a connection whose pipeline is open."""
 
-class Tx:
-    """An open transaction. Statements come from a `queries.sql`, parameters by name."""
-
-    __slots__ = ("_connection", "forgotten")
+    __slots__ = ("_connection",)
 
     def __init__(self, connection: _Connection) -> None:
+        super().__init__()
         self._connection = connection
-        self.forgotten = False
-
-    def forget(self) -> None:
-        """Have the transaction rolled back, not committed, when its block ends: for dry runs."""
-        self.forgotten = True
 
     def execute(self, statement: bytes, parameters: Parameters | None = None) -> None:
-        """Send a statement that returns no rows; what is wrong with it is raised later, at the latest at the commit."""
         self._connection.execute(statement, parameters)
 
     def query(self, row: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
-        """Send a statement whose rows are read into the dataclass `row` by column name."""
         cursor = self._connection.cursor(row_factory=class_row(row))
         cursor.execute(statement, parameters)
-        return Rows(cursor)
+        return _CursorRows(cursor)
 
     def scalars(self, kind: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
-        """Send a statement of one column, whose values are of type `kind`."""
-        del kind  # it only tells the type checker
         cursor = self._connection.cursor(row_factory=scalar_row)
         cursor.execute(statement, parameters)
-        return Rows(cursor)
+        return _CursorRows(cursor)
 
 
 class Database:
     """A pool of connections to one database, all acting as one role.
 
+    `url` and `options` say how it connects, for who needs a connection of another kind (`db.line`).
     `role`: what every connection acts as (SET ROLE at connect), or None to stay the login of the URL.
     `statement_timeout`: seconds. Opening it makes no connection: a database that is away is met at the first use.
     """
@@ -90,6 +127,12 @@ class Database:
         }
         if role is not None:
             settings["role"] = role
+        self.url = url
+        self.options = ConnectionOptions(
+            autocommit=True,
+            connect_timeout=5,
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+        )
         self._pool: ConnectionPool[_Connection] = ConnectionPool(
             url,
             min_size=0,
@@ -97,11 +140,7 @@ class Database:
             timeout=min(statement_timeout, 5),
             max_idle=300,
             reconnect_timeout=5,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": 5,
-                "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-            },
+            kwargs=dict(self.options),
             open=True,
         )
 
@@ -123,7 +162,7 @@ class Database:
             with translated():
                 with connection.pipeline():
                     connection.execute(begin)
-                    tx = Tx(connection)
+                    tx = _ConnectionTx(connection)
                     yield tx
                     end = "ROLLBACK" if tx.forgotten else "COMMIT"
                     ended = connection.execute(end)

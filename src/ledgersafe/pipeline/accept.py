@@ -16,6 +16,8 @@ import orjson
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Database, Tx
+from ledgersafe.db.line import Line
+from ledgersafe.db.script import Steps, run_through
 from ledgersafe.gate import rules
 from ledgersafe.gate import store as gate
 from ledgersafe.gate.rules import Answer, Decision, Status
@@ -83,26 +85,40 @@ def accept(
     `slot`: this writer's row of the counters. `rejected`: refused bodies to keep along with them.
     Raises DatabaseUnavailable or TryAgain (nothing was decided), StatementRefused (one of them cannot be stored).
     """
+    with database.transaction() as tx:
+        return run_through(accept_steps(tx, arrivals, slot=slot, rejected=rejected))
+
+
+async def accept_on(
+    line: Line, arrivals: Sequence[Arrival], *, slot: int, rejected: Sequence[bronze.Rejected] = ()
+) -> list[Outcome]:
+    """The same for the event loop; raises the same."""
+    return await line.run(lambda tx: accept_steps(tx, arrivals, slot=slot, rejected=rejected))
+
+
+def accept_steps(
+    tx: Tx, arrivals: Sequence[Arrival], *, slot: int, rejected: Sequence[bronze.Rejected]
+) -> Steps[list[Outcome]]:
+    """What accept does in its transaction; it pauses wherever it needs an answer."""
     outcomes: list[Outcome | None] = [None] * len(arrivals)
     by_tenant = sorted(range(len(arrivals)), key=lambda index: arrivals[index].tenant_id)
-    with database.transaction() as tx:
-        for tenant_id, indexes in groupby(by_tenant, key=lambda index: arrivals[index].tenant_id):
-            positions = list(indexes)
-            decided = _accept_of_tenant(tx, tenant_id, [arrivals[index] for index in positions], slot)
-            for index, outcome in zip(positions, decided, strict=True):
-                outcomes[index] = outcome
-        if rejected:
-            bronze.insert_rejected(tx, rejected)
+    for tenant_id, indexes in groupby(by_tenant, key=lambda index: arrivals[index].tenant_id):
+        positions = list(indexes)
+        decided = yield from _accept_of_tenant(tx, tenant_id, [arrivals[index] for index in positions], slot)
+        for index, outcome in zip(positions, decided, strict=True):
+            outcomes[index] = outcome
+    if rejected:
+        bronze.insert_rejected(tx, rejected)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _accept_of_tenant(tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], slot: int) -> list[Outcome]:
+def _accept_of_tenant(tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], slot: int) -> Steps[list[Outcome]]:
     raw_ids = [new_id() for _ in arrivals]
     if any(not arrival.tenant_is_known for arrival in arrivals):
         tenants.ensure_tenant(tx, tenant_id, arrivals[0].received_at, "first event")
     bronze.insert_arrivals(tx, tenant_id, [_raw(*pair) for pair in zip(arrivals, raw_ids, strict=True)])
     bronze.insert_batch(tx, tenant_id, new_id(), raw_ids)
-    held, faults = _claim(tx, tenant_id, arrivals, raw_ids)
+    held, faults = yield from _claim(tx, tenant_id, arrivals, raw_ids)
     before: list[Status] = [one.key.status for one in held.values() if not one.is_new]
     writes = _Writes()
     outcomes = [
@@ -117,7 +133,7 @@ def _accept_of_tenant(tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], slot:
 
 def _claim(
     tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], raw_ids: Sequence[str]
-) -> tuple[dict[str, _Held], dict[str, tuple[Fault, ...]]]:
+) -> Steps[tuple[dict[str, _Held], dict[str, tuple[Fault, ...]]]]:
     """Own or lock every key of the batch. Also returns, by raw_id, the faults of first arrivals found on the way."""
     firsts: dict[str, tuple[Arrival, str]] = {}
     for arrival, raw_id in zip(arrivals, raw_ids, strict=True):
@@ -129,11 +145,12 @@ def _claim(
     if sourced:
         gate.claim_source_events(tx, tenant_id, sourced, [firsts[event.idempotency_key][1] for event in sourced])
         owners = gate.source_owners(tx, tenant_id, sourced)
+    yield
     won = set(claimed.all())
     held = {key.idempotency_key: _Held(key, {}, is_new=True) for key in fresh if key.idempotency_key in won}
     faults = _taken_source_events(sourced, owners.all(), held) if owners is not None else {}
     if len(won) < len(names):
-        held |= _lock(tx, tenant_id, [name for name in names if name not in won])
+        held |= yield from _lock(tx, tenant_id, [name for name in names if name not in won])
     return held, faults
 
 
@@ -185,10 +202,11 @@ def _taken_source_events(
     return faults
 
 
-def _lock(tx: Tx, tenant_id: str, names: Sequence[str]) -> dict[str, _Held]:
+def _lock(tx: Tx, tenant_id: str, names: Sequence[str]) -> Steps[dict[str, _Held]]:
     """Keys seen before, locked until the commit, with what was decided of their payloads."""
     locked = gate.lock_keys(tx, tenant_id, names)
     others = gate.other_payloads(tx, tenant_id, names)
+    yield
     held = {
         key.idempotency_key: _Held(key, {key.payload_hash_first: key.first_decision}, is_new=False)
         for key in locked.all()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ledgersafe.audit import store as audit
 from ledgersafe.contracts.envelope import CONTROL_CHARACTER, is_usable_id
@@ -42,6 +42,9 @@ class MadeKey:
 
 OWNER = Credential("owner", None, None, frozenset(SCOPES))
 """Who connects as the owner of the schema: the administrator at the command line."""
+
+_LATEST_EXPIRY = datetime(9999, 1, 1, tzinfo=UTC)
+"""Beyond it, an instant may be of a year that Python cannot read back."""
 
 
 def is_alive(database: Database, token: str, now: datetime) -> bool:
@@ -136,8 +139,8 @@ def _check(wish: Wish, by: Credential, now: datetime) -> None:
         raise RequestRefused(INVALID_PARAMETER, "A label holds no control characters.")
     if wish.tenant_ids is not None and not (wish.tenant_ids and all(map(_names_a_tenant, wish.tenant_ids))):
         raise RequestRefused(INVALID_PARAMETER, "Name at least one tenant, or leave tenant_ids out for all tenants.")
-    if wish.expires_at is not None and (wish.expires_at.tzinfo is None or wish.expires_at <= now):
-        raise RequestRefused(INVALID_PARAMETER, "expires_at must be a time to come, with an offset.")
+    if wish.expires_at is not None and (wish.expires_at.tzinfo is None or not now < wish.expires_at < _LATEST_EXPIRY):
+        raise RequestRefused(INVALID_PARAMETER, "expires_at must be a time to come before 9999, with an offset.")
     if not _serves_no_more_than(wish.tenant_ids, by):
         raise RequestRefused(FOREIGN_TENANT, "A key cannot serve tenants that its maker does not serve.")
     if missing := sorted(set(wish.scopes) - by.scopes):
