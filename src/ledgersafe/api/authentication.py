@@ -24,8 +24,11 @@ class Authentication:
         self._is_on = is_on
         self._people = people
 
-    async def credential(self, authorization: str | None, scope: Scope) -> Credential:
-        """The credential of a request. Raises RequestRefused: none, unknown, revoked, expired, without the scope."""
+    async def credential(self, authorization: str | None, scope: Scope | None) -> Credential:
+        """The credential of a request; with None, whatever its scopes.
+
+        Raises RequestRefused: none, unknown, revoked, expired, without the scope.
+        """
         if not self._is_on:
             return EVERYBODY
         token = _bearer_token(authorization)
@@ -35,7 +38,7 @@ class Authentication:
         else:
             held, load = self._directory.held_credential, self._directory.load_credential
         credential = held(token, now) or await asyncio.to_thread(load, token, now)
-        if scope not in credential.scopes:
+        if scope is not None and scope not in credential.scopes:
             raise RequestRefused(SCOPE_MISSING, f"This credential lacks the scope {scope!r}.")
         return credential
 

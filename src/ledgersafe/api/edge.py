@@ -128,9 +128,21 @@ class Edge:
             return await _send(send, Answer(204, b"", headers=_CORS), new_id())
         if (allowed := _METHODS.get(path)) is not None:
             return await _send(send, *_method_not_allowed(scope, allowed))
-        request_id = _request_id(dict(scope["headers"]))
-        scope.setdefault("state", {})["request_id"] = request_id
-        return await self._behind(scope, receive, _with_request_id(send, request_id))
+        return await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every other route: who it is comes first, and no body is larger than an event may be."""
+        headers = dict(scope["headers"])
+        request = Request(scope, receive, "api", _request_id(headers), headers)
+        scope.setdefault("state", {})["request_id"] = request.request_id
+        try:
+            if scope["path"].startswith("/v1/") and scope["path"] != "/v1/health":
+                await self._authentication.credential(request.header(b"authorization"), None)
+            bounded = _bounded(receive, headers, self._bounds.event_bytes)
+        except Exception as error:  # noqa: BLE001 - every error is mapped here, once
+            await _send(send, await self._refuse(request, error), request.request_id)
+        else:
+            await self._behind(scope, bounded, _with_request_id(send, request.request_id))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, door: str, handler: Handler) -> None:
         headers = dict(scope["headers"])
@@ -338,6 +350,25 @@ def _ce_headers(request: Request) -> dict[str, str]:
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
     return given.decode("latin-1") if _REQUEST_ID.fullmatch(given) else new_id()
+
+
+def _bounded(receive: Receive, headers: dict[bytes, bytes], most: int) -> Receive:
+    """A body that ends with an error where it grows too large. Raises RequestRefused(TOO_LARGE)."""
+    refusal = RequestRefused(TOO_LARGE, f"The body is larger than {most} bytes.", {"Connection": "close"})
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length[:20]) > most:
+        raise refusal
+    size = 0
+
+    async def counted() -> MutableMapping[str, Any]:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise refusal
+        return message
+
+    return counted
 
 
 def _with_request_id(send: Send, request_id: str) -> Send:
