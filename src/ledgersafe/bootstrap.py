@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import structlog
+from pydantic import ValidationError
 
 from ledgersafe.db.database import Database
 from ledgersafe.db.embedded import EmbeddedUrls, connection_of
@@ -13,6 +14,10 @@ from ledgersafe.kernel.clock import Clock, SystemClock
 from ledgersafe.settings import Settings
 
 APPLICATION_ROLE = "ledgersafe_app"
+
+
+class InvalidSettings(Exception):
+    """A setting has a value that it cannot have; the message names the variable."""
 
 
 class NoDatabase(Exception):
@@ -34,8 +39,12 @@ class Runtime:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once. Raises InvalidSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"LEDGERSAFE_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise InvalidSettings("\n".join(wrong)) from None
 
 
 def runtime() -> Runtime:

@@ -115,7 +115,7 @@ def test_the_audit_log_names_the_credential_and_keeps_the_claim(
             "resolution": "replayed",
             "key_status": "processed",
             "canonical_raw_id": held.raw_id,
-            "patch": MENDS,
+            "patched": sorted(MENDS),
             "books_date": None,
             "claimed_actor": "the boss",
         },

@@ -54,6 +54,7 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         lifespan=lifespan,
         docs_url=None,  # its page would load scripts from elsewhere; /openapi.json opens in any viewer
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would go where the sender's Host header says
         dependencies=[Depends(_refuse_what_cannot_be_kept)],
     )
     app.state.parts = Parts(runtime.database, runtime.clock, authentication, runtime.settings.future_seconds)

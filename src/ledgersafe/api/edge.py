@@ -4,6 +4,7 @@ Everything that is not one of its routes goes to the application behind it. api/
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +35,11 @@ EVENTS = "/v1/events"
 BATCH = "/v1/events:batch"
 SCOUT = "/functions/v1/ingest-transaction"
 _METHODS = {EVENTS: "POST", BATCH: "POST", SCOUT: "POST, OPTIONS", "/livez": "GET, HEAD"}
-_CHUNK = 1_000
-_EVENTS_BETWEEN_PAUSES = 100
+_CHUNK = 250  # a batch takes its turn like everybody, so its turns are short
+_EVENTS_BETWEEN_PAUSES = 25
+_COMMAS_IN_MEMORY = 1_000_000
+_BLANK_LINES = 4
+_SPACE = re.compile(r"[ \t\r\n]*")
 _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -192,12 +196,7 @@ class Edge:
             request.door = doors.CLOUDEVENTS_STRUCTURED
         credential = await self._authenticate(request)
         await self._read_body(request, self._bounds.batch_bytes)
-        bodies = _items(request.body, _media_type(request))
-        if not bodies:
-            raise RequestRefused(EMPTY_BATCH, "The batch holds no event.")
-        if len(bodies) > self._bounds.batch_events:
-            message = f"The batch holds {len(bodies)} events; send at most {self._bounds.batch_events} at a time."
-            raise RequestRefused(TOO_MANY_EVENTS, message)
+        bodies = _items(request.body, _media_type(request), self._bounds.batch_events)
         results = [item async for item in self._decided_items(request, credential, bodies)]
         answers = [item_answer(index, decided) for index, decided in enumerate(results)]
         return Answer(200, orjson.dumps({"results": answers}))
@@ -241,16 +240,11 @@ class Edge:
             decided = await self._queue.submit(arrivals) if arrivals else []
         except RequestRefused as refusal:
             decided = [refusal] * len(arrivals)
+        kept = iter(await self._keep(request, credential, [item for item in items if not isinstance(item[1], Arrival)]))
         following = iter(decided)
-        results: list[Outcome | RequestRefused] = []
-        for body, item in items:
-            if isinstance(item, Arrival):
-                result = next(following)
-            else:
-                request.body, request.body_size = body, len(body)
-                result = await self._keep(request, credential, item)
+        results = [next(following) if isinstance(item, Arrival) else next(kept) for _, item in items]
+        for result in results:
             _count(result)
-            results.append(result)
         return results
 
     async def _judged(self, mapped: Mapped) -> Arrival:
@@ -275,7 +269,7 @@ class Edge:
         if is_unforeseen(error):
             _log.error("request_failed", request_id=request.request_id, path=request.scope["path"], exc_info=error)
         elif request.credential is not None:
-            refusal = await self._keep(request, request.credential, refusal)
+            (refusal,) = await self._keep(request, request.credential, [(request.body, refusal)])
         metrics.REFUSED.labels(refusal.reason.code).inc()
         if request.door == doors.SCOUT:
             body = {"ok": False, "error": refusal.detail, "reason_code": refusal.reason.code}
@@ -284,26 +278,35 @@ class Edge:
         body = problem_body(refusal, request.request_id)
         return Answer(refusal.reason.status, body, MEDIA_TYPE, problem_headers(refusal))
 
-    async def _keep(self, request: Request, credential: Credential, refusal: RequestRefused) -> RequestRefused:
-        """Keep a refused body; what is to be answered: the refusal, or that it could not be kept (send again)."""
-        if refusal.reason.status >= 500 or not request.body:
-            return refusal
-        row = Rejected(
+    async def _keep(
+        self, request: Request, credential: Credential, refused: Sequence[tuple[bytes, Arrival | RequestRefused]]
+    ) -> list[RequestRefused]:
+        """Keep refused bodies; what is to be answered: each refusal, or that it could not be kept (send again)."""
+        refusals = [refusal for _, refusal in refused if isinstance(refusal, RequestRefused)]
+        rows = [
+            self._rejected(request, credential, body, refusal)
+            for (body, _), refusal in zip(refused, refusals, strict=True)
+            if refusal.reason.status < 500 and body
+        ]
+        try:
+            if rows:
+                await self._queue.keep_rejected(rows)
+        except RequestRefused as not_kept:
+            return [not_kept] * len(refusals)
+        return refusals
+
+    def _rejected(self, request: Request, credential: Credential, body: bytes, refusal: RequestRefused) -> Rejected:
+        return Rejected(
             tenant_id=credential.only_tenant() or SYSTEM_TENANT,
             rejected_id=new_id(),
             received_at=self._clock.now(),
             door=request.door,
             key_id=credential.key_id,
             reason_code=refusal.reason.code,
-            detail=refusal.detail,
-            body=request.body[:KEPT_OF_REFUSED_BODIES],
-            body_bytes=request.body_size,
+            detail=refusal.detail.replace("\x00", "\\0"),
+            body=body[:KEPT_OF_REFUSED_BODIES],
+            body_bytes=request.body_size if body is request.body else len(body),
         )
-        try:
-            await self._queue.keep_rejected(row)
-        except RequestRefused as not_kept:
-            return not_kept
-        return refusal
 
 
 def _method_not_allowed(scope: Scope, allowed: str) -> tuple[Answer, str]:
@@ -324,14 +327,57 @@ async def _send(send: Send, answer: Answer, request_id: str) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _items(body: bytes, media_type: str) -> list[bytes]:
-    """The items of a batch, each with its exact bytes: of a JSON array, or the lines of NDJSON."""
+def _items(body: bytes, media_type: str, most: int) -> list[bytes]:
+    """The items of a batch, each with its exact bytes: of a JSON array, or the lines of NDJSON; `most` at most.
+
+    Raises RequestRefused, and before it has taken more memory than a batch of that many may.
+    """
     if media_type not in _LINES and body.lstrip(b" \t\r\n")[:1] == b"[":
-        try:
+        items = _array_items(body, most)
+    else:
+        if body.count(b"\n") > _BLANK_LINES * most:
+            raise _too_many(most)
+        items = [line for line in (line.strip(b" \t\r") for line in body.split(b"\n")) if line]
+    if not items:
+        raise RequestRefused(EMPTY_BATCH, "The batch holds no event.")
+    if len(items) > most:
+        raise _too_many(most)
+    return items
+
+
+def _array_items(body: bytes, most: int) -> list[bytes]:
+    try:
+        if body.count(b",") < _COMMAS_IN_MEMORY:
             return [bytes(item) for item in _raw_items.decode(body)]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RequestRefused(INVALID_JSON, f"The batch is no JSON array: {error}.") from None
-    return [line for line in (line.strip(b" \t\r") for line in body.split(b"\n")) if line]
+        return _array_items_one_by_one(body, most)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise RequestRefused(INVALID_JSON, f"The batch is no JSON array: {error}.") from None
+
+
+def _array_items_one_by_one(body: bytes, most: int) -> list[bytes]:
+    """For bodies that may hold millions of items: stops at the first that is too many.
+
+    Read as Latin-1, positions in the text are positions in the bytes; each item is read properly later.
+    """
+    text, decoder, items = body.decode("latin-1"), json.JSONDecoder(), list[bytes]()
+    position = _SPACE.match(text, text.index("[") + 1).end()  # type: ignore[union-attr]  # it matches nothing, too
+    while text[position : position + 1] != "]":
+        _, end = decoder.raw_decode(text, position)
+        items.append(body[position:end])
+        if len(items) > most:
+            raise _too_many(most)
+        position = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+        if text[position : position + 1] == ",":
+            position = _SPACE.match(text, position + 1).end()  # type: ignore[union-attr]
+        elif text[position : position + 1] != "]":
+            raise ValueError(f"a comma is missing at byte {position}")
+    if text[position + 1 :].strip(" \t\r\n"):
+        raise ValueError(f"something follows the array at byte {position + 1}")
+    return items
+
+
+def _too_many(most: int) -> RequestRefused:
+    return RequestRefused(TOO_MANY_EVENTS, f"The batch holds more than {most} events; send fewer at a time.")
 
 
 def _media_type(request: Request) -> str:

@@ -88,11 +88,11 @@ class GroupCommit:
         decided = await self._put(arrivals[0].tenant_id, arrivals)
         return [outcome for outcome in decided if outcome is not None]
 
-    async def keep_rejected(self, row: Rejected) -> None:
-        """Have a refused body kept; returns when it is durable. Raises RequestRefused."""
-        (decided,) = await self._put(row.tenant_id, (row,))
-        if isinstance(decided, RequestRefused):
-            raise decided
+    async def keep_rejected(self, rows: Sequence[Rejected]) -> None:
+        """Have refused bodies kept; returns when they are durable. Raises RequestRefused."""
+        for decided in await self._put(rows[0].tenant_id, rows):
+            if isinstance(decided, RequestRefused):
+                raise decided
 
     def _put(self, lane: str, items: Sequence[Item]) -> "asyncio.Future[list[Decided]]":
         if self._task is None or self._stopping:

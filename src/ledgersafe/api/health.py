@@ -13,6 +13,7 @@ from ledgersafe.pipeline.health import health, is_ready
 router = APIRouter(tags=["health"])
 
 
+@router.head("/v1/health", include_in_schema=False)
 @router.get("/v1/health", summary="Is it well, and how much is there?", responses={503: {"model": HealthAnswer}})
 def get_health(parts: HasParts, credential: PerhapsReader, response: Response) -> HealthAnswer:
     """With a key, the counts of its tenants; without one, only the status."""
@@ -25,8 +26,8 @@ def get_health(parts: HasParts, credential: PerhapsReader, response: Response) -
         return HealthAnswer(status="unavailable", db="down", version=__version__)
     answer = HealthAnswer(status="ok", db="up", db_time=found.db_time, version=__version__)
     if credential is not None:
-        answer.counts = _sum(found.tenants)
-        answer.tenants = [TenantHealth(tenant_id=row.tenant_id, **_sum([row]).model_dump()) for row in found.tenants]
+        answer.counts = _counts(found.total)
+        answer.tenants = [TenantHealth(tenant_id=row.tenant_id, **_counts(row).model_dump()) for row in found.tenants]
     return answer
 
 
@@ -43,19 +44,16 @@ def get_readyz(parts: HasParts, response: Response) -> HealthAnswer:
     return HealthAnswer(status="ok", db="up", version=__version__)
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", summary="Prometheus metrics of this process", response_class=Response)
 def get_metrics() -> Response:
     """No tenant and no secret is in them."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _sum(rows: list[Counts]) -> HealthCounts:
+def _counts(row: Counts) -> HealthCounts:
     return HealthCounts(
-        events_raw=sum(row.events_raw for row in rows),
-        exceptions_open=sum(row.exceptions_open for row in rows),
-        idempotency=IdempotencyCounts(
-            processed=sum(row.processed for row in rows),
-            quarantined=sum(row.quarantined for row in rows),
-            ignored=sum(row.ignored for row in rows),
-        ),
+        events_raw=row.events_raw,
+        exceptions_open=row.exceptions_open,
+        idempotency=IdempotencyCounts(processed=row.processed, quarantined=row.quarantined, ignored=row.ignored),
     )

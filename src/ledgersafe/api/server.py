@@ -7,9 +7,10 @@ import structlog
 import uvicorn
 
 from ledgersafe.api.app import make_app
+from ledgersafe.api.protocol import BoundedProtocol
 from ledgersafe.bootstrap import Runtime
 
-_GRACE_SECONDS = 4
+_GRACE_SECONDS = 2  # whoever ends us waits four: there must be time left to commit what has queued
 _log = structlog.get_logger()
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -31,7 +32,7 @@ def serve(runtime: Runtime, host: str, port: int) -> None:
     config = uvicorn.Config(
         make_app(runtime),
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

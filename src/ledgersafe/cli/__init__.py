@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ledgersafe import __version__
-from ledgersafe.bootstrap import NoDatabase, settings
+from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
 from ledgersafe.cli import db, events, exceptions, health, keys, verify
 from ledgersafe.cli.client import CliError, Connection
 from ledgersafe.cli.demo import demo
@@ -60,7 +60,7 @@ def main() -> None:
         app()
     except CliError as error:
         _fail(error.message, error.exit_code)
-    except (NoDatabase, EmbeddedPostgresError, MigrationError, RequestRefused) as error:
+    except (InvalidSettings, NoDatabase, EmbeddedPostgresError, MigrationError, RequestRefused) as error:
         _fail(str(error), 1)
     except DatabaseError as error:
         _fail(f"The database does not do it: {error}\n`ledgersafe db status` shows where it is.", 1)

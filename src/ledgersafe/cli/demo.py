@@ -9,19 +9,22 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import httpx
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 from stamina.instrumentation import set_on_retry_hooks
 
 from ledgersafe.cli.client import ApiClient, CliError
+from ledgersafe.cli.demo_decisions import decisions
 from ledgersafe.cli.demo_parts import Part, Traffic, invariants, mixed, scenarios
-from ledgersafe.cli.output import err, mark, note, out, plain, table
+from ledgersafe.cli.output import JsonOption, err, mark, note, out, plain, print_json, table
 from ledgersafe.cli.throwaway import Throwaway, running
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.simulator.sender import NotNowError
@@ -34,11 +37,12 @@ Try next:
   ledgersafe events send FILE.ndjson                 your own events, one a line
   ledgersafe trace EVENT_ID --tenant TENANT          what happened to an event?
   ledgersafe exceptions list                         what is parked, and why?
+  ledgersafe exceptions resolve ID --notes WHY …     decide on it
   ledgersafe verify                                  does everything tie out?"""
 
 
 def demo(
-    events: Annotated[int, typer.Option(min=1, max=1_000_000, help="Events of the second part.")] = 20_000,
+    events: Annotated[int, typer.Option(min=1, max=1_000_000, help="Events of the part with mixed traffic.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same traffic.")] = 1,
     data: Annotated[
         Path | None, typer.Option(help="An empty folder to leave the data in.", show_default="none")
@@ -50,6 +54,7 @@ def demo(
     markdown: Annotated[
         Path | None, typer.Option(help="Also write the run as Markdown, without what differs from run to run.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Start a throwaway Ledgersafe, send it traffic with known answers, and check every one of them.
 
@@ -60,16 +65,23 @@ def demo(
     signal.signal(signal.SIGTERM, _leave)
     try:
         with _folder(data, keep=keep) as folder:
-            out().print(plain("Starting Postgres, the API and the worker …", style="dim"))
+            screen = Console(file=StringIO()) if as_json else out()
+            screen.print(plain("Starting Postgres, the API and the worker …", style="dim"))
             with running(folder, port) as throwaway:
-                parts = _run(throwaway, Traffic(events, seed, SystemClock()))
+                parts = _run(throwaway, Traffic(events, seed, SystemClock()), screen)
     except KeyboardInterrupt:
         raise CliError("Stopped; everything that was started has been ended.", exit_code=130) from None
     except (httpx.HTTPError, HTTPException, OSError, NotNowError) as error:
         raise CliError(f"The demo broke off: {str(error) or type(error).__name__}.") from None
     if markdown is not None:
         markdown.write_text(as_markdown(parts), encoding="utf-8")
-    _conclude(parts, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    if as_json:
+        print_json(as_members(parts, seconds))
+    else:
+        _conclude(parts, seconds)
+    if not all(part.ok() for part in parts):
+        raise typer.Exit(1)
 
 
 def as_markdown(parts: Sequence[Part]) -> str:
@@ -84,22 +96,38 @@ def as_markdown(parts: Sequence[Part]) -> str:
     return "\n".join([*lines, "", _verdict(parts), ""])
 
 
-def _run(throwaway: Throwaway, traffic: Traffic) -> list[Part]:
-    """The three parts, each shown as soon as it is done."""
-    out().print(plain(f"Ready at {throwaway.url} after {throwaway.started_in:.1f} s.", style="dim"))
+def as_members(parts: Sequence[Part], seconds: float) -> dict[str, Any]:
+    """The run for programs: the rows of each part are lists in the order of its columns."""
+    shown = [
+        {
+            "title": part.title,
+            "ok": part.ok(),
+            "columns": [*(name.removesuffix(">") for name in part.columns[:-1]), "ok"],
+            "rows": part.rows,
+            "remarks": part.remarks,
+        }
+        for part in parts
+    ]
+    return {"ok": all(part.ok() for part in parts), "seconds": round(seconds, 1), "parts": shown}
+
+
+def _run(throwaway: Throwaway, traffic: Traffic, screen: Console) -> list[Part]:
+    """The four parts, each shown as soon as it is done."""
+    screen.print(plain(f"Ready at {throwaway.url} after {throwaway.started_in:.1f} s.", style="dim"))
     with ApiClient(throwaway.url, throwaway.api_key, seconds=_VERIFY_SECONDS) as client:
         first = scenarios(client)
-        _show(first)
+        _show(first, screen)
+        second = decisions(client)
+        _show(second, screen)
         with _bar(traffic.events) as answered:
-            second, report = mixed(client, throwaway.api_key, traffic, answered)
-        _show(second)
-        third = invariants(client, report)
-        _show(third)
-    return [first, second, third]
+            third, report = mixed(client, throwaway.api_key, traffic, answered)
+        _show(third, screen)
+        fourth = invariants(client, report)
+        _show(fourth, screen)
+    return [first, second, third, fourth]
 
 
-def _show(part: Part) -> None:
-    console = out()
+def _show(part: Part, console: Console) -> None:
     console.print()
     console.print(plain(part.title, style="bold"))
     console.print(plain(part.explanation))
@@ -114,10 +142,9 @@ def _conclude(parts: Sequence[Part], seconds: float) -> None:
     out().print()
     good = all(part.ok() for part in parts)
     out().print(plain(f"{_verdict(parts)} {seconds:.0f} s in all.", style="bold green" if good else "bold red"))
-    if not good:
-        raise typer.Exit(1)
-    out().print()
-    out().print(plain(_NEXT))
+    if good:
+        out().print()
+        out().print(plain(_NEXT))
 
 
 def _verdict(parts: Sequence[Part]) -> str:

@@ -1,4 +1,4 @@
-"""The three parts of the demo, each against a running API: what was expected, what came, whether it is the same."""
+"""Parts of the demo, each against a running API: what was expected, what came, whether it is the same."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ SEED_EVENT: dict[str, Any] = {
     "total_amount": 42.5,
     "line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": 30.0}, {"sku": "SKU-BBB", "qty": 1, "amount": 12.5}],
 }
-_CHANGED = SEED_EVENT | {"total_amount": 52.5, "line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": 52.5}]}
-_MYSTERY = SEED_EVENT | {
+CHANGED = SEED_EVENT | {"total_amount": 52.5, "line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": 52.5}]}
+MYSTERY = SEED_EVENT | {
     "event_id": "evt-1002",
     "source_event_id": "src-1002",
     "txn_id": "txn-9002",
@@ -40,12 +40,13 @@ _MYSTERY = SEED_EVENT | {
 SCENARIOS: tuple[tuple[str, dict[str, Any], Outcome], ...] = (
     ("a sale, evt-1001", SEED_EVENT, Outcome(201, "processed", None)),
     ("the same again: a retry", SEED_EVENT, Outcome(200, "duplicate", None)),
-    ("evt-1001 with another total", _CHANGED, Outcome(202, "quarantined", "IDEMPOTENCY_CONFLICT")),
-    ("evt-1002 of a type nobody knows", _MYSTERY, Outcome(202, "quarantined", "UNKNOWN_EVENT_TYPE")),
+    ("evt-1001 with another total", CHANGED, Outcome(202, "quarantined", "IDEMPOTENCY_CONFLICT")),
+    ("evt-1002 of a type nobody knows", MYSTERY, Outcome(202, "quarantined", "UNKNOWN_EVENT_TYPE")),
 )
 """What is sent, in words; the event; the answer that must come."""
 
-_AFTER_SCENARIOS = ExpectedCounts(arrivals=4, keys_processed=0, keys_quarantined=2, exceptions_open=2)
+_AFTER_DECISIONS = ExpectedCounts(arrivals=11, keys_processed=2, keys_quarantined=0, exceptions_open=0)
+_IGNORED_BY_DECISIONS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def scenarios(client: ApiClient) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What part 2 is to send."""
+    """What part 3 is to send."""
 
     events: int
     seed: int
@@ -96,7 +97,7 @@ class Traffic:
 
 
 def mixed(client: ApiClient, api_key: str, wanted: Traffic, answered: Callable[[int], None]) -> tuple[Part, Report]:
-    """Part 2: a crowd of stores, with every fault that stores make, at full speed. Also: the report, for part 3."""
+    """Part 3: a crowd of stores, with every fault that stores make, at full speed. Also: the report, for part 4."""
     planned = mixed_traffic(wanted.seed, wanted.events, STORES_TENANT, wanted.clock.now())
     report = send(planned, client.url, api_key, answered=answered)
     differences = report.differences()
@@ -109,7 +110,7 @@ def mixed(client: ApiClient, api_key: str, wanted: Traffic, answered: Callable[[
         for each in differences[:_MOST_DIFFERENCES]
     ]
     part = Part(
-        f"2. {wanted.events:,} mixed events",
+        f"3. {wanted.events:,} mixed events",
         "Sales, returns, corrections, retries, conflicts, late and broken events, by both doors at once; the answer to "
         "each is known beforehand.",
         ("status>", "result", "reason_code", "expected>", "actual>", ""),
@@ -121,7 +122,7 @@ def mixed(client: ApiClient, api_key: str, wanted: Traffic, answered: Callable[[
 
 
 def invariants(client: ApiClient, report: Report) -> Part:
-    """Part 3: what must always hold, counted by the API from its tables, and the counts that the plan leads to."""
+    """Part 4: what must always hold, counted by the API from its tables, and the counts that the plan leads to."""
     verified = client.get("/v1/verify")
     rows: list[tuple[Any, ...]] = [
         (tenant["tenant_id"], check["name"], check["left"], check["right"], bool(check["ok"]))
@@ -131,7 +132,7 @@ def invariants(client: ApiClient, report: Report) -> Part:
     rows += [(None, *row) for row in _count_rows(client.get("/v1/health")["counts"], report)]
     rows.append((None, "everything ties out", True, bool(verified["ok"]), bool(verified["ok"])))
     return Part(
-        "3. What must always hold",
+        "4. What must always hold",
         "Counted anew from the tables: nothing lost, nothing twice, every parked event with its reason. Where no "
         "tenant is named, the numbers of the plan (left) and of the API (right).",
         ("tenant", "check", "left>", "right>", ""),
@@ -147,8 +148,9 @@ def in_words(outcome: Outcome) -> str:
 def _count_rows(counts: dict[str, Any], report: Report) -> Iterable[tuple[str, int, int, bool]]:
     """(what, the plan's number, the API's, whether they are the same)."""
     planned = expected_counts(report.planned)
-    wanted = ExpectedCounts(*(one + other for one, other in zip(planned, _AFTER_SCENARIOS, strict=True)))
+    wanted = ExpectedCounts(*(one + other for one, other in zip(planned, _AFTER_DECISIONS, strict=True)))
     keys = counts["idempotency"]
     actual = ExpectedCounts(counts["events_raw"], keys["processed"], keys["quarantined"], counts["exceptions_open"])
     for name, left, right in zip(ExpectedCounts._fields, wanted, actual, strict=True):
         yield name.replace("_", " "), left, right, left == right
+    yield "keys ignored", _IGNORED_BY_DECISIONS, keys["ignored"], keys["ignored"] == _IGNORED_BY_DECISIONS

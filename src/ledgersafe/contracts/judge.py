@@ -19,6 +19,9 @@ from ledgersafe.kernel.canonical import InexactNumber
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.money import is_currency, minor_unit, parse_amount
 
+LONGEST_KEY_BYTES = 2_500
+"""What fits an index of Postgres, whose entries may take 2,704 bytes."""
+
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_STORED = datetime(9999, 12, 31, tzinfo=UTC)
 """Beyond it, an instant may be of a year that Python cannot read back."""
@@ -115,6 +118,10 @@ def _envelope_faults(event: Envelope, contract: EventType, expectations: Expecta
     currency = event.currency or expectations.default_currency
     if currency is not None and not is_currency(currency):
         yield Fault(reasons.CURRENCY_UNKNOWN, "/currency", f"{currency!r} is not an ISO 4217 code")
+    key = (event.tenant_id, event.source_system, event.source_event_id or "")
+    if sum(len(part.encode()) for part in key) > LONGEST_KEY_BYTES:
+        message = f"tenant_id, source_system and source_event_id together take over {LONGEST_KEY_BYTES} bytes"
+        yield Fault(reasons.CONTRACT_VIOLATION, "/source_event_id", message)
     if event.simulated and not expectations.simulated_welcome:
         message = f"the event is simulated, tenant {event.tenant_id!r} keeps real books"
         yield Fault(reasons.SUSPECTED_TEST_DATA, "/simulated", message)

@@ -87,7 +87,7 @@ SET events_raw = c.events_raw + excluded.events_raw, processed = c.processed + e
     exceptions_open = c.exceptions_open + excluded.exceptions_open
 
 -- name: counters
--- Why: health shows the tenants that the credential may see.
+-- Why: health and verify show the tenants that the credential may see.
 SELECT tenant_id, sum(events_raw)::bigint AS events_raw, sum(processed)::bigint AS processed,
        sum(quarantined)::bigint AS quarantined, sum(ignored)::bigint AS ignored,
        sum(exceptions_open)::bigint AS exceptions_open
@@ -95,6 +95,15 @@ FROM gate.counters
 WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 ORDER BY tenant_id
+LIMIT %(most)s
+
+-- name: counter_totals
+-- Why: with very many tenants, health lists some and counts all.
+SELECT '' AS tenant_id, coalesce(sum(events_raw), 0)::bigint AS events_raw,
+       coalesce(sum(processed), 0)::bigint AS processed, coalesce(sum(quarantined), 0)::bigint AS quarantined,
+       coalesce(sum(ignored), 0)::bigint AS ignored, coalesce(sum(exceptions_open), 0)::bigint AS exceptions_open
+FROM gate.counters
+WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
 
 -- name: key
 -- Why: the trace of one key begins here.

@@ -148,9 +148,14 @@ def add_to_counters(tx: Tx, slot: int, change: Counts) -> None:
     tx.execute(SQL["add_to_counters"], asdict(change) | {"slot": slot})
 
 
-def counters(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[Counts]:
-    """The counters of these tenants, or of all."""
-    return tx.query(Counts, SQL["counters"], {"tenant_ids": tenant_ids})
+def counters(tx: Tx, tenant_ids: Sequence[str] | None, most: int | None = None) -> Rows[Counts]:
+    """The counters of these tenants, or of all; at most so many tenants."""
+    return tx.query(Counts, SQL["counters"], {"tenant_ids": tenant_ids, "most": most})
+
+
+def counter_totals(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[Counts]:
+    """The sums of the counters of these tenants, or of all; one row, whose tenant_id is empty."""
+    return tx.query(Counts, SQL["counter_totals"], {"tenant_ids": tenant_ids})
 
 
 def key(tx: Tx, tenant_id: str, idempotency_key: str) -> Rows[Key]:

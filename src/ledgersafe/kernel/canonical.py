@@ -135,11 +135,11 @@ def _surely_without_duplicates(body: bytes, canonical: bytes | None) -> bool:
 
 
 def _refuse_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = dict(members)
-    if len(seen) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RequestRefused(DUPLICATE_MEMBER_NAME, f"The member name {twice[:100]!r} occurs twice in one object.")
+    seen: dict[str, Any] = {}
+    for name, value in members:
+        if name in seen:
+            raise RequestRefused(DUPLICATE_MEMBER_NAME, f"The member name {name[:100]!r} occurs twice in one object.")
+        seen[name] = value
     return seen
 
 

@@ -62,7 +62,7 @@ def start(
             created_at=by.now,
         )
         quarantine.insert_run(tx, run)
-        facts = {"filter": _filter_facts(chosen), "wish": _wish_facts(wish), "planned": planned}
+        facts = {"filter": _filter_facts(chosen), "wish": _wish_record(wish), "planned": planned}
         audit.insert(tx, [_entry(tenant_id, by, "bulk_run.started", run_id, facts, wish.notes)])
         return quarantine.run(tx, [tenant_id], UUID(run_id)).one()
 
@@ -181,6 +181,12 @@ def _entry(
 def _filter_facts(chosen: quarantine.Filter) -> dict[str, Any]:
     names = ("store_id", "reason_code", "created_before", "assigned_to", "text")
     return {name: value for name in names if (value := getattr(chosen, name)) is not None}
+
+
+def _wish_record(wish: Wish) -> dict[str, Any]:
+    """The same for the audit log, which keeps no values of a patch."""
+    facts = _wish_facts(wish)
+    return facts | {"patch": sorted(wish.patch or {})}
 
 
 def _wish_facts(wish: Wish) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is known of credentials and tenants, kept for a moment, so that the hot path asks no database.
 
 Entries in use are read anew every REFRESH_SECONDS: a revoked key ends, and a changed setting holds, within that time.
+What was not in use since the last time is forgotten, and read again when it is wanted.
 """
 
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Directory:
         self._tokens: dict[str, _Known] = {}
         self._tenants: dict[str, tenants.Tenant | None] = {}
         self._used: dict[str, datetime] = {}
+        self._wanted: set[str] = set()
 
     def held_credential(self, token: str, now: datetime) -> Credential | None:
         """The credential of a token in use; None where it has to be loaded. Raises RequestRefused (expired)."""
@@ -67,10 +69,12 @@ class Directory:
         with self._lock:
             _make_room(self._tokens)
             known = self._tokens[token] = _Known(key, _credential(key))
+            self._used[key.key_id] = now
         return known.credential
 
     def held_tenant(self, tenant_id: str) -> tuple[bool, tenants.Tenant | None]:
         """(whether it is held, what is known of the tenant: None where it does not exist yet)."""
+        self._wanted.add(tenant_id)
         if tenant_id in self._tenants:
             return True, self._tenants[tenant_id]
         return False, None
@@ -85,22 +89,37 @@ class Directory:
         return found
 
     def refresh(self) -> None:
-        """Re-read everything in use, and note which keys were used. Raises DatabaseError; what is held stays then."""
+        """Re-read what was in use since the last time, note which keys that were, and forget the rest.
+
+        So the cost follows the traffic, not everybody ever seen. Raises DatabaseError; what is held stays then.
+        """
         with self._lock:
-            tokens, tenant_ids, used = dict(self._tokens), list(self._tenants), self._used
-            self._used = {}
-        with self._database.transaction() as tx:
-            keys = tenants.api_keys(tx, [known.key.key_id for known in tokens.values()])
-            found = tenants.tenants(tx, tenant_ids)
-            if used:
-                ordered = sorted(used)
-                tenants.note_use(tx, ordered, [used[key_id] for key_id in ordered])
-            by_id = {key.key_id: key for key in keys.all()}
-            known_tenants = {tenant.tenant_id: tenant for tenant in found.all()}
+            used, wanted = self._used, self._wanted
+            self._used, self._wanted = {}, set()
+            tokens = {token: known for token, known in self._tokens.items() if known.key.key_id in used}
+            tenant_ids = sorted(wanted & self._tenants.keys())
+        by_id, known_tenants = self._read(used, tenant_ids) if used or tenant_ids else ({}, {})
         with self._lock:
+            for token in [token for token in self._tokens if token not in tokens]:
+                if self._tokens[token].key.key_id not in self._used:
+                    del self._tokens[token]
             for token, known in tokens.items():
                 self._renew(token, by_id.get(known.key.key_id))
+            kept = self._wanted | set(tenant_ids)
+            self._tenants = {name: tenant for name, tenant in self._tenants.items() if name in kept}
             self._tenants.update({tenant_id: known_tenants.get(tenant_id) for tenant_id in tenant_ids})
+
+    def _read(
+        self, used: dict[str, datetime], tenant_ids: list[str]
+    ) -> tuple[dict[str, tenants.ApiKey], dict[str, tenants.Tenant]]:
+        """Keys and tenants as they are now, by id; the keys' last use is noted along with it."""
+        ordered = sorted(used)
+        with self._database.transaction() as tx:
+            keys = tenants.api_keys(tx, ordered)
+            found = tenants.tenants(tx, tenant_ids)
+            if ordered:
+                tenants.note_use(tx, ordered, [used[key_id] for key_id in ordered])
+            return {key.key_id: key for key in keys.all()}, {tenant.tenant_id: tenant for tenant in found.all()}
 
     def _renew(self, token: str, key: tenants.ApiKey | None) -> None:
         if key is None or key.revoked_at is not None:

@@ -73,7 +73,8 @@ def rotate_key(database: Database, key_id: str, overlap: timedelta, by: Credenti
     """Make a key that does what another does; the other lives on for the overlap. Raises RequestRefused."""
     with database.transaction() as tx:
         old = _administered(tx, key_id, by)
-        wish = Wish(old.label, old.tenant_ids, old.scopes, None)
+        lives_on = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+        wish = Wish(old.label, old.tenant_ids, old.scopes, lives_on)
         _check(wish, by, now)
         made = _insert(tx, wish, by, now)
         if tenants.rotate_api_key(tx, key_id, made.key.key_id, now + overlap).first() is None:

@@ -12,10 +12,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 import orjson
+import stamina
 
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Database, Tx
+from ledgersafe.db.errors import TryAgain
 from ledgersafe.gate import rules
 from ledgersafe.gate import store as gate
 from ledgersafe.gate.rules import Decision, Status
@@ -103,6 +105,7 @@ class _Writes:
     statuses: Counter[Status] = field(default_factory=Counter[Status])
 
 
+@stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
 def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operator, *, dry_run: bool = False) -> Result:
     """Decide on one exception; with `dry_run`, say what would become of it, and leave it.
 
@@ -329,7 +332,7 @@ def _refuse_replay(
 ) -> RequestRefused:
     """The exception stays open; that it was tried, and why it failed, is on record."""
     writes.attempted.append(held.exception.exception_id)
-    facts: dict[str, Any] = {"details": [fault.as_json() for fault in faults], "patch": wish.patch}
+    facts: dict[str, Any] = {"details": [fault.as_json() for fault in faults], "patched": _patched(wish)}
     writes.audited.append(_entry(held, tenant_id, operator, "exception.replay_refused", wish.notes, after=facts))
     return RequestRefused(REPLAY_REFUSED, f"The payload was not accepted: {len(faults)} faults.", faults=faults)
 
@@ -342,10 +345,15 @@ def _audit(held: _Held, tenant_id: str, wish: Wish, operator: Operator, closed: 
         "key_status": held.key.status,
     }
     if closed.canonical_raw_id is not None:
-        after |= {"canonical_raw_id": closed.canonical_raw_id, "patch": wish.patch, "books_date": wish.books_date}
+        after |= {"canonical_raw_id": closed.canonical_raw_id, "patched": _patched(wish), "books_date": wish.books_date}
     if wish.claimed_actor is not None:
         after["claimed_actor"] = wish.claimed_actor
     return _entry(held, tenant_id, operator, "exception.resolved", wish.notes, before=before, after=after)
+
+
+def _patched(wish: Wish) -> list[str]:
+    """Which members a patch names. Its values stand with the exception alone, where a redaction reaches them."""
+    return sorted(wish.patch or {})
 
 
 def _entry(

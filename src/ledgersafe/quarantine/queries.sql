@@ -217,10 +217,3 @@ WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
   AND (%(after_id)s::uuid IS NULL OR exception_id > %(after_id)s::uuid)
 ORDER BY exception_id
 LIMIT %(most)s
-
--- name: has_items_to_do
--- Why: the end of a run is known with the chunk that ends it, not a round later.
-SELECT EXISTS (
-  SELECT FROM quarantine.bulk_items
-  WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND outcome IS NULL
-)

@@ -337,11 +337,6 @@ def next_items(tx: Tx, name: RunName, most: int) -> Rows[UUID]:
     return tx.scalars(UUID, SQL["next_items"], parameters)
 
 
-def has_items_to_do(tx: Tx, name: RunName) -> Rows[bool]:
-    """Whether a run has exceptions that are not decided on yet."""
-    return tx.scalars(bool, SQL["has_items_to_do"], asdict(name))
-
-
 def end_items(tx: Tx, name: RunName, items: Sequence[Item]) -> None:
     """Note what became of items."""
     parameters = {

@@ -34,6 +34,8 @@ def map_structured(document: Document) -> dict[str, Any]:
     """The event of a structured CloudEvent. Raises RequestRefused."""
     message = as_object(document.value, "a CloudEvent")
     _check_version(message.get("specversion"))
+    if "data" in message and "data_base64" in message:
+        raise RequestRefused(UNSUPPORTED_CLOUDEVENT, "A CloudEvent has data or data_base64, not both.")
     data = _decoded(message["data_base64"]) if "data_base64" in message else message.get("data", {})
     attributes = {name: value for name, value in message.items() if name not in _OF_THE_MESSAGE}
     return _merge(attributes, as_object(data, "a CloudEvent's data"))
@@ -50,15 +52,15 @@ def map_binary(document: Document, headers: Mapping[str, str]) -> dict[str, Any]
 
 
 def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """One object. Where attributes and data tell different things of one field, nobody can know which is right."""
-    event: dict[str, Any] = {"schema_version": "1.0"} | data
+    """One object. Where a field is told twice, and differently, nobody can know which is right."""
+    told = dict(data)
     for name, value in attributes.items():
         field = _ATTRIBUTES.get(name, name)
-        if field in data and data[field] != value:
-            message = f"The attribute {name!r:.100} is {value!r:.100}, but the data says {data[field]!r:.100}."
+        if field in told and told[field] != value:
+            message = f"The attribute {name!r:.100} is {value!r:.100}, but {field!r:.100} is {told[field]!r:.100}, too."
             raise RequestRefused(UNSUPPORTED_CLOUDEVENT, message)
-        event[field] = value
-    return event
+        told[field] = value
+    return {"schema_version": "1.0"} | told
 
 
 def _check_version(version: Any) -> None:

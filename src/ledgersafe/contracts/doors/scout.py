@@ -19,8 +19,9 @@ def map_scout(document: Document, tenant_id: str) -> dict[str, Any]:
     items = given.get("items")
     if not isinstance(items, list):
         raise RequestRefused(SCOUT_SHAPE, "items must be a list of {product_id, product_name, qty, unit_price, …}.")
-    event = {_FIELDS.get(name, name): value for name, value in given.items() if name != "items"}
-    return event | {
+    renamed = _renamed(given, _FIELDS)
+    del renamed["items"]
+    return renamed | {
         "schema_version": "1.0",
         "tenant_id": tenant_id,
         "source_system": "scout",
@@ -33,4 +34,15 @@ def map_scout(document: Document, tenant_id: str) -> dict[str, Any]:
 def _line(item: Any) -> Any:
     if not isinstance(item, dict):
         return item  # the contract says what is wrong with it
-    return {_LINE_FIELDS.get(name, name): value for name, value in cast("dict[str, Any]", item).items()}
+    return _renamed(cast("dict[str, Any]", item), _LINE_FIELDS)
+
+
+def _renamed(given: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """With our names. Where a field is told under both names, and differently, nobody can know which is right."""
+    renamed = {name: value for name, value in given.items() if name not in names}
+    for name, field in names.items():
+        if name in given:
+            if field in renamed and renamed[field] != given[name]:
+                raise RequestRefused(SCOUT_SHAPE, f"{name} and {field} tell different things.")
+            renamed[field] = given[name]
+    return renamed

@@ -20,7 +20,7 @@ COMMENT ON COLUMN audit.audit_log.action IS 'What was done, as object.verb, e.g.
 COMMENT ON COLUMN audit.audit_log.object_type IS 'What it was done to: exception, bulk_run, arrival, rejected, key.';
 COMMENT ON COLUMN audit.audit_log.object_id IS 'Which one.';
 COMMENT ON COLUMN audit.audit_log.before_json IS 'What was so before, as far as it matters.';
-COMMENT ON COLUMN audit.audit_log.after_json IS 'What is so now: the choice, the patch, the faults of a refusal.';
+COMMENT ON COLUMN audit.audit_log.after_json IS 'What is so now: the choice, which members were patched (their values are with the exception), the faults of a refusal.';
 COMMENT ON COLUMN audit.audit_log.notes IS 'Why, in the actor''s words.';
 
 CREATE INDEX audit_by_object ON audit.audit_log (tenant_id, object_type, object_id);
