@@ -22,7 +22,7 @@ from ledgersafe.api import metrics
 from ledgersafe.api.app import make_app
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.cli import app as cli
-from ledgersafe.contracts.envelope import Envelope, Instant, Name
+from ledgersafe.contracts.envelope import Envelope, Instant, Name, Text
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.items import Line, Tender
@@ -109,7 +109,7 @@ def event_types_page() -> str:
     lines = _head("Event types", "src/ledgersafe/contracts/events")
     lines += ["Other fields than these are allowed and kept. A field that is neither required nor has a default may be"]
     lines += ["`null`; to the fingerprint that is another payload than one without the field.", ""]
-    lines += ["- *text*: 1 to 255 characters, none of them a control character; *long text*: any string."]
+    lines += ["- *text*: 1 to 255 characters, none of them a control character; *long text*: up to 4,000."]
     lines += ['- *amount*: a decimal string (`"12.50"`), or a JSON number that is exact; up to 15 digits before the']
     lines += ["  point and 6 after it.", "- *instant*: ISO 8601 with an offset.", ""]
     lines += ["## Envelope", "", "The fields that every event has.", "", *_fields(Envelope), ""]
@@ -136,7 +136,7 @@ def _fields(shape: type[msgspec.Struct], without: Iterable[str] = ()) -> list[st
 
 
 def _field_type(shape: Any) -> str:
-    known = {Name: "text", Instant: "instant", Amount: "amount", str: "long text", bool: "true or false"}
+    known = {Name: "text", Instant: "instant", Amount: "amount", Text: "long text", bool: "true or false"}
     known |= {int: "integer", date: "date", Any: "anything", Line: "[Line](#line)", Tender: "[Tender](#tender)"}
     if shape in known:
         return known[shape]
@@ -187,6 +187,8 @@ def _parameter(each: Any) -> tuple[str, str, str]:
     if each.param_type_name == "argument":
         return f"`{each.metavar or each.name.upper()}`", help_text, ""
     names = ", ".join(f"`{option}`" for option in (*each.opts, *each.secondary_opts))
+    if isinstance(each.show_default, str):
+        return names, help_text, each.show_default
     is_shown = each.default is not None and not callable(each.default) and (each.secondary_opts or not each.is_flag)
     default = f"`{_default_text(each)}`" if is_shown else ""
     return names, help_text, default

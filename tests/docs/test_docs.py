@@ -1,13 +1,16 @@
 """The documentation is true: what lists code is up to date, links resolve, and every command that is shown runs."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 
@@ -19,7 +22,7 @@ from tests.docs import generate, markdown
 
 REPOSITORY = generate.REPOSITORY
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
-RUN = ("README.md", "docs/http-api.md")
+RUN = ("README.md", "docs/http-api.md", "docs/runbook.md")
 """The pages whose commands are run, in order, against one installation."""
 
 _UP = ".venv/bin/ledgersafe up"
@@ -117,8 +120,15 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pat
         pytest.skip(_NO_CURL)
     folder = tmp_path_factory.mktemp("reader")
     (folder / ".venv").symlink_to(sys.prefix)
+    with _running_in(folder) as address:
+        yield folder, address
+
+
+@contextmanager
+def _running_in(folder: Path) -> Generator[str]:
+    """`ledgersafe up` in the reader's folder, ended on the way out; its address."""
     port = free_port()
-    with (folder / "up.log").open("wb") as log:
+    with (folder / "up.log").open("ab") as log:
         command = [*_UP.split(), "--port", str(port)]
         process = subprocess.Popen(
             command, cwd=folder, env=clean_environment(), stdout=log, stderr=log, start_new_session=True
@@ -126,7 +136,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pat
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(address, process, seconds=60)
-        yield folder, address
+        yield address
     finally:
         stop(process)
 
@@ -138,10 +148,18 @@ def test_every_command_shown_runs(name: str, installation: tuple[Path, str]) -> 
     script, expected = _script(markdown.blocks(text), address)
     environment = clean_environment() | {"LEDGERSAFE_URL": address, "XDG_STATE_HOME": str(folder / "state")}
     done = subprocess.run(
-        ["bash"], cwd=folder, env=environment, input=script, capture_output=True, text=True, timeout=90, check=False
+        ["bash"],
+        cwd=folder,
+        env=environment,
+        input=script,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # a reader sees both
+        text=True,
+        timeout=240,
+        check=False,
     )
     outputs = dict(_split(done.stdout))
-    assert done.returncode == 0, f"block {max(outputs, default=0)} of {name} failed:\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"block {max(outputs, default=0)} of {name} failed:\n{done.stdout}"
     for number, shown in expected.items():
         missing = [line for line in shown.splitlines() if line.strip() and not _is_in(line, outputs[number])]
         assert not missing, f"{name} shows what the command does not print: {missing}\nIt prints:\n{outputs[number]}"
@@ -180,6 +198,64 @@ def _is_in(shown: str, output: str) -> bool:
     """Whether the output has the line; `…` stands for one word, however long, and any white space is as good as any."""
     pattern = r"\s+".join(re.escape(word).replace("…", r"[^\s\"]*") for word in shown.split())
     return re.search(pattern, output) is not None
+
+
+def test_the_further_kinds_of_body_in_the_openapi_document_are_accepted(installation: tuple[Path, str]) -> None:
+    """Those that tests/api does not send: other content types, and CloudEvents in headers."""
+    folder, address = installation
+    key = (folder / ".ledgersafe" / "key").read_text(encoding="ascii").strip()
+    document = json.loads((REPOSITORY / "docs/openapi.json").read_text(encoding="utf-8"))
+    sent: set[str] = set()
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+        for path in ("/v1/events", "/v1/events:batch"):
+            operation = document["paths"][path]["post"]
+            for kind, content in operation["requestBody"]["content"].items():
+                for example in content.get("examples", {}).values():
+                    body = example["value"]
+                    text = body if isinstance(body, str) else json.dumps(body)
+                    answer = client.post(path, content=text.encode(), headers={"Content-Type": kind})
+                    assert answer.status_code in (200, 201), answer.text
+                    assert all(item["status"] < 300 for item in answer.json().get("results", ())), answer.text
+                    sent.add(f"{path} {kind}")
+        given = document["paths"]["/v1/events"]["post"]["parameters"]
+        headers = {each["name"]: each["examples"]["binary"]["value"] for each in given}
+        data = {"total_amount": "5.00", "line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": "5.00"}]}
+        assert client.post("/v1/events", json=data, headers=headers).status_code == 201
+    assert len(sent) == 5
+
+
+def test_a_backup_can_be_restored(tmp_path: Path) -> None:
+    """The commands of docs/operations.md, with a loss in between."""
+    _, _, below = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8").partition("\n## Backup and restore\n")
+    backup, restore = [block.text for block in markdown.blocks(below) if block.kind == "sh"][:2]
+    event = json.loads((REPOSITORY / "docs/openapi.json").read_text(encoding="utf-8"))["paths"]["/v1/events"]["post"]
+    event = event["requestBody"]["content"]["application/json"]["example"]
+
+    def send(address: str) -> int:
+        key = (tmp_path / ".ledgersafe" / "key").read_text(encoding="ascii").strip()
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.post(f"{address}/v1/events", json=event, headers=headers, trust_env=False).status_code
+
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    with _running_in(tmp_path) as address:
+        assert send(address) == 201
+    subprocess.run(["bash", "-euc", backup], cwd=tmp_path, check=True)
+    assert (tmp_path / "ledgersafe-backup.tar").is_file()
+    subprocess.run(["bash", "-euc", restore], cwd=tmp_path, check=True)
+    assert (tmp_path / ".ledgersafe.broken").is_dir()
+    with _running_in(tmp_path) as address:
+        assert send(address) == 200
+        environment = clean_environment() | {"LEDGERSAFE_URL": address}
+        subprocess.run([".venv/bin/ledgersafe", "verify"], cwd=tmp_path, env=environment, check=True)
+
+
+def test_the_runbook_knows_every_reason_that_an_operator_meets() -> None:
+    """Each reason that parks an event, refuses a decision or means "not now" has its row."""
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| ", (REPOSITORY / "docs/runbook.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    met = {code for code, reason in REASONS.items() if reason.status in (202, 409, 503)}
+    assert sorted(rows) == sorted(met)
 
 
 def test_no_page_is_left_out_of_the_map() -> None:

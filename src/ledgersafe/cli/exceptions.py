@@ -51,7 +51,6 @@ class Status(StrEnum):
 
     OPEN = "open"
     RESOLVED = "resolved"
-    IGNORED = "ignored"
     ALL = "all"
 
 

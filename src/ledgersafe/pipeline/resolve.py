@@ -334,7 +334,7 @@ def _refuse_replay(
     writes.attempted.append(held.exception.exception_id)
     facts: dict[str, Any] = {"details": [fault.as_json() for fault in faults], "patched": _patched(wish)}
     writes.audited.append(_entry(held, tenant_id, operator, "exception.replay_refused", wish.notes, after=facts))
-    return RequestRefused(REPLAY_REFUSED, f"The payload was not accepted: {len(faults)} faults.", faults=faults)
+    return RequestRefused(REPLAY_REFUSED, "The payload was not accepted.", faults=faults)
 
 
 def _audit(held: _Held, tenant_id: str, wish: Wish, operator: Operator, closed: quarantine.Closed) -> audit.Entry:
