@@ -132,7 +132,7 @@ def an_arrival_and_a_decision(office: Office, tenant: str, rounds: int) -> None:
 
 
 def many_operators_and_a_run(office: Office, tenant: str, rounds: int) -> None:
-    for number in range(max(1, rounds // FEW)):
+    for number in range(rounds):
         ids = [office.parked(tenant, f"e{number}-{at}") for at in range(24)]
         chosen = Filter(tenant_ids=[tenant], status="open")
         run = bulk.start(office.database, tenant, chosen, wish(canonical="first", patch=MENDS), operator(), 3)
