@@ -4,20 +4,19 @@ Everything that is not one of its routes goes to the application behind it. api/
 """
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-import msgspec
 import orjson
 import structlog
 
 from ledgersafe.api import metrics
 from ledgersafe.api.answers import event_answer, item_answer, scout_answer
 from ledgersafe.api.authentication import Authentication, tenant_of
+from ledgersafe.api.batch_body import LINES, items_of
 from ledgersafe.api.body import KEPT_OF_REFUSED_BODIES, ClientGone, Receive, RefusedBody, Scope, Send, read_body
 from ledgersafe.api.group_commit import GroupCommit
 from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
@@ -26,7 +25,7 @@ from ledgersafe.contracts import doors
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.kernel.reasons import EMPTY_BATCH, INVALID_JSON, METHOD_NOT_ALLOWED, TOO_LARGE, TOO_MANY_EVENTS
+from ledgersafe.kernel.reasons import METHOD_NOT_ALLOWED, TOO_LARGE
 from ledgersafe.pipeline.accept import Outcome
 from ledgersafe.pipeline.arrival import Arrival, Mapped, Parcel, judged, read
 from ledgersafe.tenants.rules import SYSTEM_TENANT, Credential
@@ -37,10 +36,6 @@ SCOUT = "/functions/v1/ingest-transaction"
 _METHODS = {EVENTS: "POST", BATCH: "POST", SCOUT: "POST, OPTIONS", "/livez": "GET, HEAD"}
 _CHUNK = 250  # a batch takes its turn like everybody, so its turns are short
 _EVENTS_BETWEEN_PAUSES = 25
-_COMMAS_IN_MEMORY = 1_000_000
-_BLANK_LINES = 4
-_SPACE = re.compile(r"[ \t\r\n]*")
-_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, OPTIONS",
@@ -49,7 +44,6 @@ _CORS = {
 }
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger()
-_raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -162,7 +156,7 @@ class Edge:
     async def _event(self, request: Request) -> Answer:
         """POST /v1/events: one event, native or a CloudEvent; or a CloudEvents batch."""
         media_type = _media_type(request)
-        if media_type == "application/cloudevents-batch+json" or media_type in _LINES:
+        if media_type == "application/cloudevents-batch+json" or media_type in LINES:
             return await self._batch(request)
         if media_type == "application/cloudevents+json":
             request.door = doors.CLOUDEVENTS_STRUCTURED
@@ -196,7 +190,7 @@ class Edge:
             request.door = doors.CLOUDEVENTS_STRUCTURED
         credential = await self._authenticate(request)
         await self._read_body(request, self._bounds.batch_bytes)
-        bodies = _items(request.body, _media_type(request), self._bounds.batch_events)
+        bodies = items_of(request.body, _media_type(request), self._bounds.batch_events)
         results = [item async for item in self._decided_items(request, credential, bodies)]
         answers = [item_answer(index, decided) for index, decided in enumerate(results)]
         return Answer(200, orjson.dumps({"results": answers}))
@@ -325,59 +319,6 @@ async def _send(send: Send, answer: Answer, request_id: str) -> None:
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-def _items(body: bytes, media_type: str, most: int) -> list[bytes]:
-    """The items of a batch, each with its exact bytes: of a JSON array, or the lines of NDJSON; `most` at most.
-
-    Raises RequestRefused, and before it has taken more memory than a batch of that many may.
-    """
-    if media_type not in _LINES and body.lstrip(b" \t\r\n")[:1] == b"[":
-        items = _array_items(body, most)
-    else:
-        if body.count(b"\n") > _BLANK_LINES * most:
-            raise _too_many(most)
-        items = [line for line in (line.strip(b" \t\r") for line in body.split(b"\n")) if line]
-    if not items:
-        raise RequestRefused(EMPTY_BATCH, "The batch holds no event.")
-    if len(items) > most:
-        raise _too_many(most)
-    return items
-
-
-def _array_items(body: bytes, most: int) -> list[bytes]:
-    try:
-        if body.count(b",") < _COMMAS_IN_MEMORY:
-            return [bytes(item) for item in _raw_items.decode(body)]
-        return _array_items_one_by_one(body, most)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise RequestRefused(INVALID_JSON, f"The batch is no JSON array: {error}.") from None
-
-
-def _array_items_one_by_one(body: bytes, most: int) -> list[bytes]:
-    """For bodies that may hold millions of items: stops at the first that is too many.
-
-    Read as Latin-1, positions in the text are positions in the bytes; each item is read properly later.
-    """
-    text, decoder, items = body.decode("latin-1"), json.JSONDecoder(), list[bytes]()
-    position = _SPACE.match(text, text.index("[") + 1).end()  # type: ignore[union-attr]  # it matches nothing, too
-    while text[position : position + 1] != "]":
-        _, end = decoder.raw_decode(text, position)
-        items.append(body[position:end])
-        if len(items) > most:
-            raise _too_many(most)
-        position = _SPACE.match(text, end).end()  # type: ignore[union-attr]
-        if text[position : position + 1] == ",":
-            position = _SPACE.match(text, position + 1).end()  # type: ignore[union-attr]
-        elif text[position : position + 1] != "]":
-            raise ValueError(f"a comma is missing at byte {position}")
-    if text[position + 1 :].strip(" \t\r\n"):
-        raise ValueError(f"something follows the array at byte {position + 1}")
-    return items
-
-
-def _too_many(most: int) -> RequestRefused:
-    return RequestRefused(TOO_MANY_EVENTS, f"The batch holds more than {most} events; send fewer at a time.")
 
 
 def _media_type(request: Request) -> str:
