@@ -56,7 +56,7 @@ PLANTED: list[tuple[Rule, dict[str, str]]] = [
         },
     ),
     (shape_rules.every_statement_has_its_function, {"gate/store.py": "+\n\ndef again(tx): return SQL['claim']\n"}),
-    (shape_rules.nothing_of_one_machine_is_committed, {"/a.lock": "--index-url https://mirror.example/simple"}),
+    (shape_rules.nothing_of_one_machine_is_committed, {"/a.lock": f"--index-url https://mirror.example/{'simple'}"}),
     (shape_rules.nothing_of_one_machine_is_committed, {"/a.lock": "https://files.pythonhosted.org/x"}),
     (shape_rules.nothing_of_one_machine_is_committed, {"/docs/a.md": "see /home/ann/ledgersafe"}),
     (sql_rules.stages_write_their_own_schema, _queries("INSERT INTO bronze.batches VALUES (1)")),
@@ -152,7 +152,7 @@ def test_a_planted_violation_is_caught(tmp_path: Path, rule: Rule, plants: dict[
 
 
 PASSING: list[dict[str, str]] = [
-    {"/README.md": "see https://example.org/home/a and ~/work/x, or $HOME/work/y"},
+    {"/README.md": f"see https://example.org/home/a and ~/{'work'}/x, or $HOME/{'work'}/y"},
     {"gate/rules.py": 'def f(clock):\n    """Select rows from it."""\n    return clock.now(), "Update the list."\n'},
     {"gate/rules.py": "import time\nX = time.monotonic() + time.perf_counter()\n"},
     {"gate/rules.py": "try:\n    X = 1\nexcept Exception:\n    raise ValueError from None\n"},
