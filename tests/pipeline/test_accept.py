@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from ledgersafe.api.group_commit import Decided, Item, commit
@@ -48,8 +48,8 @@ def poisoned(event: dict[str, Any]) -> Arrival:
 
 def rejected(tenant: str, **changes: Any) -> Rejected:
     fields = {"door": "native", "key_id": "k", "reason_code": "INVALID_JSON", "detail": "d", "body": b"\x00\xff{"}
-    row = Rejected(tenant_id=tenant, rejected_id=new_id(), received_at=datetime.now(UTC), body_bytes=3, **fields)
-    return replace(row, **changes)
+    always = {"tenant_id": tenant, "rejected_id": new_id(), "received_at": datetime.now(UTC), "body_bytes": 3}
+    return Rejected(**always | fields | changes)
 
 
 def count(connection: psycopg.Connection, table: str, tenant: str) -> int:

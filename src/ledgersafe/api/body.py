@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,13 @@ class RefusedBody(Exception):
     size: int | None
 
 
-async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int, seconds: float) -> bytes:
-    """The whole body. Raises RefusedBody (too large, too slow, an encoding that is not read here), ClientGone."""
+async def read_body(
+    receive: Receive, headers: dict[bytes, bytes], most: int, seconds: float, *, is_here: bool = False
+) -> bytes:
+    """The whole body; `is_here`: it has arrived already, so that no time limit is set, which costs.
+
+    Raises RefusedBody (too large, too slow, an encoding that is not read here), ClientGone.
+    """
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise RefusedBody(
             RequestRefused(UNSUPPORTED_MEDIA_TYPE, "Send the body without a Content-Encoding."), b"", None
@@ -38,7 +44,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int, se
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(seconds):
+        async with nullcontext() if is_here else asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

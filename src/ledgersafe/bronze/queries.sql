@@ -1,5 +1,10 @@
 -- name: insert_arrivals
--- Why: arrays make one statement of a whole batch; every arrival is kept whatever becomes of it.
+-- Why: arrays make one statement of a whole batch; every arrival is kept whatever becomes of it. The batch is noted along
+-- with it: whoever follows (seals, gold) claims whole committed batches, because ids and times commit out of order.
+WITH batch AS (
+  INSERT INTO bronze.batches (tenant_id, batch_id, ids)
+  VALUES (%(tenant_id)s, %(batch_id)s, %(raw_ids)s::uuid[])
+)
 INSERT INTO bronze.events_raw (
   tenant_id, raw_id, received_at, door, event_id, event_type, store_id, source_system, schema_version, occurred_at,
   source_event_id, txn_id, payload_hash, canonical_version, body, body_sha256, ce_headers, key_id)
@@ -13,11 +18,6 @@ FROM unnest(
   %(bodies)s::bytea[], %(ce_headers)s::text[], %(key_ids)s::text[]
 ) AS a (raw_id, received_at, door, event_id, event_type, store_id, source_system, schema_version, occurred_at,
         source_event_id, txn_id, payload_hash, body, ce_headers, key_id)
-
--- name: insert_batch
--- Why: whoever follows (seals, gold) claims whole committed batches, because ids and times commit out of order.
-INSERT INTO bronze.batches (tenant_id, batch_id, ids)
-VALUES (%(tenant_id)s, %(batch_id)s, %(raw_ids)s::uuid[])
 
 -- name: insert_rejected
 -- Why: what was refused at the door is shown to operators, so that no sender's fault goes unseen.

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import TenantCount
@@ -15,8 +17,7 @@ from ledgersafe.kernel.canonical import CANONICALISATION_VERSION
 SQL = Statements(__package__ or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """A row of bronze.events_raw, as it is written. Columns are None where the event had no usable value."""
 
     raw_id: str
@@ -88,12 +89,13 @@ class StoredRejected:
     body_bytes: int | None
 
 
-def insert_arrivals(tx: Tx, tenant_id: str, rows: Sequence[Raw]) -> None:
-    """Keep the arrivals of one tenant."""
+def insert_arrivals(tx: Tx, tenant_id: str, batch_id: str, rows: Sequence[Raw]) -> None:
+    """Keep the arrivals of one tenant that one transaction commits: a batch."""
     tx.execute(
         SQL["insert_arrivals"],
         {
             "tenant_id": tenant_id,
+            "batch_id": batch_id,
             "canonical_version": CANONICALISATION_VERSION,
             "raw_ids": arrays.ids(row.raw_id for row in rows),
             "received_at": arrays.instants(row.received_at for row in rows),
@@ -112,11 +114,6 @@ def insert_arrivals(tx: Tx, tenant_id: str, rows: Sequence[Raw]) -> None:
             "key_ids": arrays.texts([row.key_id for row in rows]),
         },
     )
-
-
-def insert_batch(tx: Tx, tenant_id: str, batch_id: str, raw_ids: Sequence[str]) -> None:
-    """Note which arrivals this transaction commits."""
-    tx.execute(SQL["insert_batch"], {"tenant_id": tenant_id, "batch_id": batch_id, "raw_ids": arrays.ids(raw_ids)})
 
 
 def insert_rejected(tx: Tx, rows: Sequence[Rejected]) -> None:

@@ -1,7 +1,6 @@
 """Whether an event keeps its contract: every fault found, and the columns that can be read from it all the same."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -28,8 +27,7 @@ _LATEST_STORED = datetime(9999, 12, 31, tzinfo=UTC)
 _COLUMNS = ("event_type", "store_id", "source_system", "schema_version", "occurred_at", "source_event_id", "txn_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Expectations:
+class Expectations(msgspec.Struct, frozen=True):
     """What is known beforehand of an event's tenant and store, and the time.
 
     `default_currency`: for events that name none; None where neither store nor tenant has one.
@@ -47,8 +45,7 @@ class Expectations:
         return cls(currency, simulated, now + timedelta(seconds=future_seconds))
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(msgspec.Struct, frozen=True):
     """The envelope's fields that are stored as columns; None where the event has no usable value."""
 
     event_type: str | None
@@ -60,8 +57,7 @@ class Columns:
     txn_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """`faults` empty: valid. `warnings`: accepted all the same. `amount`, `currency`: what is at stake, where known."""
 
     columns: Columns

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, LiteralString, TypedDict, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.rows import class_row, scalar_row
 from psycopg_pool import ConnectionPool
 
@@ -16,7 +17,21 @@ from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable, translated
 
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any]
-_Connection = psycopg.Connection[Any]
+_PIPELINED = 6
+"""How many statements of full length one wait may be for: a pipeline's answers are waited for together."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """Gives up a server that neither answers nor hangs up: it is not there to count its own statement_timeout.
+
+    `patience`: seconds to wait for one answer.
+    """
+
+    patience: float | None = None
+
+    def wait(self, gen: PQGen[Row], interval: float = 0.1, timeout: float | None = None) -> Row:
+        """As its parent does, but not forever."""
+        return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
 
 class ConnectionOptions(TypedDict):
@@ -133,8 +148,10 @@ class Database:
             connect_timeout=5,
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
+        self._patience = _PIPELINED * statement_timeout
         self._pool: ConnectionPool[_Connection] = ConnectionPool(
             url,
+            connection_class=_Connection,
             min_size=0,
             max_size=size,
             timeout=min(statement_timeout, 5),
@@ -152,12 +169,13 @@ class Database:
     def transaction(self, begin: LiteralString = "BEGIN", *, patience: float | None = None) -> Generator[Tx]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        `patience`: seconds to wait for a connection, where the pool's own are too many.
+        `patience`: seconds to wait for a connection, and for each answer, where the usual ones are too many.
         Once this returns, what was written is durable (`synchronous_commit=on`). Raises DatabaseUnavailable, TryAgain
         or StatementRefused; a connection lost during the commit leaves the outcome unknown, and raises too.
         """
         with translated():
             connection = self._pool.getconn(patience)
+        connection.patience = patience or self._patience
         try:
             with translated():
                 with connection.pipeline():

@@ -1,16 +1,34 @@
 -- name: claim_keys
 -- Why: of any number of first arrivals racing for a key, exactly one row goes in; keys come sorted, so nobody deadlocks.
-INSERT INTO gate.events_processed (
-  tenant_id, idempotency_key, status, first_seen_at, last_seen_at, first_raw_id, last_raw_id, payload_hash_first,
-  payload_hash_last, first_decision, processed_at, last_error_code, last_exception_id)
-SELECT %(tenant_id)s, a.idempotency_key, a.status, a.seen_at, a.seen_at, a.raw_id, a.raw_id, a.fingerprint,
-       a.fingerprint, a.first_decision, a.processed_at, a.error_code, a.exception_id
-FROM unnest(%(keys)s::text[], %(statuses)s::text[], %(first_seen_at)s::timestamptz[], %(first_raw_ids)s::uuid[],
-            %(payload_hashes_first)s::bytea[], %(first_decisions)s::text[], %(processed_at)s::timestamptz[],
-            %(error_codes)s::text[], %(exception_ids)s::uuid[])
-  AS a (idempotency_key, status, seen_at, raw_id, fingerprint, first_decision, processed_at, error_code, exception_id)
-ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
-RETURNING idempotency_key
+-- What follows from a claim in nearly every case is written along with it, so that most batches need nothing more: valid
+-- ones go on promote's work list, and all are counted.
+WITH claimed AS (
+  INSERT INTO gate.events_processed (
+    tenant_id, idempotency_key, status, first_seen_at, last_seen_at, first_raw_id, last_raw_id, payload_hash_first,
+    payload_hash_last, first_decision, processed_at, last_error_code, last_exception_id)
+  SELECT %(tenant_id)s, a.idempotency_key, a.status, a.seen_at, a.seen_at, a.raw_id, a.raw_id, a.fingerprint,
+         a.fingerprint, a.first_decision, a.processed_at, a.error_code, a.exception_id
+  FROM unnest(%(keys)s::text[], %(statuses)s::text[], %(first_seen_at)s::timestamptz[], %(first_raw_ids)s::uuid[],
+              %(payload_hashes_first)s::bytea[], %(first_decisions)s::text[], %(processed_at)s::timestamptz[],
+              %(error_codes)s::text[], %(exception_ids)s::uuid[])
+    AS a (idempotency_key, status, seen_at, raw_id, fingerprint, first_decision, processed_at, error_code, exception_id)
+  ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
+  RETURNING idempotency_key, status, first_raw_id
+), listed AS (
+  INSERT INTO gate.to_post (tenant_id, raw_id, idempotency_key)
+  SELECT %(tenant_id)s, first_raw_id, idempotency_key
+  FROM claimed
+  WHERE status = 'processed'
+), counted AS (
+  INSERT INTO gate.counters AS c (tenant_id, slot, events_raw, processed, quarantined, ignored, exceptions_open)
+  SELECT %(tenant_id)s, %(slot)s, %(events_raw)s, count(*) FILTER (WHERE status = 'processed'),
+         count(*) FILTER (WHERE status = 'quarantined'), 0, count(*) FILTER (WHERE status = 'quarantined')
+  FROM claimed
+  ON CONFLICT (tenant_id, slot) DO UPDATE
+  SET events_raw = c.events_raw + excluded.events_raw, processed = c.processed + excluded.processed,
+      quarantined = c.quarantined + excluded.quarantined, exceptions_open = c.exceptions_open + excluded.exceptions_open
+)
+SELECT idempotency_key FROM claimed
 
 -- name: lock_keys
 -- Why: a separate statement after the claim, so that it sees the winner of a race; sorted, so nobody deadlocks.
@@ -78,7 +96,8 @@ FROM unnest(%(raw_ids)s::uuid[], %(keys)s::text[]) AS a (raw_id, idempotency_key
 ON CONFLICT (tenant_id, raw_id) DO NOTHING
 
 -- name: add_to_counters
--- Why: health answers from a few rows at any number of events; each process has a row of its own to add to.
+-- Why: health answers from a few rows at any number of events; each process has a row of its own to add to. This is for
+-- what a claim has not counted.
 INSERT INTO gate.counters AS c (tenant_id, slot, events_raw, processed, quarantined, ignored, exceptions_open)
 VALUES (%(tenant_id)s, %(slot)s, %(events_raw)s, %(processed)s, %(quarantined)s, %(ignored)s, %(exceptions_open)s)
 ON CONFLICT (tenant_id, slot) DO UPDATE

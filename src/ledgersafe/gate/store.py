@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
@@ -13,8 +15,7 @@ from ledgersafe.gate.rules import Decision, Status
 SQL = Statements(__package__ or "")
 
 
-@dataclass(slots=True)
-class Key:
+class Key(msgspec.Struct):
     """A row of gate.events_processed: a key, with its first payload. Changed in memory while it is locked.
 
     Ids are UUIDs where they were read, and text where they were just made.
@@ -72,9 +73,15 @@ class Counts:
     exceptions_open: int
 
 
-def claim_keys(tx: Tx, tenant_id: str, keys: Sequence[Key]) -> Rows[str]:
-    """Claim new keys, sorted, for their first arrivals; returns those that were won."""
+def claim_keys(tx: Tx, tenant_id: str, keys: Sequence[Key], *, arrivals: int, slot: int) -> Rows[str]:
+    """Claim new keys, sorted, for their first arrivals; returns those that were won.
+
+    What is won and valid goes on promote's work list. Counted, in the writer's slot: all `arrivals`, the keys that were
+    won by status, and one open exception for each of them that is quarantined.
+    """
     parameters = _state(tenant_id, keys) | {
+        "slot": slot,
+        "events_raw": arrivals,
         "first_seen_at": arrays.instants(key.first_seen_at for key in keys),
         "first_raw_ids": arrays.plain(key.first_raw_id for key in keys),
         "payload_hashes_first": arrays.byteas([key.payload_hash_first for key in keys]),

@@ -27,7 +27,6 @@ MAX_DEPTH = 100
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS
 _BEYOND_UTF16_ORDER = re.compile(rb"[\xee-\xff]")
-_SPACE_BEFORE_COLON = (b" :", b"\t:", b"\n:", b"\r:")
 _DIGITS_A_DOUBLE_ALWAYS_HOLDS = 15
 
 
@@ -66,8 +65,7 @@ def _is_spelling_of(text: str, number: float) -> bool:
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_read_float)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """One JSON text: its exact bytes, its value, and its canonical form (None where a number is not exact)."""
 
     body: bytes
@@ -130,7 +128,10 @@ def _surely_without_duplicates(body: bytes, canonical: bytes | None) -> bool:
         and body.count(b'":') == canonical.count(b'":')
         and b'\\":' not in body
         and b"\\u" not in body
-        and not any(pattern in body for pattern in _SPACE_BEFORE_COLON)
+        and b" :" not in body
+        and b"\n:" not in body
+        and b"\r:" not in body
+        and b"\t:" not in body
     )
 
 

@@ -10,6 +10,7 @@ from babel.numbers import get_currency_precision
 DECIMALS = 6
 """How many decimals an amount or a quantity may have: `numeric(21, 6)` in the database."""
 
+_LARGEST_INTEGER = 10**15
 _EXACT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6}0*)?", re.ASCII)
 _CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies")) | {"XAD"}
 # CLDR tells how many decimals people write, which for these is fewer than the minor unit of ISO 4217.
@@ -29,12 +30,14 @@ def parse_amount(value: object) -> Amount:
     Raises ValueError, with a message for the sender, for anything else: NaN, exponents in strings, signs other than
     "-", more than 15 digits before or 6 after the point, booleans.
     """
+    if type(value) is int and abs(value) < _LARGEST_INTEGER:
+        return Amount(value)
     if type(value) is str:
         text = value
     elif type(value) is int:
         text = str(value)
-    elif type(value) is float:
-        text = repr(value)
+    elif isinstance(value, float):  # also the kind that stands for a long spelling, such as 4.25e1
+        text = repr(float(value))
         if "e" in text:
             text = format(Decimal(text), "f")
     else:

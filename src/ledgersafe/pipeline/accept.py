@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal
 
+import msgspec
 import orjson
 
 from ledgersafe.audit import store as audit
@@ -37,8 +38,7 @@ from ledgersafe.tenants import store as tenants
 Result = Literal["processed", "duplicate", "quarantined", "ignored"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one arrival; `status` is its HTTP status. `first_raw_id`: the arrival that its key began with."""
 
     tenant_id: str
@@ -71,7 +71,7 @@ class _Writes:
 
     other_payloads: list[tuple[str, bytes, str]] = field(default_factory=list[tuple[str, bytes, str]])
     later_arrivals: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    to_post: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    not_to_post: list[str] = field(default_factory=list[str])
     opened: dict[str, quarantine.NewException] = field(default_factory=dict[str, quarantine.NewException])
     joined: dict[str, quarantine.Joined] = field(default_factory=dict[str, quarantine.Joined])
     audited: list[audit.Entry] = field(default_factory=list[audit.Entry])
@@ -116,23 +116,26 @@ def _accept_of_tenant(tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], slot:
     raw_ids = [new_id() for _ in arrivals]
     if any(not arrival.tenant_is_known for arrival in arrivals):
         tenants.ensure_tenant(tx, tenant_id, arrivals[0].received_at, "first event")
-    bronze.insert_arrivals(tx, tenant_id, [_raw(*pair) for pair in zip(arrivals, raw_ids, strict=True)])
-    bronze.insert_batch(tx, tenant_id, new_id(), raw_ids)
-    held, faults = yield from _claim(tx, tenant_id, arrivals, raw_ids)
-    before: list[Status] = [one.key.status for one in held.values() if not one.is_new]
+    bronze.insert_arrivals(tx, tenant_id, new_id(), [_raw(*pair) for pair in zip(arrivals, raw_ids, strict=True)])
+    held, faults = yield from _claim(tx, tenant_id, arrivals, raw_ids, slot)
+    before: dict[str, Status] = {name: one.key.status for name, one in held.items()}
+    counted_as_open = sum(one.is_new and one.key.status == "quarantined" for one in held.values())
     writes = _Writes()
     outcomes = [
         _decide(held[arrival.event_id], arrival, raw_id, faults.get(raw_id, arrival.faults), writes)
         for arrival, raw_id in zip(arrivals, raw_ids, strict=True)
     ]
     _write(tx, tenant_id, held.values(), writes)
-    after: list[Status] = [one.key.status for one in held.values()]
-    gate.add_to_counters(tx, slot, _change(tenant_id, len(arrivals), before, after, len(writes.opened)))
+    after: dict[str, Status] = {name: one.key.status for name, one in held.items()}
+    if before != after or len(writes.opened) != counted_as_open:
+        gate.add_to_counters(
+            tx, slot, _change(tenant_id, before.values(), after.values(), len(writes.opened) - counted_as_open)
+        )
     return outcomes
 
 
 def _claim(
-    tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], raw_ids: Sequence[str]
+    tx: Tx, tenant_id: str, arrivals: Sequence[Arrival], raw_ids: Sequence[str], slot: int
 ) -> Steps[tuple[dict[str, _Held], dict[str, tuple[Fault, ...]]]]:
     """Own or lock every key of the batch. Also returns, by raw_id, the faults of first arrivals found on the way."""
     firsts: dict[str, tuple[Arrival, str]] = {}
@@ -140,7 +143,7 @@ def _claim(
         firsts.setdefault(arrival.event_id, (arrival, raw_id))
     names = sorted(firsts)
     fresh = [_fresh_key(*firsts[name]) for name in names]
-    claimed = gate.claim_keys(tx, tenant_id, fresh)
+    claimed = gate.claim_keys(tx, tenant_id, fresh, arrivals=len(arrivals), slot=slot)
     sourced, owners = _source_events(firsts), None
     if sourced:
         gate.claim_source_events(tx, tenant_id, sourced, [firsts[event.idempotency_key][1] for event in sourced])
@@ -227,8 +230,6 @@ def _decide(held: _Held, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...
         faults = (Fault(IDEMPOTENCY_CONFLICT, "", message), *faults)
     if given in (Answer.PROCESSED, Answer.PARKED, Answer.CONFLICT):
         held.known[arrival.fingerprint] = rules.decision_after(given)
-    if given is Answer.PROCESSED:
-        writes.to_post.append((held.key.idempotency_key, raw_id))
     if given in (Answer.PARKED, Answer.CONFLICT):
         _hold(held, arrival, raw_id, faults, writes)
     if given is Answer.ALREADY_HELD:
@@ -256,6 +257,7 @@ def _hold(held: _Held, arrival: Arrival, raw_id: str, faults: tuple[Fault, ...],
         key.status, key.last_error_code, key.last_exception_id = "quarantined", faults[0].reason.code, new_id()
         if len(held.known) == 1:  # claimed as valid, and found out since
             key.first_decision, key.processed_at = "open", None
+            writes.not_to_post.append(raw_id)
         held.changed = True
     opened = _new_exception(key, arrival, raw_id, faults)
     writes.opened[opened.exception_id] = opened
@@ -340,8 +342,8 @@ def _write(tx: Tx, tenant_id: str, held: Iterable[_Held], writes: _Writes) -> No
         gate.insert_other_payloads(tx, tenant_id, *_columns(writes.other_payloads))
     if writes.later_arrivals:
         gate.insert_later_arrivals(tx, tenant_id, *_columns(writes.later_arrivals))
-    if writes.to_post:
-        gate.insert_to_post(tx, tenant_id, *_columns(writes.to_post))
+    if writes.not_to_post:
+        gate.delete_to_post(tx, tenant_id, writes.not_to_post)
     if writes.opened:
         quarantine.open_exceptions(tx, tenant_id, list(writes.opened.values()))
     if writes.joined:
@@ -355,15 +357,13 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:
     return (list(column) for column in zip(*rows, strict=True))
 
 
-def _change(
-    tenant_id: str, arrivals: int, before: Iterable[Status], after: Iterable[Status], opened: int
-) -> gate.Counts:
-    """What the batch adds to the tenant's counters."""
+def _change(tenant_id: str, before: Iterable[Status], after: Iterable[Status], opened: int) -> gate.Counts:
+    """What the batch adds to the tenant's counters beyond what was counted when its keys were claimed."""
     by_status: Counter[Status] = Counter(after)
     by_status.subtract(before)
     return gate.Counts(
         tenant_id,
-        events_raw=arrivals,
+        events_raw=0,
         processed=by_status["processed"],
         quarantined=by_status["quarantined"],
         ignored=by_status["ignored"],

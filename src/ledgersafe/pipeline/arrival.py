@@ -1,11 +1,11 @@
 """Reading an arrival: from bytes at a door to an event that is mapped, fingerprinted and judged. No database in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import orjson
 
 from ledgersafe.bronze.store import StoredRaw
@@ -21,8 +21,7 @@ from ledgersafe.tenants.rules import Credential
 from ledgersafe.tenants.store import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """One event as received and as judged, ready to be accepted. `ce_headers`: JSON text, of binary CloudEvents."""
 
     tenant_id: str
@@ -41,8 +40,7 @@ class Arrival:
     tenant_is_known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(msgspec.Struct, frozen=True):
     """What an arrival's bytes come in: the door, the credential, the time, the ce-* headers of a binary CloudEvent."""
 
     door: str
@@ -51,8 +49,7 @@ class Parcel:
     headers: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(msgspec.Struct, frozen=True):
     """An arrival that has been read and belongs to a tenant, but is not judged yet."""
 
     parcel: Parcel
@@ -90,7 +87,7 @@ def patched(mapped: Mapped, patch: dict[str, Any]) -> Mapped:
     """A mapped event with a merge patch (RFC 7396) over it: what is judged and posted in its place."""
     event = merge(mapped.event, patch)
     document = Document(mapped.body, event, canonicalise(event))
-    return replace(mapped, event=event, document=document)
+    return msgspec.structs.replace(mapped, event=event, document=document)
 
 
 def judged(mapped: Mapped, tenant: Tenant | None, future_seconds: float) -> Arrival:
