@@ -1,12 +1,22 @@
 """The shapes of requests and answers, for validation and for the OpenAPI document."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ledgersafe.tenants.rules import Scope
+
+
+def _text(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("expected a text such as 2026-02-25")  # not seconds since 1970, as which numbers would be read
+    return value
+
+
+_Day = Annotated[date | None, BeforeValidator(_text)]
+_Instant = Annotated[datetime | None, BeforeValidator(_text)]
 
 
 class Shape(BaseModel):
@@ -185,7 +195,7 @@ class ExceptionShape(Shape):
     last_replay_at: datetime | None
     last_replay_status: Literal["accepted", "refused"] | None
     resolved_at: datetime | None
-    resolution: Literal["replayed", "ignored", "dismissed"] | None
+    resolution: Literal["replayed", "ignored", "dismissed", "released"] | None
     resolution_action: Literal["mark_resolved_no_replay", "override_and_replay"] | None
     resolution_notes: str | None
     resolution_actor: str | None
@@ -260,7 +270,7 @@ class KeyWish(BaseModel):
     label: str = Field(min_length=1, max_length=200)
     tenant_ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
     scopes: list[Scope] = Field(min_length=1)
-    expires_at: datetime | None = None
+    expires_at: _Instant = None
 
 
 class ApiKeyShape(Shape):
@@ -332,8 +342,8 @@ class _Decision(BaseModel):
     resolution_notes: str = Field(min_length=1, max_length=10_000, description="Why; kept in the audit log.")
     actor: str | None = Field(default=None, max_length=255, description="Kept as a note: the credential decides.")
     override_patch: dict[str, Any] | None = Field(default=None, description="RFC 7396, over the mapped event.")
-    books_date: date | None = None
-    dry_run: bool = False
+    books_date: _Day = None
+    dry_run: bool = Field(default=False, strict=True)
 
 
 class ResolveWish(_Decision):
@@ -350,7 +360,7 @@ class ResolveAnswer(Shape):
 
     exception_id: UUID
     dry_run: bool
-    resolution: Literal["replayed", "ignored", "dismissed"] | None
+    resolution: Literal["replayed", "ignored", "dismissed", "released"] | None
     canonical_raw_id: UUID | None
     key_status: Literal["processed", "quarantined", "ignored"] | None
 
@@ -364,7 +374,7 @@ class BulkFilter(BaseModel):
     store_id: str | None = Field(default=None, max_length=255)
     reason_code: str | None = Field(default=None, max_length=100)
     assigned_to: str | None = Field(default=None, max_length=255)
-    min_age_seconds: float | None = Field(default=None, ge=0, le=1e10)
+    min_age_seconds: float | None = Field(default=None, ge=0, le=1e10, strict=True)
     text: str | None = Field(default=None, max_length=255)
 
 
@@ -373,7 +383,9 @@ class BulkWish(_Decision):
 
     filter: BulkFilter
     canonical: Literal["first", "last"] | None = None
-    max_replays: int = Field(default=3, ge=1, le=100, description="Loop guard: replayed so often, it is skipped.")
+    max_replays: int = Field(
+        default=3, ge=1, le=100, strict=True, description="Loop guard: replayed so often, it is skipped."
+    )
 
 
 class BulkPlanAnswer(Shape):
@@ -457,7 +469,9 @@ class RedactWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     notes: str = Field(min_length=1, max_length=10_000)
-    even_if_not_posted: bool = Field(default=False, description="An event without its body can be posted no more.")
+    even_if_not_posted: bool = Field(
+        default=False, strict=True, description="An event without its body can be posted no more."
+    )
 
 
 class RedactAnswer(Shape):
@@ -472,4 +486,4 @@ class RotateWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000)
+    overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000, strict=True)
