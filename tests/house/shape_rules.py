@@ -26,7 +26,7 @@ from .source import (
 
 _NEEDED = {"__init__.py", "store.py", "queries.sql"}
 _ALLOWED = _NEEDED | {"rules.py"}
-_ALSO_ALLOWED = {"gold": {"tables"}, "quality": {"checks"}, "files": {"curated.py"}}
+_ALSO_ALLOWED = {"gold": {"tables"}, "ledger": {"chart.yaml"}, "quality": {"checks"}, "files": {"curated.py"}}
 
 _LEAKS = (
     (

@@ -221,6 +221,8 @@ def killed_half_way(of: TestDatabase, db: Database, superuser: psycopg.Connectio
     began = time.monotonic()
     with worker(of) as second:
         wait_for(db, run, number, 500)
+        while found(db, run)[0] == "running":
+            time.sleep(0.02)
         seconds, status_text = time.monotonic() - began, Path(f"/proc/{second.pid}/status").read_text()
     peak = next(line.split()[1] for line in status_text.splitlines() if line.startswith("VmHWM"))
     print(f"{number - resolved:,} exceptions in {seconds:.1f} s, start included; peak {int(peak) // 1024} MiB")

@@ -232,16 +232,19 @@ class Edge:
         self, request: Request, credential: Credential, items: Sequence[tuple[bytes, Arrival | RequestRefused]]
     ) -> list[Outcome | RequestRefused]:
         arrivals = [item for _, item in items if isinstance(item, Arrival)]
-        try:
-            decided = await self._queue.submit(arrivals) if arrivals else []
-        except RequestRefused as refusal:
-            decided = [refusal] * len(arrivals)
-        kept = iter(await self._keep(request, credential, [item for item in items if not isinstance(item[1], Arrival)]))
-        following = iter(decided)
+        refused = [item for item in items if not isinstance(item[1], Arrival)]
+        decided, keeping = await asyncio.gather(self._submit(arrivals), self._keep(request, credential, refused))
+        kept, following = iter(keeping), iter(decided)
         results = [next(following) if isinstance(item, Arrival) else next(kept) for _, item in items]
         for result in results:
             _count(result)
         return results
+
+    async def _submit(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | RequestRefused]:
+        try:
+            return await self._queue.submit(arrivals) if arrivals else []
+        except RequestRefused as refusal:
+            return [refusal] * len(arrivals)
 
     async def _judged(self, mapped: Mapped) -> Arrival:
         tenant = await self._authentication.tenant(mapped.tenant_id)

@@ -69,6 +69,11 @@ def plain(values: Iterable[object]) -> str:
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
+def quoted(values: Iterable[str]) -> str:
+    """The literal of a text[] that is itself an element of an array of texts; none of its elements is NULL."""
+    return "{" + ",".join(['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]) + "}"
+
+
 def ids(values: Iterable[str]) -> str:
     """The literal of a uuid[]."""
     return "{" + ",".join(values) + "}"

@@ -83,6 +83,14 @@ class Tx(ABC):
     def scalars(self, kind: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
         """Send a statement of one column, whose values are of type `kind`."""
 
+    def look_up_by_index(self) -> None:
+        """Have this transaction's statements find rows by index, never by reading a table through.
+
+        For verbs that only look up keys: until a young table has been analysed, the planner takes it for empty, and a
+        foreign key that was planned then reads all of it for every row that is inserted.
+        """
+        self.execute(b"SET LOCAL enable_seqscan = off")
+
     def forget(self) -> None:
         """Have the transaction rolled back, not committed, when its block ends: for dry runs."""
         self.forgotten = True

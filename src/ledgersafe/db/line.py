@@ -4,13 +4,16 @@ Handing batches to a thread cost a fifth of the rate: the two take turns at the 
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
 
 from ledgersafe.db.database import ConnectionOptions, Tx
-from ledgersafe.db.errors import DatabaseUnavailable, translated
+from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable, translated
 from ledgersafe.db.script import Script, Steps
 
 Result = TypeVar("Result")
@@ -34,16 +37,31 @@ class Line:
         Once this returns, what was written is durable. Raises DatabaseUnavailable, TryAgain or StatementRefused; a
         connection lost during the commit leaves the outcome unknown, and raises too.
         """
+        given_up = False
+
+        def give_up() -> None:
+            nonlocal given_up
+            given_up = True
+            self._hang_up()
+
+        timer = asyncio.get_running_loop().call_later(self._patience, give_up)
         try:
             with translated():
-                async with asyncio.timeout(self._patience):
-                    return await self._run(await self._connected(), steps)
-        except TimeoutError:
+                return await self._run(await self._connected(), steps)
+        except BaseException as error:
             await self.close()
-            raise DatabaseUnavailable(f"the database did not answer within {self._patience:g} seconds") from None
-        except BaseException:
-            await self.close()
+            if given_up and isinstance(error, DatabaseError):
+                message = f"the database did not answer within {self._patience:g} seconds"
+                raise DatabaseUnavailable(message) from None
             raise
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        """Break the line at once: of a wait that is cancelled, psycopg asks the hanging server to cancel, and waits."""
+        if self._connection is not None and not self._connection.closed:
+            with socket.socket(fileno=os.dup(self._connection.pgconn.socket)) as line, suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
     async def close(self) -> None:
         """Hang up. A transaction under way is rolled back."""

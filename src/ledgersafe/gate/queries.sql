@@ -177,3 +177,40 @@ ON CONFLICT (tenant_id, source_system, source_event_id) DO NOTHING
 -- Why: a payload that no longer counts and is not posted yet must not be.
 DELETE FROM gate.to_post
 WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
+
+-- name: tenants_to_post
+-- Why: tenants take turns; the loose scan costs one index probe a tenant, however much waits.
+WITH RECURSIVE waiting AS (
+  (SELECT tenant_id FROM gate.to_post ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT p.tenant_id FROM gate.to_post p WHERE p.tenant_id > w.tenant_id ORDER BY p.tenant_id LIMIT 1)
+  FROM waiting w
+  WHERE w.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL
+
+-- name: claim_to_post
+-- Why: work is claimed by state; what another worker holds is left to it.
+SELECT p.raw_id, p.idempotency_key, p.attempts, k.posted_at IS NOT NULL AS was_posted
+FROM gate.to_post p
+JOIN gate.events_processed k ON k.tenant_id = p.tenant_id AND k.idempotency_key = p.idempotency_key
+WHERE p.tenant_id = %(tenant_id)s AND (p.not_before IS NULL OR p.not_before <= %(now)s)
+  AND (%(raw_ids)s::uuid[] IS NULL OR p.raw_id = ANY(%(raw_ids)s::uuid[]))
+ORDER BY p.raw_id
+LIMIT %(most)s
+FOR UPDATE OF p SKIP LOCKED
+
+-- name: note_posted
+-- Why: what is posted is off the work list, and its key says so.
+WITH done AS (
+  DELETE FROM gate.to_post WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
+)
+UPDATE gate.events_processed
+SET posted_at = %(now)s
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
+
+-- name: put_off
+-- Why: what failed for a reason of ours comes back later, and not for ever.
+UPDATE gate.to_post
+SET attempts = attempts + 1, not_before = %(not_before)s
+WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])

@@ -62,6 +62,16 @@ class SourceEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ToPost:
+    """An accepted arrival that waits to be posted. `was_posted`: another payload of its key is in the books."""
+
+    raw_id: UUID
+    idempotency_key: str
+    attempts: int
+    was_posted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many arrivals and keys a tenant has."""
 
@@ -210,6 +220,29 @@ def take_source_events(tx: Tx, tenant_id: str, events: Sequence[SourceEvent]) ->
 def delete_to_post(tx: Tx, tenant_id: str, raw_ids: Sequence[str]) -> None:
     """Take arrivals off promote's work list."""
     tx.execute(SQL["delete_to_post"], {"tenant_id": tenant_id, "raw_ids": arrays.ids(raw_ids)})
+
+
+def tenants_to_post(tx: Tx) -> Rows[str]:
+    """The tenants with something to post."""
+    return tx.scalars(str, SQL["tenants_to_post"], {})
+
+
+def claim_to_post(tx: Tx, tenant_id: str, now: datetime, most: int, only: Sequence[UUID] | None = None) -> Rows[ToPost]:
+    """Hold some of what a tenant has to post and nobody else holds; `only`: of these arrivals."""
+    raw_ids = None if only is None else list(only)
+    parameters = {"tenant_id": tenant_id, "now": now, "most": most, "raw_ids": raw_ids}
+    return tx.query(ToPost, SQL["claim_to_post"], parameters)
+
+
+def note_posted(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[UUID], now: datetime) -> None:
+    """Note that keys are posted, by these arrivals."""
+    parameters = {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": list(raw_ids), "now": now}
+    tx.execute(SQL["note_posted"], parameters)
+
+
+def put_off(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID], not_before: datetime) -> None:
+    """Count a failed attempt to post these arrivals, and say when to try again."""
+    tx.execute(SQL["put_off"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids), "not_before": not_before})
 
 
 def _state(tenant_id: str, keys: Sequence[Key]) -> dict[str, object]:

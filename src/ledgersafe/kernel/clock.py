@@ -1,8 +1,17 @@
 """The clock is handed in. This is the only file that asks the machine for the time of day."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
+
+
+def trading_day(instant: datetime, time_zone: str, day_starts_at: int) -> date:
+    """The local date of an instant, where what happens before an hour of the day (0 to 23) counts for the day before.
+
+    Raises ZoneInfoNotFoundError.
+    """
+    return (instant.astimezone(ZoneInfo(time_zone)) - timedelta(hours=day_starts_at)).date()
 
 
 class Clock(Protocol):

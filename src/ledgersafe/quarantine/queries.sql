@@ -217,3 +217,23 @@ WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
   AND (%(after_id)s::uuid IS NULL OR exception_id > %(after_id)s::uuid)
 ORDER BY exception_id
 LIMIT %(most)s
+
+-- name: decisions
+-- Why: what is posted is the payload with the patch that an operator laid over it, and nothing else.
+SELECT DISTINCT ON (canonical_raw_id) canonical_raw_id AS raw_id, override_patch AS patch, books_date
+FROM quarantine.exceptions
+WHERE tenant_id = %(tenant_id)s AND canonical_raw_id = ANY(%(raw_ids)s::uuid[]) AND resolution = 'replayed'
+ORDER BY canonical_raw_id, resolved_at DESC
+
+-- name: open_of_keys
+-- Why: a key has one open exception: what else is found of it belongs there.
+SELECT exception_id, idempotency_key
+FROM quarantine.exceptions
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[]) AND status = 'open'
+
+-- name: release
+-- Why: the original that these waited for is posted; nobody need decide.
+UPDATE quarantine.exceptions e
+SET status = 'resolved', resolution = 'released', canonical_raw_id = e.raw_id, resolution_actor = %(actor)s,
+    resolution_notes = 'the original was posted', resolved_at = %(now)s
+WHERE e.tenant_id = %(tenant_id)s AND e.exception_id = ANY(%(exception_ids)s::uuid[]) AND e.status = 'open'

@@ -14,7 +14,7 @@ from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
 
-Resolution = Literal["replayed", "ignored", "dismissed"]
+Resolution = Literal["replayed", "ignored", "dismissed", "released"]
 Action = Literal["mark_resolved_no_replay", "override_and_replay"]
 
 
@@ -120,6 +120,23 @@ class Decided:
     resolved_at: datetime
     patch: str | None
     books_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """What an operator decided along with a payload: a merge patch over it, the day that it counts for."""
+
+    raw_id: UUID
+    patch: dict[str, Any] | None
+    books_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOfKey:
+    """A key, and its open exception."""
+
+    exception_id: UUID
+    idempotency_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +376,22 @@ def items(tx: Tx, name: RunName, outcome: str | None, after_id: UUID | None, mos
     """One page of a run's items."""
     parameters = asdict(name) | {"outcome": outcome, "after_id": after_id, "most": most}
     return tx.query(Item, SQL["items"], parameters)
+
+
+def decisions(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[Overlaid]:
+    """What operators decided along with these payloads."""
+    return tx.query(Overlaid, SQL["decisions"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
+
+
+def open_of_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[OpenOfKey]:
+    """The open exceptions of these keys."""
+    return tx.query(OpenOfKey, SQL["open_of_keys"], {"tenant_id": tenant_id, "keys": list(keys)})
+
+
+def release(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], actor: str, now: datetime) -> None:
+    """Close exceptions whose original is posted by now."""
+    parameters = {"tenant_id": tenant_id, "exception_ids": list(exception_ids), "actor": actor, "now": now}
+    tx.execute(SQL["release"], parameters)
 
 
 def _filter_parameters(tenant_id: str, chosen: Filter) -> dict[str, object]:

@@ -56,3 +56,23 @@ UPDATE tenants.api_keys
 SET rotated_to = %(rotated_to)s, expires_at = least(coalesce(expires_at, %(ends_at)s), %(ends_at)s)
 WHERE key_id = %(key_id)s AND revoked_at IS NULL AND rotated_to IS NULL
 RETURNING key_id
+
+-- name: book_settings
+-- Why: posting needs to know a tenant's day and policies.
+SELECT tenant_id, currency, time_zone, day_starts_at, unreferenced_returns, unknown_stores, correction_days
+FROM tenants.tenants
+WHERE tenant_id = %(tenant_id)s
+
+-- name: stores
+-- Why: a store may have a day and a currency of its own.
+SELECT store_id, currency, time_zone, day_starts_at, country
+FROM tenants.stores
+WHERE tenant_id = %(tenant_id)s AND store_id = ANY(%(store_ids)s::text[])
+
+-- name: ensure_stores
+-- Why: the first event of a store makes it, so that somebody can look at it and set it up.
+INSERT INTO tenants.stores (tenant_id, store_id, is_verified)
+SELECT %(tenant_id)s, a.store_id, false
+FROM unnest(%(store_ids)s::text[]) AS a (store_id)
+ORDER BY a.store_id
+ON CONFLICT (tenant_id, store_id) DO NOTHING

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
@@ -19,6 +20,30 @@ class Tenant:
     simulated: bool
     store_currencies: dict[str, str]
     volatile_fields: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class BookSettings:
+    """How a tenant keeps its books. `day_starts_at`: an hour of local time; `correction_days`: None is any number."""
+
+    tenant_id: str
+    currency: str | None
+    time_zone: str
+    day_starts_at: int
+    unreferenced_returns: Literal["allow", "park"]
+    unknown_stores: Literal["allow", "park"]
+    correction_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store; what is None is as of its tenant."""
+
+    store_id: str
+    currency: str | None
+    time_zone: str | None
+    day_starts_at: int | None
+    country: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +72,21 @@ def ensure_tenant(tx: Tx, tenant_id: str, created_at: datetime, created_by: str)
 def tenants(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Tenant]:
     """These tenants, as far as they exist."""
     return tx.query(Tenant, SQL["tenants"], {"tenant_ids": tenant_ids})
+
+
+def book_settings(tx: Tx, tenant_id: str) -> Rows[BookSettings]:
+    """How this tenant keeps its books."""
+    return tx.query(BookSettings, SQL["book_settings"], {"tenant_id": tenant_id})
+
+
+def stores(tx: Tx, tenant_id: str, store_ids: Sequence[str]) -> Rows[Store]:
+    """These stores, as far as they exist."""
+    return tx.query(Store, SQL["stores"], {"tenant_id": tenant_id, "store_ids": list(store_ids)})
+
+
+def ensure_stores(tx: Tx, tenant_id: str, store_ids: Sequence[str]) -> None:
+    """Make stores (sorted) that nobody has set up, unverified, where there are none."""
+    tx.execute(SQL["ensure_stores"], {"tenant_id": tenant_id, "store_ids": list(store_ids)})
 
 
 def api_keys(tx: Tx, key_ids: Sequence[str]) -> Rows[ApiKey]:

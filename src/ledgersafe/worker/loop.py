@@ -11,7 +11,8 @@ from ledgersafe.pipeline.schedule import begin, end, ensure_jobs
 from ledgersafe.worker.schedule import SCHEDULE, Job
 from ledgersafe.worker.tasks import TASKS, Task
 
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 0.25
+"""How long to wait when there was nothing to do: what is accepted meanwhile is posted within a second."""
 _log = structlog.get_logger()
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.pipeline.partition import make_partitions
+from ledgersafe.pipeline.release import sweep
 from ledgersafe.pipeline.schedule import Timing
 
 
@@ -23,6 +24,11 @@ def _partitions_ahead(runtime: Runtime) -> str:
     return f"made {', '.join(made)}" if made else "all there"
 
 
+def _release(runtime: Runtime) -> str:
+    return f"released {sweep(runtime.database, runtime.clock.now())}"
+
+
 SCHEDULE: tuple[Job, ...] = (
+    Job("release-waiting", Timing(every=timedelta(minutes=1), lease=timedelta(minutes=5)), _release),
     Job("partitions-ahead", Timing(every=timedelta(hours=1), lease=timedelta(minutes=5)), _partitions_ahead),
 )

@@ -7,6 +7,7 @@ import structlog
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.pipeline import bulk
+from ledgersafe.pipeline.promote import promote, tenants_to_post
 from ledgersafe.quarantine.store import RunName
 
 Task = Callable[[Runtime], bool]
@@ -31,4 +32,10 @@ def _work_off(runtime: Runtime, name: RunName) -> bool:
         return False
 
 
-TASKS: tuple[Task, ...] = (bulk_runs,)
+def posting(runtime: Runtime) -> bool:
+    """A batch of every tenant that has something to post, in turn."""
+    now = runtime.clock.now
+    return sum(bool(promote(runtime.database, tenant_id, now())) for tenant_id in tenants_to_post(runtime.database)) > 0
+
+
+TASKS: tuple[Task, ...] = (posting, bulk_runs)

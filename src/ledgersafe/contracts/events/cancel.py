@@ -8,5 +8,7 @@ EVENT_TYPE = EventType(
     schema_version="1.0",
     shape=Reversal,
     checks=(carries_no_lines,),
+    effect="undoes",
+    posts=None,
     summary="Undoes a transaction, at any time.",
 )

@@ -16,5 +16,7 @@ EVENT_TYPE = EventType(
     schema_version="1.0",
     shape=Correction,
     checks=(nothing_negative, totals_add_up, tenders_pay_the_total),
+    effect="corrects",
+    posts=None,
     summary="The whole new truth of an earlier transaction, which it names.",
 )

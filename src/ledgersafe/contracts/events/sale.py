@@ -1,11 +1,19 @@
 """SALE: goods for money. The type gives the direction, so nothing in it is negative."""
 
+from decimal import Decimal
+
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.items import ItemisedEvent, nothing_negative, tenders_pay_the_total, totals_add_up
+from ledgersafe.contracts.posting import Leg, trade
 
 
 class Sale(ItemisedEvent, kw_only=True):
     """A receipt."""
+
+
+def posts(event: Sale, minor_unit: Decimal) -> list[Leg]:
+    """Money in, sales and tax owed out."""
+    return trade(event, minor_unit, "sales")
 
 
 EVENT_TYPE = EventType(
@@ -13,5 +21,7 @@ EVENT_TYPE = EventType(
     schema_version="1.0",
     shape=Sale,
     checks=(nothing_negative, totals_add_up, tenders_pay_the_total),
+    effect="originates",
+    posts=posts,
     summary="Goods for money.",
 )

@@ -1,11 +1,20 @@
 """STOCK_ADJUSTMENT: goods move without a sale (write-offs, counts). Quantities and amounts keep their signs."""
 
+from decimal import Decimal
+
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.items import ItemisedEvent, totals_add_up
+from ledgersafe.contracts.posting import Leg
 
 
 class StockAdjustment(ItemisedEvent, kw_only=True):
     """A change of what is on the shelf; may be negative."""
+
+
+def posts(event: StockAdjustment, minor_unit: Decimal) -> list[Leg]:
+    """The value on the shelf changes, and with it what the goods sold have cost."""
+    del minor_unit
+    return [("inventory", event.total_amount), ("cost_of_goods", -event.total_amount)]
 
 
 EVENT_TYPE = EventType(
@@ -13,5 +22,7 @@ EVENT_TYPE = EventType(
     schema_version="1.0",
     shape=StockAdjustment,
     checks=(totals_add_up,),
+    effect="originates",
+    posts=posts,
     summary="Goods without a sale, e.g. a write-off; signs are kept.",
 )

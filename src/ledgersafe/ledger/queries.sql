@@ -1,0 +1,59 @@
+-- name: accounts
+-- Why: posting rules name roles; the chart says which account plays which.
+SELECT account, role, name, type
+FROM ledger.accounts
+WHERE tenant_id = %(tenant_id)s
+ORDER BY account
+
+-- name: ensure_accounts
+-- Why: a tenant has a chart from its first posting on; what it has set stays.
+INSERT INTO ledger.accounts (tenant_id, account, role, name, type)
+SELECT %(tenant_id)s, a.account, a.role, a.name, a.type
+FROM unnest(%(accounts)s::text[], %(roles)s::text[], %(names)s::text[], %(types)s::text[]) AS a (account, role, name, type)
+ORDER BY a.account
+ON CONFLICT DO NOTHING
+
+-- name: ensure_periods
+-- Why: a row that is there can be held against closing.
+INSERT INTO ledger.periods (tenant_id, period, status, changed_at, changed_by)
+SELECT %(tenant_id)s, a.period, 'open', %(now)s, 'system'
+FROM unnest(%(periods)s::date[]) AS a (period)
+ORDER BY a.period
+ON CONFLICT (tenant_id, period) DO NOTHING
+
+-- name: share_periods
+-- Why: while something is posted into a month, nobody closes it; the months are held in order.
+SELECT period, status, changed_at, changed_by
+FROM ledger.periods
+WHERE tenant_id = %(tenant_id)s AND period = ANY(%(periods)s::date[])
+ORDER BY period
+FOR SHARE
+
+-- name: insert_entries
+-- Why: one row is one balanced posting, which its CHECK sees.
+INSERT INTO ledger.entries (
+  tenant_id, entry_id, transaction_id, revision, kind, store_id, business_date, books_date, posted_at, currency,
+  accounts, amounts, raw_id)
+SELECT %(tenant_id)s, a.entry_id, a.transaction_id, a.revision, 'posting', a.store_id, a.business_date, a.books_date,
+       %(posted_at)s, a.currency, a.accounts::text[], a.amounts::numeric[], a.raw_id
+FROM unnest(%(entry_ids)s::uuid[], %(transaction_ids)s::uuid[], %(revisions)s::integer[], %(store_ids)s::text[],
+            %(business_dates)s::date[], %(books_dates)s::date[], %(currencies)s::text[], %(accounts)s::text[],
+            %(amounts)s::text[], %(raw_ids)s::uuid[])
+  AS a (entry_id, transaction_id, revision, store_id, business_date, books_date, currency, accounts, amounts, raw_id)
+
+-- name: reverse_entries
+-- Why: an entry is taken back as it was posted, to the same accounts, whatever the chart says by now. A transaction of
+-- nothing has no entry, and none to take back.
+INSERT INTO ledger.entries (
+  tenant_id, entry_id, transaction_id, revision, kind, store_id, business_date, books_date, posted_at, currency,
+  accounts, amounts, reverses, raw_id)
+SELECT e.tenant_id, a.entry_id, e.transaction_id, e.revision, 'reversal', e.store_id, e.business_date, a.books_date,
+       %(posted_at)s, e.currency, e.accounts,
+       ARRAY(SELECT -l.amount FROM unnest(e.amounts) WITH ORDINALITY AS l (amount, line_no) ORDER BY l.line_no),
+       e.entry_id, a.raw_id
+FROM unnest(%(entry_ids)s::uuid[], %(transaction_ids)s::uuid[], %(revisions)s::integer[], %(books_dates)s::date[],
+            %(raw_ids)s::uuid[])
+  AS a (entry_id, transaction_id, revision, books_date, raw_id)
+JOIN ledger.entries e
+  ON e.tenant_id = %(tenant_id)s AND e.transaction_id = a.transaction_id AND e.revision = a.revision
+ AND e.kind = 'posting'

@@ -1,0 +1,112 @@
+"""The statements of schema ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from ledgersafe.db import arrays
+from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.sql import Statements
+from ledgersafe.ledger.rules import Account
+
+SQL = Statements(__package__ or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A month of a tenant's books, by its first day."""
+
+    period: date
+    status: Literal["open", "closed"]
+    changed_at: datetime
+    changed_by: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A posting, as it is written to ledger.entries. `amounts` go in parallel to `accounts`, debit positive."""
+
+    entry_id: str
+    transaction_id: UUID
+    revision: int
+    store_id: str
+    business_date: date
+    books_date: date
+    currency: str
+    accounts: Sequence[str]
+    amounts: Sequence[Decimal]
+    raw_id: UUID
+
+
+class Reversal(msgspec.Struct, frozen=True):
+    """The taking back of an entry: of which posting, for which day, caused by which arrival."""
+
+    entry_id: str
+    transaction_id: UUID
+    revision: int
+    books_date: date
+    raw_id: UUID
+
+
+def accounts(tx: Tx, tenant_id: str) -> Rows[Account]:
+    """A tenant's chart."""
+    return tx.query(Account, SQL["accounts"], {"tenant_id": tenant_id})
+
+
+def ensure_accounts(tx: Tx, tenant_id: str, chart: Sequence[Account]) -> None:
+    """Give a tenant these accounts, where it has none of that number or role."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "accounts": [account.account for account in chart],
+        "roles": [account.role for account in chart],
+        "names": [account.name for account in chart],
+        "types": [account.type for account in chart],
+    }
+    tx.execute(SQL["ensure_accounts"], parameters)
+
+
+def ensure_periods(tx: Tx, tenant_id: str, periods: Sequence[date], now: datetime) -> None:
+    """Make the rows of these months (by their first days), open."""
+    tx.execute(SQL["ensure_periods"], {"tenant_id": tenant_id, "periods": list(periods), "now": now})
+
+
+def share_periods(tx: Tx, tenant_id: str, periods: Sequence[date]) -> Rows[Period]:
+    """Hold these months against being closed, until the transaction ends; those that have a row."""
+    return tx.query(Period, SQL["share_periods"], {"tenant_id": tenant_id, "periods": list(periods)})
+
+
+def insert_entries(tx: Tx, tenant_id: str, rows: Sequence[Entry], posted_at: datetime) -> None:
+    """Post entries."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "posted_at": posted_at,
+        "entry_ids": arrays.ids(row.entry_id for row in rows),
+        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
+        "revisions": arrays.plain(row.revision for row in rows),
+        "store_ids": arrays.texts([row.store_id for row in rows]),
+        "business_dates": arrays.plain(row.business_date for row in rows),
+        "books_dates": arrays.plain(row.books_date for row in rows),
+        "currencies": arrays.texts([row.currency for row in rows]),
+        "accounts": arrays.texts([arrays.quoted(row.accounts) for row in rows]),
+        "amounts": arrays.texts([arrays.plain(row.amounts) for row in rows]),
+        "raw_ids": arrays.plain(row.raw_id for row in rows),
+    }
+    tx.execute(SQL["insert_entries"], parameters)
+
+
+def reverse_entries(tx: Tx, tenant_id: str, rows: Sequence[Reversal], posted_at: datetime) -> None:
+    """Take the entries of postings back."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "posted_at": posted_at,
+        "entry_ids": arrays.ids(row.entry_id for row in rows),
+        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
+        "revisions": arrays.plain(row.revision for row in rows),
+        "books_dates": arrays.plain(row.books_date for row in rows),
+        "raw_ids": arrays.plain(row.raw_id for row in rows),
+    }
+    tx.execute(SQL["reverse_entries"], parameters)

@@ -1,0 +1,252 @@
+"""The books as one transaction sees and changes them: heads that it holds, what was posted, what it adds.
+
+Everything is read and locked beforehand, set by set; deciding happens in memory; then all is written, set by set.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from ledgersafe.contracts.posting import Leg, Role
+from ledgersafe.db.database import Tx
+from ledgersafe.kernel.ids import new_id
+from ledgersafe.ledger import store as ledger
+from ledgersafe.ledger.rules import default_chart
+from ledgersafe.silver import store as silver
+from ledgersafe.silver.rules import Allocation, Left, Sold
+from ledgersafe.silver.store import Head, Name, Revision
+from ledgersafe.tenants import store as tenants
+from ledgersafe.tenants.store import BookSettings, Store
+
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Given:
+    """What a return gave back of one original."""
+
+    original: Name
+    original_transaction_id: UUID
+    allocations: list[Allocation]
+
+
+@dataclass(slots=True)
+class Revised:
+    """One posting, as far as later events must know it; in the books already, or about to be."""
+
+    type: str
+    event_type: str
+    event_id: str
+    business_date: date
+    books_date: date
+    sold: list[Sold] = field(default_factory=list[Sold])
+    given: Given | None = None
+
+
+@dataclass(slots=True)
+class Books:
+    """See above. `closed`: the months, by their first day, that take no posting."""
+
+    tenant_id: str
+    now: datetime
+    settings: BookSettings
+    stores: dict[str, Store]
+    accounts: dict[Role, str]
+    heads: dict[Name, Head] = field(default_factory=dict[Name, Head])
+    revised: dict[Revision, Revised] = field(default_factory=dict[Revision, Revised])
+    closed: set[date] = field(default_factory=set[date])
+    fresh: set[Name] = field(default_factory=set[Name])
+    changed: set[Name] = field(default_factory=set[Name])
+    arrived: list[Name] = field(default_factory=list[Name])
+    transactions: list[silver.Transaction] = field(default_factory=list[silver.Transaction])
+    lines: list[silver.LineItem] = field(default_factory=list[silver.LineItem])
+    tenders: list[silver.Tender] = field(default_factory=list[silver.Tender])
+    references: list[silver.Reference] = field(default_factory=list[silver.Reference])
+    entries: list[ledger.Entry] = field(default_factory=list[ledger.Entry])
+    reversals: list[silver.Reversal] = field(default_factory=list[silver.Reversal])
+    _before: dict[Name, Head] = field(default_factory=dict[Name, Head])
+    _lengths: list[int] = field(default_factory=list[int])
+    _fresh_before: set[Name] = field(default_factory=set[Name])
+
+    def current(self, name: Name) -> Revised | None:
+        """The latest posting of a transaction; None where it is not in the books."""
+        head = self.heads.get(name)
+        if head is None or head.transaction_id is None or head.revision is None:
+            return None
+        return self.revised.get((head.transaction_id, head.revision))
+
+    def returned(self, name: Name) -> dict[int, Left]:
+        """What was given back of a transaction, by line."""
+        head = self.heads[name]
+        return {
+            line: (quantity, amount)
+            for line, quantity, amount in zip(
+                head.returned_lines, head.returned_quantities, head.returned_amounts, strict=True
+            )
+        }
+
+    def set_returned(self, name: Name, returned: dict[int, Left]) -> None:
+        """Note what was given back of a transaction by now."""
+        head = self.change(name)
+        kept = {line: left for line, left in sorted(returned.items()) if left != (ZERO, ZERO)}
+        head.returned_lines = list(kept)
+        head.returned_quantities = [quantity for quantity, _ in kept.values()]
+        head.returned_amounts = [amount for _, amount in kept.values()]
+
+    def change(self, name: Name) -> Head:
+        """The head of a transaction, to be changed: what it was can be had back with take_back()."""
+        if name not in self._before:
+            self._before[name] = self.heads[name]
+            self.heads[name] = copy(self.heads[name])
+        return self.heads[name]
+
+    def begin(self) -> None:
+        """What is decided from here on can be taken back."""
+        self.changed |= {name for name, head in self._before.items() if head != self.heads[name]}
+        self._before = {}
+        self._lengths = [len(rows) for rows in self._rows()]
+        self._fresh_before = set(self.fresh)
+
+    def take_back(self) -> None:
+        """Forget what was decided since begin()."""
+        self.heads |= self._before
+        self._before = {}
+        for revision in self.transactions[self._lengths[0] :]:
+            self.revised.pop((revision.transaction_id, revision.revision), None)
+        for rows, length in zip(self._rows(), self._lengths, strict=True):
+            del rows[length:]
+        self.fresh = self._fresh_before
+
+    def _rows(self) -> tuple[list[Any], ...]:
+        return (
+            self.transactions,
+            self.lines,
+            self.tenders,
+            self.references,
+            self.entries,
+            self.reversals,
+            self.arrived,
+        )
+
+    def is_closed(self, day: date) -> bool:
+        """Whether nothing can be posted for this day."""
+        return day.replace(day=1) in self.closed
+
+
+def open_books(tx: Tx, tenant_id: str, now: datetime, store_ids: Collection[str]) -> Books:
+    """The books of a tenant, with the settings of these stores; a chart is made where there is none."""
+    settings = tenants.book_settings(tx, tenant_id)
+    known = tenants.stores(tx, tenant_id, sorted(store_ids))
+    chart = ledger.accounts(tx, tenant_id).all()
+    if not chart:
+        ledger.ensure_accounts(tx, tenant_id, default_chart())
+        chart = ledger.accounts(tx, tenant_id).all()
+    accounts: dict[Role, str] = {account.role: account.account for account in chart}
+    return Books(tenant_id, now, settings.one(), {store.store_id: store for store in known.all()}, accounts)
+
+
+def hold(tx: Tx, books: Books, heads: Iterable[Head]) -> None:
+    """Hold these heads, and read what is known of their transactions. Those given as live are about to be."""
+    wanted = {head.name(): head for head in heads if head.name() not in books.heads}
+    ordered = [wanted[name] for name in sorted(wanted)]
+    found = {head.name(): head for head in silver.lock_heads(tx, books.tenant_id, ordered).all()} if ordered else {}
+    for name, head in found.items():
+        if head.state == "live" and head.transaction_id == wanted[name].transaction_id:
+            books.fresh.add(name)
+    books.heads |= found
+    read(
+        tx,
+        books,
+        [
+            (head.transaction_id, head.revision)
+            for name, head in found.items()
+            if name not in books.fresh and head.transaction_id is not None and head.revision is not None
+        ],
+    )
+
+
+def read(tx: Tx, books: Books, revisions: Sequence[Revision]) -> None:
+    """Read postings, their lines, and what returns among them gave back."""
+    unread = [revision for revision in revisions if revision not in books.revised]
+    if not unread:
+        return
+    postings = silver.postings(tx, books.tenant_id, unread)
+    lines = silver.lines(tx, books.tenant_id, unread)
+    references = silver.references(tx, books.tenant_id, unread)
+    for row in postings.all():
+        books.revised[row.transaction_id, row.revision] = Revised(
+            row.type, row.event_type, row.event_id, row.business_date, row.books_date
+        )
+    for line in lines.all():
+        sold = Sold(line.line_no, line.sku, line.quantity, line.amount)
+        books.revised[line.transaction_id, line.revision].sold.append(sold)
+    for row in references.all():
+        revised = books.revised[row.transaction_id, row.revision]
+        if revised.given is None:
+            revised.given = Given((row.original_store_id, row.original_txn_id), row.original_transaction_id, [])
+        revised.given.allocations.append(Allocation(row.line_no, row.original_line_no, row.quantity, row.amount))
+
+
+def hold_periods(tx: Tx, books: Books, days: Collection[date]) -> None:
+    """Hold the months of these days against being closed, and note which are."""
+    months = sorted({day.replace(day=1) for day in days})
+    known = ledger.share_periods(tx, books.tenant_id, months).all()
+    if len(known) < len(months):
+        ledger.ensure_periods(tx, books.tenant_id, months, books.now)
+        known = ledger.share_periods(tx, books.tenant_id, months).all()
+    books.closed |= {period.period for period in known if period.status == "closed"}
+
+
+def entry(books: Books, transaction: silver.Transaction, legs: Sequence[Leg]) -> ledger.Entry:
+    """The ledger's entry of a posting."""
+    return ledger.Entry(
+        entry_id=new_id(),
+        transaction_id=transaction.transaction_id,
+        revision=transaction.revision,
+        store_id=transaction.store_id,
+        business_date=transaction.business_date,
+        books_date=transaction.books_date,
+        currency=transaction.currency,
+        accounts=[books.accounts[role] for role, _ in legs],
+        amounts=[amount for _, amount in legs],
+        raw_id=transaction.raw_id,
+    )
+
+
+def write(tx: Tx, books: Books) -> None:
+    """Write what was decided. Postings go before reversals: a batch may correct what it has just posted."""
+    tenant_id, now = books.tenant_id, books.now
+    if books.transactions:
+        silver.insert_transactions(tx, tenant_id, books.transactions, now)
+    if books.lines:
+        silver.insert_lines(tx, tenant_id, books.lines)
+    if books.tenders:
+        silver.insert_tenders(tx, tenant_id, books.tenders)
+    if books.references:
+        silver.insert_references(tx, tenant_id, books.references)
+    if books.entries:
+        ledger.insert_entries(tx, tenant_id, books.entries, now)
+    undone_revisions = [(one.transaction_id, one.revision) for one in books.reversals]
+    if books.reversals:
+        silver.reverse_transactions(tx, tenant_id, books.reversals, now)
+        silver.reverse_lines(tx, tenant_id, undone_revisions)
+        silver.reverse_tenders(tx, tenant_id, undone_revisions)
+        silver.reverse_references(tx, tenant_id, undone_revisions)
+        undone = [
+            ledger.Reversal(new_id(), one.transaction_id, one.revision, one.books_date, one.raw_id)
+            for one in books.reversals
+        ]
+        ledger.reverse_entries(tx, tenant_id, undone, now)
+    books.begin()
+    for name in books.fresh:  # made for what was not posted after all: awaited, if by anybody
+        books.heads[name] = Head(*name, "awaited")
+    changed = sorted(books.changed | books.fresh)
+    if changed:
+        silver.update_heads(tx, tenant_id, [books.heads[name] for name in changed])
+    made = [(one.transaction_id, one.revision) for one in books.transactions]
+    if made or undone_revisions:
+        silver.insert_batch(tx, tenant_id, new_id(), made, undone_revisions, now)

@@ -1,0 +1,153 @@
+"""promote: what was accepted is posted. A batch of one tenant is one transaction, and one bad event stops no other.
+
+Workers claim by state and leave each other's claims alone, so any number of them may run. A fault that only the books
+can show holds the key for an operator, or until the original comes that it waits for. What fails for a reason of ours
+is tried again, and parked as INTERNAL_ERROR after some attempts, so that it blocks nobody.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import stamina
+import structlog
+
+from ledgersafe.bronze import store as bronze
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
+from ledgersafe.gate import store as gate
+from ledgersafe.gate.store import ToPost
+from ledgersafe.kernel.errors import Fault, RequestRefused
+from ledgersafe.kernel.reasons import CONTRACT_VIOLATION, INTERNAL_ERROR
+from ledgersafe.pipeline.arrival import Mapped
+from ledgersafe.pipeline.books import Books, open_books
+from ledgersafe.pipeline.candidate import Accepted, Candidate, candidate, mapped
+from ledgersafe.pipeline.park import Parked, park
+from ledgersafe.pipeline.post import Unposted, post
+from ledgersafe.pipeline.release import release_waiting
+from ledgersafe.quarantine import store as quarantine
+from ledgersafe.tenants import store as tenants
+
+BATCH = 2_000
+_MOST_ATTEMPTS = 5
+_FIRST_BACK_OFF = timedelta(seconds=1)
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """What one batch came to."""
+
+    posted: int = 0
+    parked: int = 0
+    put_off: int = 0
+
+    def __add__(self, other: "Promoted") -> "Promoted":
+        return Promoted(self.posted + other.posted, self.parked + other.parked, self.put_off + other.put_off)
+
+    def __bool__(self) -> bool:
+        return bool(self.posted or self.parked or self.put_off)
+
+
+def tenants_to_post(database: Database) -> list[str]:
+    """The tenants with something to post. Raises DatabaseUnavailable."""
+    with database.snapshot() as tx:
+        return gate.tenants_to_post(tx).all()
+
+
+def promote(database: Database, tenant_id: str, now: datetime, most: int = BATCH) -> Promoted:
+    """Post a batch of what one tenant has to post. Raises DatabaseUnavailable, TryAgain."""
+    return _promote(database, tenant_id, now, most, None)
+
+
+def _promote(database: Database, tenant_id: str, now: datetime, most: int, only: Sequence[UUID] | None) -> Promoted:
+    claimed: list[ToPost] = []
+    try:
+        return _promote_once(database, tenant_id, now, most, only, claimed)
+    except (DatabaseUnavailable, TryAgain):
+        raise
+    except Exception as error:
+        if not claimed:
+            raise
+        ids = [one.raw_id for one in claimed]
+        if len(ids) > 1:
+            half = len(ids) // 2
+            parts = (ids[:half], ids[half:])
+            return sum((_promote(database, tenant_id, now, most, part) for part in parts), start=Promoted())
+        _log.error("posting_failed", tenant=tenant_id, raw_id=str(ids[0]), attempts=claimed[0].attempts, exc_info=error)
+        return _put_off(database, tenant_id, claimed[0], now, error)
+
+
+@stamina.retry(on=TryAgain, attempts=8, wait_initial=0.01, wait_max=0.5, timeout=None)
+def _promote_once(
+    database: Database, tenant_id: str, now: datetime, most: int, only: Sequence[UUID] | None, claimed: list[ToPost]
+) -> Promoted:
+    with database.transaction() as tx:
+        tx.look_up_by_index()
+        claimed[:] = gate.claim_to_post(tx, tenant_id, now, most, only).all()
+        return _post_claimed(tx, tenant_id, now, claimed) if claimed else Promoted()
+
+
+def _post_claimed(tx: Tx, tenant_id: str, now: datetime, claimed: Sequence[ToPost]) -> Promoted:
+    decided = quarantine.decisions(tx, tenant_id, [one.raw_id for one in claimed])
+    arrivals = {row.raw_id: row for row in bronze.arrivals_by_id(tx, tenant_id, [one.raw_id for one in claimed]).all()}
+    overlaid = {row.raw_id: row for row in decided.all()}
+    accepted: dict[UUID, Accepted] = {}
+    for one in claimed:
+        over = overlaid.get(one.raw_id)
+        patch, books_date = (None, None) if over is None else (over.patch, over.books_date)
+        accepted[one.raw_id] = Accepted(arrivals[one.raw_id], patch, books_date, one.was_posted)
+    books, candidates, parked = read_candidates(tx, tenant_id, now, list(accepted.values()))
+    for candidate_, found in zip(candidates, post(tx, books, candidates), strict=True):
+        if found is not None:
+            parked.append(Parked(accepted[candidate_.raw_id], found))
+    keys = {one.raw_id: one.idempotency_key for one in claimed}
+    left_out = {one.accepted.stored.raw_id for one in parked}
+    posted = [raw_id for raw_id in keys if raw_id not in left_out]
+    if parked:
+        park(tx, tenant_id, now, parked)
+    if posted:
+        gate.note_posted(tx, tenant_id, [keys[raw_id] for raw_id in posted], posted, now)
+    release_waiting(tx, tenant_id, books.arrived, now)
+    return Promoted(posted=len(posted), parked=len(parked))
+
+
+def read_candidates(
+    tx: Tx, tenant_id: str, now: datetime, accepted: Sequence[Accepted]
+) -> tuple[Books, list[Candidate], list[Parked]]:
+    """The books, opened for what these arrivals say, and what of them can be read; the rest with why not."""
+    events: list[tuple[Accepted, Mapped]] = []
+    parked: list[Parked] = []
+    for one in accepted:
+        try:
+            events.append((one, mapped(one, tenant_id)))
+        except RequestRefused as refusal:
+            parked.append(Parked(one, Unposted(Fault(refusal.reason, "", refusal.detail))))
+    store_ids = {event.event["store_id"] for _, event in events if isinstance(event.event.get("store_id"), str)}
+    books = open_books(tx, tenant_id, now, store_ids)
+    if books.settings.unknown_stores == "allow" and (unknown := sorted(store_ids - books.stores.keys())):
+        tenants.ensure_stores(tx, tenant_id, unknown)
+    candidates: list[Candidate] = []
+    for one, event in events:
+        try:
+            candidates.append(candidate(one, event.event, books.settings, books.stores))
+        except (msgspec.ValidationError, KeyError) as error:
+            fault = Fault(CONTRACT_VIOLATION, "", f"its contract has changed since it was accepted: {error}")
+            parked.append(Parked(one, Unposted(fault)))
+    return books, candidates, parked
+
+
+def _put_off(database: Database, tenant_id: str, one: ToPost, now: datetime, error: Exception) -> Promoted:
+    """Try again later; after some attempts, hold it for us to look at."""
+    with database.transaction() as tx:
+        if one.attempts + 1 < _MOST_ATTEMPTS:
+            gate.put_off(tx, tenant_id, [one.raw_id], now + _FIRST_BACK_OFF * 2**one.attempts)
+            return Promoted(put_off=1)
+        if not gate.claim_to_post(tx, tenant_id, now, 1, [one.raw_id]).all():
+            return Promoted()
+        stored = bronze.arrivals_by_id(tx, tenant_id, [one.raw_id]).one()
+        fault = Fault(INTERNAL_ERROR, "", f"posting failed {_MOST_ATTEMPTS} times: {type(error).__name__}")
+        park(tx, tenant_id, now, [Parked(Accepted(stored), Unposted(fault))])
+        return Promoted(parked=1)

@@ -1,0 +1,31 @@
+"""release: what came before the original that it names goes on by itself, once that is posted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.pipeline.park import unpark
+from ledgersafe.silver import store as silver
+from ledgersafe.silver.store import Name
+
+_A_SWEEP = 1_000
+
+
+def release_waiting(tx: Tx, tenant_id: str, arrived: Sequence[Name], now: datetime) -> int:
+    """Let go of what waits for these transactions, just posted, whose heads are held. Returns how many."""
+    waiting = silver.take_waiting(tx, tenant_id, sorted(arrived)).all() if arrived else []
+    return unpark(tx, tenant_id, sorted(waiting), now) if waiting else 0
+
+
+def sweep(database: Database, now: datetime) -> int:
+    """Let go of whatever still waits for what is there: a wake-up that was lost is made up for. Returns how many."""
+    released = 0
+    with database.snapshot() as tx:
+        tenant_ids = silver.tenants_waiting(tx).all()
+    for tenant_id in tenant_ids:
+        with database.transaction() as tx:
+            overdue = sorted(silver.overdue_waiting(tx, tenant_id, _A_SWEEP).all())
+            if overdue:
+                silver.delete_waiting(tx, tenant_id, overdue)
+                released += unpark(tx, tenant_id, overdue, now)
+    return released

@@ -1,0 +1,1 @@
+"""Typed, valid, counted once: every posting of every transaction, and where each transaction stands."""
