@@ -80,7 +80,14 @@ SELECT idempotency_key, status, arrivals, processed_at IS NOT NULL, last_excepti
 FROM gate.events_processed WHERE tenant_id = %s
 """
 PAYLOADS = "SELECT idempotency_key, raw_id, decision FROM gate.payloads WHERE tenant_id = %s"
-TO_POST = "SELECT idempotency_key, raw_id FROM gate.to_post WHERE tenant_id = %s"
+COUNTS = """
+SELECT idempotency_key, raw_id FROM gate.to_post WHERE tenant_id = %(tenant)s
+UNION ALL
+SELECT event_id, raw_id FROM silver.transactions t
+WHERE tenant_id = %(tenant)s AND kind = 'posting' AND NOT EXISTS (
+  SELECT FROM silver.transactions r
+  WHERE (r.tenant_id, r.transaction_id, r.revision) = (t.tenant_id, t.transaction_id, t.revision) AND r.kind = 'reversal')
+"""
 EXCEPTIONS = """
 SELECT idempotency_key, exception_id, reason_code, raw_id, last_raw_id, arrivals, replay_attempts, last_replay_status,
        resolution, canonical_raw_id, override_patch, status, resolution_actor, last_replay_at IS NOT NULL
@@ -155,14 +162,14 @@ class Table:
 
     def compare(self) -> None:
         """The tables say what the models say."""
-        statuses, payloads, to_post, exceptions = self.stored()
+        statuses, payloads, counts, exceptions = self.stored()
         for key, model in self.models.items():
             if not model.payloads:
                 continue
             latest = model.exceptions[-1] if model.exceptions else None
             assert statuses[key] == (model.status, model.arrivals, latest and latest.reason), key
             assert payloads[key] == model.payloads, key
-            assert to_post.get(key, []) == model.accepted(), key
+            assert counts.get(key, []) == model.accepted(), key
             assert len(model.accepted()) <= 1
             assert exceptions.get(key, []) == [asdict(held) for held in model.exceptions], key
         seen = [model for model in self.models.values() if model.payloads]
@@ -175,18 +182,18 @@ class Table:
         assert not seen or failed_checks(self.db, self.tenant) == []
 
     def stored(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """By key: (status, arrivals, last reason), decisions by payload, what is to be posted, exceptions."""
+        """By key: (status, arrivals, last reason), decisions by payload, what is posted or will be, exceptions."""
         name_of = {(key, raw_id): name for (key, name), raw_id in self.raws.items()}
         ask = self.superuser.execute
         statuses: dict[str, Any] = {}
         payloads: dict[str, dict[str, str]] = {}
-        to_post: dict[str, list[str]] = {}
+        counts: dict[str, list[str]] = {}
         exceptions: dict[str, list[dict[str, Any]]] = {}
         open_ids: dict[str, UUID] = {}
         for key, raw_id, decision in ask(PAYLOADS, [self.tenant]):
             payloads.setdefault(key, {})[name_of[key, raw_id]] = decision
-        for key, raw_id in ask(TO_POST, [self.tenant]):
-            to_post.setdefault(key, []).append(name_of[key, raw_id])
+        for key, raw_id in ask(COUNTS, {"tenant": self.tenant}):
+            counts.setdefault(key, []).append(name_of[key, raw_id])
         for row in ask(EXCEPTIONS, [self.tenant]):
             key, chosen = row[0], row[9] and name_of[row[0], row[9]]
             told = (row[2], name_of[key, row[3]], name_of[key, row[4]], row[5], row[6], row[7], row[8], chosen, row[10])
@@ -199,7 +206,7 @@ class Table:
             born_good = next(iter(self.models[key].payloads)).startswith("good")
             assert was_accepted == (replayed or born_good), key
             assert open_ids.get(key, last_exception_id) == last_exception_id, key
-        return statuses, payloads, to_post, exceptions
+        return statuses, payloads, counts, exceptions
 
     def everything(self) -> list[Any]:
         """Every row of the tenant."""

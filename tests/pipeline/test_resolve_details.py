@@ -1,6 +1,7 @@
 """resolve, beyond the table: what is refused, what is put on record, and that nobody decides on others' events."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -193,13 +194,18 @@ def test_a_redacted_payload_is_not_replayed_but_may_be_ignored(db: Database, ten
 def test_a_patch_goes_with_the_body_that_is_redacted(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
     held = parked(db, tenant)
     decided(db, str(held.exception_id), wish(patch=MENDS | {"customer_id": "Ada Lovelace"}))
+    assert redact_arrival(db, tenant, UUID(held.raw_id), "17", operator(tenant)) is True
+    assert row(db, held.exception_id).override_patch is None
+    sql = "SELECT body FROM bronze.events_raw WHERE tenant_id = %s"
+    assert superuser.execute(sql, [tenant]).fetchall() == [(b'{"redacted":true}',)]
+
+
+def test_what_waits_to_be_posted_is_redacted_only_on_demand(db: Database, tenant: str) -> None:
+    (held,) = accepted(db, [sale(tenant, "e")])
     with pytest.raises(RequestRefused) as refused:
         redact_arrival(db, tenant, UUID(held.raw_id), "article 17", operator(tenant))
     assert refused.value.reason.code == "NOT_POSTED_YET"
     assert redact_arrival(db, tenant, UUID(held.raw_id), "17", operator(tenant), even_if_not_posted=True) is True
-    assert row(db, held.exception_id).override_patch is None
-    sql = "SELECT body FROM bronze.events_raw WHERE tenant_id = %s"
-    assert superuser.execute(sql, [tenant]).fetchall() == [(b'{"redacted":true}',)]
 
 
 @pytest.mark.parametrize("door", [doors.SCOUT, doors.CLOUDEVENTS_STRUCTURED, doors.CLOUDEVENTS_BINARY])
@@ -226,6 +232,6 @@ def test_a_return_that_was_a_sale(db: Database, superuser: psycopg.Connection, t
     assert refusal_of(db, str(held.exception_id), wish(patch={"event_type": "SALE"})) == "REPLAY_REFUSED"
     patch = {"event_type": "SALE", "line_items": [lines[0] | {"qty": 1}]}
     assert decided(db, str(held.exception_id), wish(patch=patch)).key_status == "processed"
-    sql = "SELECT raw_id FROM gate.to_post WHERE tenant_id = %s"
-    assert superuser.execute(sql, [tenant]).fetchall() == [(UUID(held.raw_id),)]
+    sql = "SELECT raw_id, type, units, total FROM silver.transactions WHERE tenant_id = %s"
+    assert superuser.execute(sql, [tenant]).fetchall() == [(UUID(held.raw_id), "SALE", 1, Decimal("373.57"))]
     assert row(db, held.exception_id).override_patch == patch

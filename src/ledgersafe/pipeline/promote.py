@@ -5,7 +5,7 @@ can show holds the key for an operator, or until the original comes that it wait
 is tried again, and parked as INTERNAL_ERROR after some attempts, so that it blocks nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -28,6 +28,7 @@ from ledgersafe.pipeline.park import Parked, park
 from ledgersafe.pipeline.post import Unposted, post
 from ledgersafe.pipeline.release import release_waiting
 from ledgersafe.quarantine import store as quarantine
+from ledgersafe.silver.store import Name
 from ledgersafe.tenants import store as tenants
 
 BATCH = 2_000
@@ -99,10 +100,7 @@ def _post_claimed(tx: Tx, tenant_id: str, now: datetime, claimed: Sequence[ToPos
         over = overlaid.get(one.raw_id)
         patch, books_date = (None, None) if over is None else (over.patch, over.books_date)
         accepted[one.raw_id] = Accepted(arrivals[one.raw_id], patch, books_date, one.was_posted)
-    books, candidates, parked = read_candidates(tx, tenant_id, now, list(accepted.values()))
-    for candidate_, found in zip(candidates, post(tx, books, candidates), strict=True):
-        if found is not None:
-            parked.append(Parked(accepted[candidate_.raw_id], found))
+    parked, arrived = _post_accepted(tx, tenant_id, now, accepted)
     keys = {one.raw_id: one.idempotency_key for one in claimed}
     left_out = {one.accepted.stored.raw_id for one in parked}
     posted = [raw_id for raw_id in keys if raw_id not in left_out]
@@ -110,11 +108,33 @@ def _post_claimed(tx: Tx, tenant_id: str, now: datetime, claimed: Sequence[ToPos
         park(tx, tenant_id, now, parked)
     if posted:
         gate.note_posted(tx, tenant_id, [keys[raw_id] for raw_id in posted], posted, now)
-    release_waiting(tx, tenant_id, books.arrived, now)
+    release_waiting(tx, tenant_id, arrived, now)
     return Promoted(posted=len(posted), parked=len(parked))
 
 
-def read_candidates(
+def post_accepted(
+    tx: Tx, tenant_id: str, now: datetime, accepted: Sequence[Accepted]
+) -> tuple[dict[UUID, Fault], list[Name]]:
+    """Post payloads that an operator has count, in the transaction of the decision.
+
+    Returns the faults of those that cannot be posted, by raw_id, and the transactions others may be waiting for.
+    """
+    tx.look_up_by_index()
+    parked, arrived = _post_accepted(tx, tenant_id, now, {one.stored.raw_id: one for one in accepted})
+    return {one.accepted.stored.raw_id: one.unposted.fault for one in parked}, arrived
+
+
+def _post_accepted(
+    tx: Tx, tenant_id: str, now: datetime, accepted: Mapping[UUID, Accepted]
+) -> tuple[list[Parked], list[Name]]:
+    books, candidates, parked = _read(tx, tenant_id, now, list(accepted.values()))
+    for one, found in zip(candidates, post(tx, books, candidates), strict=True):
+        if found is not None:
+            parked.append(Parked(accepted[one.raw_id], found))
+    return parked, books.arrived
+
+
+def _read(
     tx: Tx, tenant_id: str, now: datetime, accepted: Sequence[Accepted]
 ) -> tuple[Books, list[Candidate], list[Parked]]:
     """The books, opened for what these arrivals say, and what of them can be read; the rest with why not."""

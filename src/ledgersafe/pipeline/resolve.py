@@ -1,4 +1,4 @@
-"""resolve: an operator decides on parked events, in one transaction, on record.
+"""resolve: an operator decides on parked events, in one transaction, on record. What is to count is posted in it.
 
 One decision may be about one exception or about a chunk of a bulk run: the road is the same. Keys are locked in sorted
 order, as accept does, so that an arrival, a second operator and a run can meet on one key, and one of them wins.
@@ -32,6 +32,9 @@ from ledgersafe.kernel.reasons import (
     REPLAY_REFUSED,
 )
 from ledgersafe.pipeline.arrival import Arrival, judged, patched, read_again
+from ledgersafe.pipeline.candidate import Accepted
+from ledgersafe.pipeline.promote import post_accepted
+from ledgersafe.pipeline.release import release_waiting
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
@@ -97,7 +100,7 @@ class _Writes:
 
     keys: list[gate.Key] = field(default_factory=list[gate.Key])
     others: list[tuple[str, bytes, Decision]] = field(default_factory=list[tuple[str, bytes, Decision]])
-    to_post: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    posted: list[tuple[str, UUID]] = field(default_factory=list[tuple[str, UUID]])
     not_to_post: list[str] = field(default_factory=list[str])
     closed: list[quarantine.Closed] = field(default_factory=list[quarantine.Closed])
     attempted: list[UUID] = field(default_factory=list[UUID])
@@ -230,6 +233,14 @@ def _replay_all(
         else:
             faults[exception_id] = found.faults if isinstance(found, Arrival) else found
     faults |= _taken_source_events(tx, tenant_id, good)
+    fit = [
+        held
+        for held in open_ones
+        if held.exception.exception_id in good
+        and held.exception.exception_id not in faults
+        and not _stays_as_it_is(chosen[held.exception.exception_id], wish)
+    ]
+    faults |= _post(tx, tenant_id, [(held, arrivals[_chosen_id(held, chosen)]) for held in fit], wish, operator)
     for held in open_ones:
         exception_id = held.exception.exception_id
         if exception_id in faults:
@@ -295,15 +306,38 @@ def _taken_source_events(tx: Tx, tenant_id: str, good: Mapping[UUID, Arrival]) -
     return faults
 
 
+def _chosen_id(held: _Held, chosen: Mapping[UUID, gate.Payload]) -> UUID:
+    return chosen[held.exception.exception_id].raw_id
+
+
+def _post(
+    tx: Tx, tenant_id: str, fit: Sequence[tuple[_Held, bronze.StoredRaw]], wish: Wish, operator: Operator
+) -> dict[UUID, tuple[Fault, ...]]:
+    """Post the chosen payloads at once, by the rules of the books; the faults of those that cannot be."""
+    if not fit:
+        return {}
+    accepted = [
+        Accepted(stored, wish.patch, wish.books_date, was_posted=held.key.posted_at is not None) for held, stored in fit
+    ]
+    faults, released = post_accepted(tx, tenant_id, operator.now, accepted)
+    release_waiting(tx, tenant_id, released, operator.now)
+    return {held.exception.exception_id: (faults[stored.raw_id],) for held, stored in fit if stored.raw_id in faults}
+
+
+def _stays_as_it_is(chosen: gate.Payload, wish: Wish) -> bool:
+    """Whether the payload counts already: it is posted, or waits to be."""
+    return wish.patch is None and chosen.decision == "accepted"
+
+
 def _accept(held: _Held, tenant_id: str, chosen: gate.Payload, wish: Wish, operator: Operator, writes: _Writes) -> None:
     """One payload counts from now on, and no other."""
     key = held.key.idempotency_key
     changes = rules.after_choosing(held.known(), chosen.fingerprint, patched=wish.patch is not None)
     counted_before = [payload for payload in held.payloads if rules.is_accepted(payload.decision)]
-    stays_as_it_is = wish.patch is None and chosen.decision == "accepted"
+    stays_as_it_is = _stays_as_it_is(chosen, wish)
     writes.not_to_post += [str(payload.raw_id) for payload in counted_before if payload.raw_id != chosen.raw_id]
     if not stays_as_it_is:
-        writes.to_post.append((key, str(chosen.raw_id)))
+        writes.posted.append((key, chosen.raw_id))
     closed = quarantine.Closed(held.exception.exception_id, key, "replayed", chosen.raw_id)
     if not stays_as_it_is:
         held.key.processed_at = operator.now
@@ -396,8 +430,9 @@ def _write_closed(tx: Tx, tenant_id: str, wish: Wish, operator: Operator, writes
         gate.decide_other_payloads(tx, tenant_id, writes.others)
     if writes.not_to_post:
         gate.delete_to_post(tx, tenant_id, writes.not_to_post)
-    if writes.to_post:
-        gate.insert_to_post(tx, tenant_id, [key for key, _ in writes.to_post], [raw for _, raw in writes.to_post])
+    if writes.posted:
+        keys, raw_ids = [key for key, _ in writes.posted], [raw_id for _, raw_id in writes.posted]
+        gate.note_posted(tx, tenant_id, keys, raw_ids, operator.now)
     quarantine.close_exceptions(tx, decided, writes.closed)
     change = gate.Counts(
         tenant_id,
