@@ -1,12 +1,14 @@
 """A database for the tests of a module that keep to tenants of their own."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from ledgersafe.db.database import Database
 from tests.conftest import TestDatabase
+from tests.pipeline.posting import Till
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +30,9 @@ def superuser(books: TestDatabase) -> Iterator[psycopg.Connection]:
     """The same, past every right: to look, and to plant what the application cannot do."""
     with psycopg.connect(books.superuser_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def till(db: Database, superuser: psycopg.Connection, tenant: str) -> Till:
+    """A tenant of the test's own, to be posted for."""
+    return Till(db, superuser, tenant, datetime.now(UTC))

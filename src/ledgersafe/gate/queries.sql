@@ -214,3 +214,17 @@ WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
 UPDATE gate.to_post
 SET attempts = attempts + 1, not_before = %(not_before)s
 WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
+
+-- name: count_posted
+-- Why: what the gate says is posted is what silver has.
+SELECT tenant_id, count(*) AS number
+FROM gate.events_processed
+WHERE posted_at IS NOT NULL AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
+GROUP BY tenant_id
+
+-- name: count_to_post
+-- Why: what is accepted and not posted yet is shown as such.
+SELECT tenant_id, count(*) AS number
+FROM gate.to_post
+WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+GROUP BY tenant_id

@@ -9,6 +9,7 @@ import msgspec
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.rows import TenantCount
 from ledgersafe.db.sql import Statements
 from ledgersafe.gate.rules import Decision, Status
 
@@ -243,6 +244,16 @@ def note_posted(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[U
 def put_off(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID], not_before: datetime) -> None:
     """Count a failed attempt to post these arrivals, and say when to try again."""
     tx.execute(SQL["put_off"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids), "not_before": not_before})
+
+
+def count_posted(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many keys of each tenant (or one) are posted."""
+    return tx.query(TenantCount, SQL["count_posted"], {"tenant_id": tenant_id})
+
+
+def count_to_post(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many arrivals of each tenant (or one) wait to be posted."""
+    return tx.query(TenantCount, SQL["count_to_post"], {"tenant_id": tenant_id})
 
 
 def _state(tenant_id: str, keys: Sequence[Key]) -> dict[str, object]:

@@ -57,3 +57,31 @@ FROM unnest(%(entry_ids)s::uuid[], %(transaction_ids)s::uuid[], %(revisions)s::i
 JOIN ledger.entries e
   ON e.tenant_id = %(tenant_id)s AND e.transaction_id = a.transaction_id AND e.revision = a.revision
  AND e.kind = 'posting'
+
+-- name: count_entries
+-- Why: the left side of the checks over all of them.
+SELECT tenant_id, count(*) AS number
+FROM ledger.entries
+WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+GROUP BY tenant_id
+
+-- name: count_balanced
+-- Why: each entry balances by itself, to accounts that exist.
+SELECT e.tenant_id, count(*) AS number
+FROM ledger.entries e
+WHERE (%(tenant_id)s::text IS NULL OR e.tenant_id = %(tenant_id)s)
+  AND (SELECT sum(l.amount) FROM unnest(e.amounts) AS l (amount)) = 0
+  AND e.accounts <@ (SELECT array_agg(a.account) FROM ledger.accounts a WHERE a.tenant_id = e.tenant_id)
+GROUP BY e.tenant_id
+
+-- name: day_sums
+-- Why: the ledger's side of silver.day_sums.
+SELECT l.tenant_id, l.store_id, l.books_date, l.currency,
+       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'sales'), 0) AS sales,
+       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'returns'), 0) AS returns,
+       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'discounts'), 0) AS discounts,
+       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'tax'), 0) AS tax
+FROM ledger.lines l
+JOIN ledger.accounts a ON a.tenant_id = l.tenant_id AND a.account = l.account
+WHERE %(tenant_id)s::text IS NULL OR l.tenant_id = %(tenant_id)s
+GROUP BY l.tenant_id, l.store_id, l.books_date, l.currency

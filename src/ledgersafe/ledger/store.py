@@ -11,6 +11,7 @@ import msgspec
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.rows import DaySums, TenantCount
 from ledgersafe.db.sql import Statements
 from ledgersafe.ledger.rules import Account
 
@@ -110,3 +111,18 @@ def reverse_entries(tx: Tx, tenant_id: str, rows: Sequence[Reversal], posted_at:
         "raw_ids": arrays.plain(row.raw_id for row in rows),
     }
     tx.execute(SQL["reverse_entries"], parameters)
+
+
+def count_entries(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many entries each tenant (or one) has."""
+    return tx.query(TenantCount, SQL["count_entries"], {"tenant_id": tenant_id})
+
+
+def count_balanced(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many of them balance, to accounts that exist."""
+    return tx.query(TenantCount, SQL["count_balanced"], {"tenant_id": tenant_id})
+
+
+def day_sums(tx: Tx, tenant_id: str | None) -> Rows[DaySums]:
+    """What the ledger says of every day of every store."""
+    return tx.query(DaySums, SQL["day_sums"], {"tenant_id": tenant_id})

@@ -198,3 +198,92 @@ SELECT DISTINCT tenant_id FROM silver.waiting ORDER BY tenant_id
 -- Why: who is released waits no more.
 DELETE FROM silver.waiting
 WHERE tenant_id = %(tenant_id)s AND exception_id = ANY(%(exception_ids)s::uuid[])
+
+-- name: count_events
+-- Why: every posted key caused something here, and nothing here was caused by anything else.
+SELECT tenant_id, count(DISTINCT event_id) AS number
+FROM silver.transactions
+WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+GROUP BY tenant_id
+
+-- name: count_transactions
+-- Why: the left side of checks over all of them.
+SELECT tenant_id, count(*) AS number
+FROM silver.transactions
+WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+GROUP BY tenant_id
+
+-- name: count_true_to_lines
+-- Why: what a transaction says of itself is what its lines say.
+SELECT t.tenant_id, count(*) AS number
+FROM silver.transactions t
+JOIN (SELECT tenant_id, transaction_id, revision, kind, count(*) AS lines, sum(quantity) AS units, sum(amount) AS gross
+      FROM silver.line_items
+      WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+      GROUP BY tenant_id, transaction_id, revision, kind) l
+  ON l.tenant_id = t.tenant_id AND l.transaction_id = t.transaction_id AND l.revision = t.revision AND l.kind = t.kind
+WHERE (%(tenant_id)s::text IS NULL OR t.tenant_id = %(tenant_id)s)
+  AND l.lines = t.lines AND l.units = t.units AND l.gross = t.gross
+  AND t.total = t.gross - t.discount + t.tax - t.included_tax + t.rounding + t.totals_difference
+GROUP BY t.tenant_id
+
+-- name: count_reversals
+-- Why: the left side of the next.
+SELECT tenant_id, count(*) AS number
+FROM silver.transactions
+WHERE kind = 'reversal' AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
+GROUP BY tenant_id
+
+-- name: count_true_reversals
+-- Why: a reversal takes back exactly what was posted.
+SELECT r.tenant_id, count(*) AS number
+FROM silver.transactions r
+JOIN silver.transactions p
+  ON p.tenant_id = r.tenant_id AND p.transaction_id = r.transaction_id AND p.revision = r.revision AND p.kind = 'posting'
+WHERE r.kind = 'reversal' AND (%(tenant_id)s::text IS NULL OR r.tenant_id = %(tenant_id)s)
+  AND (r.type, r.currency, r.lines, r.units, r.gross, r.discount, r.tax, r.included_tax, r.rounding, r.total)
+    = (p.type, p.currency, p.lines, -p.units, -p.gross, -p.discount, -p.tax, -p.included_tax, -p.rounding, -p.total)
+GROUP BY r.tenant_id
+
+-- name: count_live_postings
+-- Why: of every transaction at most the latest revision stands.
+SELECT p.tenant_id, count(*) AS number
+FROM silver.transactions p
+WHERE p.kind = 'posting' AND (%(tenant_id)s::text IS NULL OR p.tenant_id = %(tenant_id)s)
+  AND NOT EXISTS (
+    SELECT FROM silver.transactions r
+    WHERE r.tenant_id = p.tenant_id AND r.transaction_id = p.transaction_id AND r.revision = p.revision
+      AND r.kind = 'reversal')
+GROUP BY p.tenant_id
+
+-- name: count_live_heads
+-- Why: a head says what stands.
+SELECT h.tenant_id, count(*) AS number
+FROM silver.heads h
+JOIN silver.transactions p
+  ON p.tenant_id = h.tenant_id AND p.transaction_id = h.transaction_id AND p.revision = h.revision
+ AND p.kind = 'posting' AND p.store_id = h.store_id AND p.txn_id = h.txn_id
+WHERE h.state = 'live' AND (%(tenant_id)s::text IS NULL OR h.tenant_id = %(tenant_id)s)
+GROUP BY h.tenant_id
+
+-- name: count_lost_references
+-- Why: whatever was given back was sold.
+SELECT r.tenant_id, count(*) AS number
+FROM silver.references r
+WHERE (%(tenant_id)s::text IS NULL OR r.tenant_id = %(tenant_id)s)
+  AND NOT EXISTS (
+    SELECT FROM silver.line_items l
+    WHERE l.tenant_id = r.tenant_id AND l.transaction_id = r.original_transaction_id
+      AND l.line_no = r.original_line_no AND l.kind = 'posting')
+GROUP BY r.tenant_id
+
+-- name: day_sums
+-- Why: silver and ledger say the same of every day of every store, each by its own rows.
+SELECT tenant_id, store_id, books_date, currency,
+       coalesce(sum(gross - included_tax) FILTER (WHERE type = 'SALE'), 0) AS sales,
+       coalesce(sum(included_tax - gross) FILTER (WHERE type = 'RETURN'), 0) AS returns,
+       coalesce(sum(CASE type WHEN 'SALE' THEN -discount WHEN 'RETURN' THEN discount END), 0) AS discounts,
+       coalesce(sum(CASE type WHEN 'SALE' THEN tax WHEN 'RETURN' THEN -tax WHEN 'ADJUSTMENT' THEN tax END), 0) AS tax
+FROM silver.transactions
+WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+GROUP BY tenant_id, store_id, books_date, currency

@@ -11,6 +11,7 @@ import msgspec
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.rows import DaySums, TenantCount
 from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
@@ -358,6 +359,51 @@ def tenants_waiting(tx: Tx) -> Rows[str]:
 def delete_waiting(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> None:
     """These exceptions wait for nothing any more."""
     tx.execute(SQL["delete_waiting"], {"tenant_id": tenant_id, "exception_ids": list(exception_ids)})
+
+
+def count_events(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many events of each tenant (or one) caused something."""
+    return tx.query(TenantCount, SQL["count_events"], {"tenant_id": tenant_id})
+
+
+def count_transactions(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many postings and reversals each tenant (or one) has."""
+    return tx.query(TenantCount, SQL["count_transactions"], {"tenant_id": tenant_id})
+
+
+def count_true_to_lines(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many of them say what their lines say, and add up."""
+    return tx.query(TenantCount, SQL["count_true_to_lines"], {"tenant_id": tenant_id})
+
+
+def count_reversals(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many reversals each tenant (or one) has."""
+    return tx.query(TenantCount, SQL["count_reversals"], {"tenant_id": tenant_id})
+
+
+def count_true_reversals(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many of them take back exactly what was posted."""
+    return tx.query(TenantCount, SQL["count_true_reversals"], {"tenant_id": tenant_id})
+
+
+def count_live_postings(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many postings of each tenant (or one) stand."""
+    return tx.query(TenantCount, SQL["count_live_postings"], {"tenant_id": tenant_id})
+
+
+def count_live_heads(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many heads of each tenant (or one) name a posting that stands."""
+    return tx.query(TenantCount, SQL["count_live_heads"], {"tenant_id": tenant_id})
+
+
+def count_lost_references(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
+    """How many references of each tenant (or one) lead nowhere."""
+    return tx.query(TenantCount, SQL["count_lost_references"], {"tenant_id": tenant_id})
+
+
+def day_sums(tx: Tx, tenant_id: str | None) -> Rows[DaySums]:
+    """What silver says of every day of every store."""
+    return tx.query(DaySums, SQL["day_sums"], {"tenant_id": tenant_id})
 
 
 def _stand(heads: Sequence[Head]) -> dict[str, object]:
