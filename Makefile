@@ -30,6 +30,9 @@ test: setup ## Run every test (under 5 minutes)
 attack: setup ## Races, kills and fuzzing at a tenth (FULL=1 for all)
 	FULL=$(FULL) $(BIN)/pytest -m attack
 
+bench: setup ## Measure against limits and peers (20 minutes; OPTIONS=--quick for a look)
+	$(BIN)/python -m bench $(OPTIONS)
+
 check: setup ## Style, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

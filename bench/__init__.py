@@ -1,1 +1,1 @@
-"""Benchmarks: ratios against a limit or a peer in the same run, never times alone."""
+"""Benchmarks: ratios against a limit or a peer in the same run, never times alone. See docs/performance.md."""

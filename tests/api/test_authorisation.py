@@ -42,6 +42,12 @@ NEEDS: dict[str, str] = {
     "get /v1/bulk-runs": "read",
     "get /v1/bulk-runs/{run_id}": "read",
     "get /v1/bulk-runs/{run_id}/items": "read",
+    "post /v1/ledger/periods/{period}/close": "operate",
+    "post /v1/ledger/periods/{period}/reopen": "operate",
+    "get /v1/ledger/accounts": "read",
+    "get /v1/ledger/entries": "read",
+    "get /v1/ledger/trial-balance": "read",
+    "get /v1/ledger/periods": "read",
     "get /v1/audit": "read",
     "get /v1/rejected": "read",
     "get /v1/verify": "read",
@@ -56,6 +62,8 @@ BODIES: dict[str, Any] = {
     "post /v1/exceptions/{exception_id}/assign": {"assigned_to": "ana"},
     "post /v1/exceptions/{exception_id}/resolve": DECISION,
     "post /v1/exceptions:resolve": DECISION | {"filter": {"tenant_id": MINE}},
+    "post /v1/ledger/periods/{period}/close": NOTES,
+    "post /v1/ledger/periods/{period}/reopen": NOTES,
     "post /v1/rejected/{rejected_id}/redact": NOTES,
     "post /v1/arrivals/{raw_id}/redact": NOTES | {"even_if_not_posted": True},
     "post /v1/keys": {"label": "new", "scopes": ["admin"], "tenant_ids": [MINE]},
@@ -98,6 +106,7 @@ def things(start_api: Callable[..., Api], new_database: Callable[[], TestDatabas
             rejected = client.get("/v1/rejected").json()["items"]
     names = {"exception_id": held["exception_id"], "raw_id": arrival["raw_id"], "event_id": "e1"}
     names |= {"run_id": run["run_id"], "key_id": key["key_id"], "rejected_id": rejected[0]["rejected_id"]}
+    names["period"] = "2026-01"
     paths = httpx.get(f"{api.url}/openapi.json", trust_env=False).json()["paths"]
     documented = {f"{method} {path}": set(it["responses"]) for path, of in paths.items() for method, it in of.items()}
     return Things(api, names, documented)

@@ -30,6 +30,8 @@ def bodies(tenant: str) -> dict[str, list[Any]]:
         "post /v1/exceptions:resolve": [
             IGNORE | {"filter": {"tenant_id": tenant, "text": "nothing"}, "dry_run": is_dry} for is_dry in (True, False)
         ],
+        "post /v1/ledger/periods/{period}/close": [NOTES],
+        "post /v1/ledger/periods/{period}/reopen": [NOTES],
         "post /v1/rejected/{rejected_id}/redact": [NOTES],
         "post /v1/arrivals/{raw_id}/redact": [NOTES | {"even_if_not_posted": True}],
         "post /v1/keys": [{"label": "eve", "scopes": ["read"], "tenant_ids": [tenant]}],

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from ledgersafe.pipeline.promote import promote
 from ledgersafe.tenants.rules import SCOPES
 from tests.conftest import Api
 from tests.events import sale
@@ -37,6 +39,7 @@ def furnish(api: Api, tenant: str, mark: str = "plain") -> Belongings:
     has.add("tenant_id", tenant)
     with api.client(api.new_key(tenants=[tenant], scopes=list(SCOPES))) as client:
         _send_events(client, has, mark)
+        _post(api, client, has)
         _decide(client, has, mark)
         _make_keys(client, has, mark)
         _be_refused(client, has, mark)
@@ -59,6 +62,17 @@ def _send_events(client: httpx.Client, has: Belongings, mark: str) -> None:
     has.add("event_id", *(event["event_id"] for event in (*good, *faulty)))
     has.add("raw_id", *(item["raw_id"] for item in answers))
     has.add("exception_id", *(item["exception_id"] for item in answers if item["exception_id"]))
+
+
+def _post(api: Api, client: httpx.Client, has: Belongings) -> None:
+    database = api.database.open(size=2)
+    promote(database, has.tenant, datetime.now(UTC))
+    database.close()
+    entry, *_ = client.get("/v1/ledger/entries").json()["items"]
+    has.add("transaction_id", entry["transaction_id"])
+    has.add("store_id", entry["store_id"])
+    has.add("account", entry["lines"][0]["account"])
+    has.add("period", "2026-02")
 
 
 def _decide(client: httpx.Client, has: Belongings, mark: str) -> None:

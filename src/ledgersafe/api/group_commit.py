@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import stamina
 import structlog
 
@@ -29,6 +30,8 @@ Decided = Outcome | RequestRefused | None
 
 RETRY_AFTER_SECONDS = 1
 _SLOTS = 64
+_EVENTS_PER_SHARED_COMMIT = 64
+"""While several tenants wait, none of them waits for a long commit of another's. Beyond the knee in any case."""
 _log = structlog.get_logger()
 
 
@@ -43,8 +46,7 @@ class Limits:
     commit_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(msgspec.Struct, frozen=True):
     """What one request (or a chunk of one) waits for."""
 
     lane: str
@@ -143,8 +145,10 @@ class GroupCommit:
     def _take(self) -> list[_Job]:
         """The next batch: one job of each tenant in turn, up to the size of a commit."""
         jobs: list[_Job] = []
-        events = 0
-        while self._lanes and events < self._limits.events_per_commit:
+        events, most = 0, self._limits.events_per_commit
+        if len(self._lanes) > 1:
+            most = min(most, _EVENTS_PER_SHARED_COMMIT)
+        while self._lanes and events < most:
             lane = next(iter(self._lanes))
             queue = self._lanes.pop(lane)
             job = queue.popleft()

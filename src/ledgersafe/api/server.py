@@ -22,8 +22,10 @@ class OpenToTheWorld(Exception):
     """Authentication is off on an address that others reach."""
 
 
-def serve(runtime: Runtime, host: str, port: int) -> None:
+def serve(runtime: Runtime, host: str, port: int, *, shared: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; what has queued is committed and answered first.
+
+    `shared`: other processes may serve at the same address; the kernel spreads connections over them (SO_REUSEPORT).
 
     Raises OpenToTheWorld, and OSError where the port cannot be had.
     """
@@ -31,7 +33,7 @@ def serve(runtime: Runtime, host: str, port: int) -> None:
         if host not in _LOOPBACK:
             raise OpenToTheWorld(f"LEDGERSAFE_AUTH=off is for loopback addresses only, not for {host}.")
         _log.warning("authentication_is_off", host=host, meaning="everybody on this machine may do everything")
-    listening = _listen(host, port)
+    listening = _listen(host, port, shared=shared)
     config = uvicorn.Config(
         make_app(runtime),
         loop="uvloop",
@@ -56,10 +58,12 @@ def serve(runtime: Runtime, host: str, port: int) -> None:
         runner.run(server.serve(sockets=[listening]))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.bind((host, port))
     listening.listen(4096)
     return listening

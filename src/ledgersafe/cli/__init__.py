@@ -7,7 +7,7 @@ import typer
 
 from ledgersafe import __version__
 from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
-from ledgersafe.cli import db, events, exceptions, health, keys, verify
+from ledgersafe.cli import db, events, exceptions, health, keys, ledger, verify
 from ledgersafe.cli.client import CliError, Connection
 from ledgersafe.cli.demo import demo
 from ledgersafe.cli.output import err, plain
@@ -28,7 +28,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     add_completion=True,
 )
-for _name, _group in (("db", db.app), ("keys", keys.app), ("events", events.app), ("exceptions", exceptions.app)):
+for _name, _group in (
+    ("db", db.app),
+    ("keys", keys.app),
+    ("events", events.app),
+    ("exceptions", exceptions.app),
+    ("ledger", ledger.app),
+):
     app.add_typer(_group, name=_name)
 for _command in (up, serve, work, trace, health.health, verify.verify, audit, rejected, demo):
     app.command()(_command)

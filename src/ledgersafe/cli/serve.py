@@ -14,8 +14,11 @@ from ledgersafe.pipeline.health import is_ready
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Share the port with other processes that were started so.")
+    ] = False,
 ) -> None:
-    """Serve the API until SIGTERM. Start as many as you like on one database, each on a port of its own."""
+    """Serve the API until SIGTERM. Start as many as you like on one database."""
     from ledgersafe.api.server import OpenToTheWorld  # imported here: the web framework is slow to load,
     from ledgersafe.api.server import serve as run_server  # and no other command needs it
 
@@ -23,7 +26,7 @@ def serve(
     configure_logging(parts.settings)
     try:
         _check_schema(parts)
-        run_server(parts, host, port)
+        run_server(parts, host, port, shared=shared)
     except OpenToTheWorld as error:
         raise CliError(str(error)) from None
     except OSError as error:

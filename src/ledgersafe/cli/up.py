@@ -31,6 +31,7 @@ def up(
     key_file: Annotated[
         Path | None, typer.Option(help="Where the development key goes.", show_default="DATA/key")
     ] = None,
+    processes: Annotated[int, typer.Option(help="How many API processes share the port.", min=1, max=64)] = 1,
     worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker.")] = True,
     console: Annotated[bool, typer.Option("--console/--no-console", help="Run the console, once there is one.")] = True,
 ) -> None:
@@ -43,7 +44,8 @@ def up(
     token_file = key_file or folder / "key"
     postgres = EmbeddedPostgres(folder, version=chosen.postgres_version) if chosen.database_url is None else None
     environment = {"LEDGERSAFE_DATA": str(folder)}
-    children = [Child("api", _command("serve", "--host", _HOST, "--port", str(port)), environment)]
+    api = _command("serve", "--host", _HOST, "--port", str(port), *(["--shared"] if processes > 1 else []))
+    children = [Child("api" if processes == 1 else f"api-{n}", api, environment) for n in range(1, processes + 1)]
     if worker:
         children.append(Child("worker", _command("work"), environment))
     supervisor = Supervisor(

@@ -85,3 +85,49 @@ FROM ledger.lines l
 JOIN ledger.accounts a ON a.tenant_id = l.tenant_id AND a.account = l.account
 WHERE %(tenant_id)s::text IS NULL OR l.tenant_id = %(tenant_id)s
 GROUP BY l.tenant_id, l.store_id, l.books_date, l.currency
+
+-- name: entries
+-- Why: keyset page of entries, by the day that they count for.
+SELECT entry_id, transaction_id, revision, kind, store_id, business_date, books_date, posted_at, currency, accounts,
+       amounts, reverses, raw_id
+FROM ledger.entries
+WHERE tenant_id = %(tenant_id)s
+  AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
+  AND (%(account)s::text IS NULL OR %(account)s = ANY(accounts))
+  AND (%(transaction_id)s::uuid IS NULL OR transaction_id = %(transaction_id)s)
+  AND (%(since)s::date IS NULL OR books_date >= %(since)s)
+  AND (%(until)s::date IS NULL OR books_date < %(until)s)
+  AND (%(after_date)s::date IS NULL OR (books_date, entry_id) > (%(after_date)s, %(after_id)s))
+ORDER BY books_date, entry_id
+LIMIT %(most)s
+
+-- name: trial_balance
+-- Why: what every account stands at, as of a day; the debits are the credits.
+SELECT l.account, a.name, a.type, l.currency,
+       CASE WHEN %(by_store)s THEN l.store_id ELSE '' END AS store_id, sum(l.debit) AS debit, sum(l.credit) AS credit,
+       sum(l.amount) AS balance
+FROM ledger.lines l
+LEFT JOIN ledger.accounts a ON a.tenant_id = l.tenant_id AND a.account = l.account
+WHERE l.tenant_id = %(tenant_id)s AND (%(as_of)s::date IS NULL OR l.books_date <= %(as_of)s)
+GROUP BY l.account, a.name, a.type, l.currency, CASE WHEN %(by_store)s THEN l.store_id ELSE '' END
+ORDER BY l.currency, l.account, store_id
+
+-- name: periods
+-- Why: which months are closed.
+SELECT period, status, changed_at, changed_by
+FROM ledger.periods
+WHERE tenant_id = %(tenant_id)s
+ORDER BY period
+
+-- name: lock_period
+-- Why: closing waits for what is being posted into the month, and nobody closes it twice.
+SELECT period, status, changed_at, changed_by
+FROM ledger.periods
+WHERE tenant_id = %(tenant_id)s AND period = %(period)s
+FOR UPDATE
+
+-- name: set_period
+-- Why: a month is closed or opened again.
+UPDATE ledger.periods
+SET status = %(status)s, changed_at = %(now)s, changed_by = %(actor)s
+WHERE tenant_id = %(tenant_id)s AND period = %(period)s

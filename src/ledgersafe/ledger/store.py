@@ -28,6 +28,52 @@ class Period:
     changed_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A row of ledger.entries. `amounts` go in parallel to `accounts`, debit positive."""
+
+    entry_id: UUID
+    transaction_id: UUID
+    revision: int
+    kind: Literal["posting", "reversal"]
+    store_id: str
+    business_date: date
+    books_date: date
+    posted_at: datetime
+    currency: str
+    accounts: list[str]
+    amounts: list[Decimal]
+    reverses: UUID | None
+    raw_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries; what is None does not narrow. `until` is exclusive, `after` is where the page before ended."""
+
+    tenant_id: str
+    store_id: str | None = None
+    account: str | None = None
+    transaction_id: UUID | None = None
+    since: date | None = None
+    until: date | None = None
+    after: tuple[date, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account stands at, in one currency: `balance` is debit − credit. `store_id` is '' for all stores."""
+
+    account: str
+    name: str | None
+    type: str | None
+    currency: str
+    store_id: str
+    debit: Decimal
+    credit: Decimal
+    balance: Decimal
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A posting, as it is written to ledger.entries. `amounts` go in parallel to `accounts`, debit positive."""
 
@@ -126,3 +172,43 @@ def count_balanced(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
 def day_sums(tx: Tx, tenant_id: str | None) -> Rows[DaySums]:
     """What the ledger says of every day of every store."""
     return tx.query(DaySums, SQL["day_sums"], {"tenant_id": tenant_id})
+
+
+def entries(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
+    """One page of entries, by the day that they count for."""
+    after_date, after_id = chosen.after or (None, None)
+    parameters = {
+        "tenant_id": chosen.tenant_id,
+        "store_id": chosen.store_id,
+        "account": chosen.account,
+        "transaction_id": chosen.transaction_id,
+        "since": chosen.since,
+        "until": chosen.until,
+        "after_date": after_date,
+        "after_id": after_id,
+        "most": most,
+    }
+    return tx.query(StoredEntry, SQL["entries"], parameters)
+
+
+def trial_balance(tx: Tx, tenant_id: str, as_of: date | None, *, by_store: bool) -> Rows[Balance]:
+    """What every account stands at when a day has ended; None: with all that is posted."""
+    return tx.query(Balance, SQL["trial_balance"], {"tenant_id": tenant_id, "as_of": as_of, "by_store": by_store})
+
+
+def periods(tx: Tx, tenant_id: str) -> Rows[Period]:
+    """The months of a tenant that have a row; all others are open."""
+    return tx.query(Period, SQL["periods"], {"tenant_id": tenant_id})
+
+
+def lock_period(tx: Tx, tenant_id: str, period: date) -> Rows[Period]:
+    """Hold a month (by its first day) until the transaction ends, once nobody posts into it."""
+    return tx.query(Period, SQL["lock_period"], {"tenant_id": tenant_id, "period": period})
+
+
+def set_period(
+    tx: Tx, tenant_id: str, period: date, status: Literal["open", "closed"], actor: str, now: datetime
+) -> None:
+    """Close a month, or open it again."""
+    parameters = {"tenant_id": tenant_id, "period": period, "status": status, "actor": actor, "now": now}
+    tx.execute(SQL["set_period"], parameters)

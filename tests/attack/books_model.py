@@ -1,0 +1,152 @@
+"""Random events about transactions, and every end that the books may come to, whatever their order."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from tests.events import sale
+
+Event = dict[str, Any]
+End = dict[str, Event | None]
+"""txn_id → the event whose lines stand, as the type of the transaction; None: voided."""
+
+_ROLES = {"cash": "cash", "card": "card", "invoice": "receivable", "gift": "other_tenders", None: "suspense"}
+
+
+@dataclass(slots=True)
+class Story:
+    """What was sent about some transactions, and the ends that are right."""
+
+    events: list[Event]
+    ends: list[End]
+
+
+class Author:
+    """Writes stories of one tenant."""
+
+    def __init__(self, random: Random, tenant: str) -> None:
+        self._random = random
+        self._tenant = tenant
+        self._number = 0
+
+    def story(self) -> Story:
+        """One of a random kind."""
+        kinds: list[Callable[[], Story]] = [
+            self._plain, self._corrected, self._undone, self._parts, self._race, self._of_a_return, self._twice,
+            self._two_corrections, self._undone_or_returned, self._loose,
+        ]  # fmt: skip
+        return self._random.choice(kinds)()
+
+    def _event(self, kind: str, *, lines: list[Event] | None = None, **changes: Any) -> Event:
+        self._number += 1
+        name = f"e{self._number}"
+        if kind in ("VOID", "CANCEL"):
+            return sale(self._tenant, name, event_type=kind, line_items=None, total_amount=None, **changes)
+        made = lines or self._lines()
+        gross = sum((Decimal(line["amount"]) for line in made), Decimal(0))
+        tax = self._random.choice([None, Decimal("1.25")])
+        included = self._random.random() < 0.5
+        total = gross + (tax if tax is not None and not included else 0)
+        return sale(
+            self._tenant, name, event_type=kind, line_items=made, total_amount=str(total), tax_included=included,
+            tax_amount=None if tax is None else str(tax),
+            payment_method=self._random.choice(list(_ROLES)), **changes,
+        )  # fmt: skip
+
+    def _lines(self) -> list[Event]:
+        return [
+            {"sku": f"S{number}", "qty": self._random.randint(1, 4), "amount": f"{self._random.randint(200, 999) / 100:.2f}"}
+            for number in range(self._random.randint(1, 4))
+        ]
+
+    def _part(self, sold: Event, **changes: Any) -> Event:
+        """A return of the whole first line."""
+        line = dict(sold["line_items"][0])
+        if self._random.random() < 0.5:
+            line["original_line_no"] = 1
+        return self._event("RETURN", lines=[line], original_txn_id=sold["txn_id"], **changes)
+
+    def _plain(self) -> Story:
+        sold = self._event("SALE")
+        return Story([sold], [{sold["txn_id"]: sold}])
+
+    def _corrected(self) -> Story:
+        sold = self._event("SALE")
+        truth = self._event("CORRECTION", original_txn_id=sold["txn_id"])
+        return Story([sold, truth], [{sold["txn_id"]: truth | {"is": "SALE"}}])
+
+    def _undone(self) -> Story:
+        sold = self._event(self._random.choice(["SALE", "RETURN", "ADJUSTMENT"]))
+        of = {"original_txn_id": sold["txn_id"]}
+        others = [self._event("VOID", **of), self._event("CANCEL", **of), self._event("CORRECTION", **of)]
+        return Story([sold, *others[: self._random.randint(1, 3)]], [{sold["txn_id"]: None}])
+
+    def _parts(self) -> Story:
+        sold = self._event("SALE", lines=[{"sku": "A", "qty": 4, "amount": "40"}, {"sku": "A", "qty": 1, "amount": "12"}])
+        of = {"original_txn_id": sold["txn_id"]}
+        parts = [self._event("RETURN", lines=[{"sku": "A", "qty": 1, "amount": "10"}], **of) for _ in range(4)]
+        return Story([sold, *parts], [{sold["txn_id"]: sold} | {part["txn_id"]: part for part in parts}])
+
+    def _race(self) -> Story:
+        sold = self._event("SALE")
+        rivals = [self._part(sold) for _ in range(self._random.randint(2, 4))]
+        return Story([sold, *rivals], [{sold["txn_id"]: sold, rival["txn_id"]: rival} for rival in rivals])
+
+    def _of_a_return(self) -> Story:
+        sold = self._event("SALE")
+        back = self._part(sold)
+        truth = self._event("CORRECTION", lines=back["line_items"], original_txn_id=back["txn_id"])
+        undone = self._event("CANCEL", original_txn_id=back["txn_id"])
+        both: End = {sold["txn_id"]: sold, back["txn_id"]: truth | {"is": "RETURN"}}
+        if self._random.random() < 0.5:
+            return Story([sold, back, truth], [both])
+        return Story([sold, back, truth, undone], [both | {back["txn_id"]: None}])
+
+    def _twice(self) -> Story:
+        first, second = self._event("SALE"), self._event("SALE")
+        second["txn_id"] = first["txn_id"]
+        return Story([first, second], [{first["txn_id"]: first}, {first["txn_id"]: second}])
+
+    def _two_corrections(self) -> Story:
+        sold = self._event("SALE")
+        truths = [self._event("CORRECTION", original_txn_id=sold["txn_id"]) for _ in range(2)]
+        return Story([sold, *truths], [{sold["txn_id"]: truth | {"is": "SALE"}} for truth in truths])
+
+    def _undone_or_returned(self) -> Story:
+        sold = self._event("SALE")
+        back, undone = self._part(sold), self._event("CANCEL", original_txn_id=sold["txn_id"])
+        return Story([sold, back, undone], [{sold["txn_id"]: sold, back["txn_id"]: back}, {sold["txn_id"]: None}])
+
+    def _loose(self) -> Story:
+        one = self._event(self._random.choice(["RETURN", "ADJUSTMENT", "STOCK_ADJUSTMENT"]))
+        lost = self._event("CORRECTION", original_txn_id="nobody sold this")
+        return Story([one, lost], [{one["txn_id"]: one}])
+
+
+def lines_of(event: Event) -> Counter[tuple[str, Decimal, Decimal]]:
+    """Its lines, without their order."""
+    return Counter((line["sku"], Decimal(line["qty"]), Decimal(line["amount"])) for line in event["line_items"])
+
+
+def balances(events: Iterable[Event]) -> dict[str, Decimal]:
+    """Role → balance of what stands, reckoned without the product."""
+    found: Counter[str] = Counter()
+    for event in events:
+        kind = event.get("is", event["event_type"])
+        gross = sum((Decimal(line["amount"]) for line in event["line_items"]), Decimal(0))
+        total, tax = Decimal(event["total_amount"]), Decimal(event.get("tax_amount", 0))
+        paid = _ROLES[event.get("payment_method")]
+        sign = -1 if kind == "RETURN" else 1
+        if kind == "STOCK_ADJUSTMENT":
+            legs = {"inventory": total, "cost_of_goods": -total}
+        elif kind == "ADJUSTMENT":
+            legs = {"receivable" if paid == "suspense" else paid: total, "tax": -tax, "bad_debt": tax - total}
+        else:
+            net = gross - (tax if event["tax_included"] else 0)
+            legs = {paid: total, "returns" if kind == "RETURN" else "sales": -net, "tax": -tax}
+        for role, amount in legs.items():
+            found[role] += sign * amount  # type: ignore[assignment]
+    return {role: Decimal(amount) for role, amount in found.items() if amount}
