@@ -1,5 +1,6 @@
 """GET /v1/events/{event_id}: the whole trace of one event."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -40,7 +41,7 @@ def _answer(found: Trace) -> TraceAnswer:
         payloads=[payload_view(payload) for payload in found.payloads],
         exceptions=[exception_view(row) for row in found.exceptions],
         audit=[AuditShape.model_validate(row) for row in found.audit],
-        transactions=[],
-        entries=[],
+        transactions=[asdict(row) for row in found.transactions],
+        entries=[asdict(row) for row in found.entries],
         gold=[],
     )

@@ -23,6 +23,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from ledgersafe.cli.client import ApiClient, CliError
 from ledgersafe.cli.demo_decisions import decisions
+from ledgersafe.cli.demo_ledger import books
 from ledgersafe.cli.demo_parts import Part, Traffic, invariants, mixed, scenarios
 from ledgersafe.cli.output import JsonOption, err, mark, note, out, plain, print_json, table
 from ledgersafe.cli.throwaway import Throwaway, running
@@ -112,19 +113,21 @@ def as_members(parts: Sequence[Part], seconds: float) -> dict[str, Any]:
 
 
 def _run(throwaway: Throwaway, traffic: Traffic, screen: Console) -> list[Part]:
-    """The four parts, each shown as soon as it is done."""
+    """The five parts, each shown as soon as it is done."""
     screen.print(plain(f"Ready at {throwaway.url} after {throwaway.started_in:.1f} s.", style="dim"))
     with ApiClient(throwaway.url, throwaway.api_key, seconds=_VERIFY_SECONDS) as client:
         first = scenarios(client)
         _show(first, screen)
         second = decisions(client)
         _show(second, screen)
-        with _bar(traffic.events) as answered:
-            third, report = mixed(client, throwaway.api_key, traffic, answered)
+        third = books(client)
         _show(third, screen)
-        fourth = invariants(client, report)
+        with _bar(traffic.events) as answered:
+            fourth, report = mixed(client, throwaway.api_key, traffic, answered)
         _show(fourth, screen)
-    return [first, second, third, fourth]
+        fifth = invariants(client, report)
+        _show(fifth, screen)
+    return [first, second, third, fourth, fifth]
 
 
 def _show(part: Part, console: Console) -> None:

@@ -43,6 +43,7 @@ class Revised:
     event_id: str
     business_date: date
     books_date: date
+    currency: str
     sold: list[Sold] = field(default_factory=list[Sold])
     given: Given | None = None
 
@@ -179,7 +180,7 @@ def read(tx: Tx, books: Books, revisions: Sequence[Revision]) -> None:
     references = silver.references(tx, books.tenant_id, unread)
     for row in postings.all():
         books.revised[row.transaction_id, row.revision] = Revised(
-            row.type, row.event_type, row.event_id, row.business_date, row.books_date
+            row.type, row.event_type, row.event_id, row.business_date, row.books_date, row.currency
         )
     for line in lines.all():
         sold = Sold(line.line_no, line.sku, line.quantity, line.amount)

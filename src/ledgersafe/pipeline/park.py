@@ -77,6 +77,13 @@ def park(tx: Tx, tenant_id: str, now: datetime, parked: Sequence[Parked]) -> Non
     gate.add_to_counters(tx, SLOT, change)
 
 
+def keys_of(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> list[str]:
+    """The keys that these exceptions hold."""
+    if not exception_ids:
+        return []
+    return [row.idempotency_key for row in quarantine.exceptions_by_id(tx, tenant_id, exception_ids).all()]
+
+
 def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime) -> int:
     """Let go of exceptions whose original is posted by now: their payloads are accepted again, and to be posted.
 

@@ -151,14 +151,17 @@ def _take_back(books: Books, one: _Dated) -> None:
     """What another payload of the same key posted is reversed; where it bears another name now, it is void."""
     for name in list(books.heads):
         before = books.current(name)
-        if before is not None and before.event_id == one.of.event_id and books.heads[name].state == "live":
-            same = name == (one.of.event.store_id, one.of.event.txn_id)
-            _not_below_returned(books, name, _sold(one.of.event) if same else [])
-            _reverse(books, one, name, one.of.books_date or before.books_date)
-            if not same:
-                books.change(name).state = "voided"
-            return
-    message = "what the event posted was corrected or undone since: send a CORRECTION"
+        if before is None or before.event_id != one.of.event_id or books.heads[name].state != "live":
+            continue
+        if before.event_type != before.type:
+            break  # it was a correction: what it corrected would have to come back
+        same = name == (one.of.event.store_id, one.of.event.txn_id)
+        _not_below_returned(books, one, name, _sold(one.of.event) if same else [])
+        _reverse(books, one, name, one.of.books_date or before.books_date)
+        if not same:
+            books.change(name).state = "voided"
+        return
+    message = "what the event posted was corrected or undone since, or changed another: send a CORRECTION"
     raise _Refused(reasons.POSTED_AND_CHANGED, "", message)
 
 
@@ -173,7 +176,7 @@ def _amend(books: Books, one: _Dated) -> None:
     if one.of.contract.name == "VOID" and one.day != before.business_date:
         message = f"the original is of {before.business_date}, the void of {one.day}: a CANCEL undoes it later"
         raise _Refused(reasons.VOID_AFTER_CLOSE, "/original_txn_id", message)
-    _not_below_returned(books, name, [] if undoes else _sold(one.of.event))
+    _not_below_returned(books, one, name, [] if undoes else _sold(one.of.event))
     _reverse(books, one, name, one.of.books_date or before.books_date)
     head = books.change(name)
     if undoes or head.revision is None:
@@ -220,11 +223,17 @@ def _open_day(books: Books, day: date, path: str) -> None:
         raise _Refused(reasons.PERIOD_LOCKED, path, f"{day:%Y-%m} is closed, and {day} lies in it")
 
 
-def _not_below_returned(books: Books, name: Name, sold: Sequence[Sold]) -> None:
-    line_no = below_returned(sold, books.returned(name))
+def _not_below_returned(books: Books, one: _Dated, name: Name, sold: Sequence[Sold]) -> None:
+    before, returned = books.current(name), books.returned(name)
+    if before is None or not returned:
+        return
+    line_no = below_returned(sold, before.sold, returned)
     if line_no is not None:
         message = f"more of line {line_no} was given back already than would remain"
         raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/line_items", message)
+    if one.of.currency != before.currency:
+        message = f"a part was given back in {before.currency} already"
+        raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/currency", message)
 
 
 def _reverse(books: Books, one: _Dated, name: Name, day: date) -> None:
@@ -260,14 +269,20 @@ def _give_back(books: Books, one: _Dated, as_type: str) -> Given | None:
             raise _Refused(reasons.UNREFERENCED_RETURN, "/original_txn_id", message)
         return None
     name, _ = _original(books, one.of)
-    return _allocated(books, event, name)
+    return _allocated(books, one, name)
 
 
-def _allocated(books: Books, event: ItemisedEvent, name: Name) -> Given:
+def _allocated(books: Books, one: _Dated, name: Name) -> Given:
     """What the lines of a return take of an original, counted there."""
-    head, before = books.change(name), books.current(name)
+    event, head, before = one.of.event, books.change(name), books.current(name)
     if before is None or head.transaction_id is None:
         raise RuntimeError(f"there is no posting of {name} to give back of")
+    if before.type != "SALE":
+        message = f"the original is a {before.type}: it sold nothing that could be given back"
+        raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/original_txn_id", message)
+    if before.currency != one.of.currency:
+        message = f"the original was paid in {before.currency}, not in {one.of.currency}"
+        raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/currency", message)
     lines = [
         GivenBack(number, line.sku, line.qty, line.amount, line.original_line_no) for number, line in numbered(event)
     ]
@@ -302,7 +317,7 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
     given = _give_back(books, one, as_type)
     earlier = books.revised.get((head.transaction_id, head.revision - 1))
     if one.of.contract.effect == "corrects" and earlier is not None and earlier.given is not None:
-        given = _allocated(books, event, earlier.given.original)
+        given = _allocated(books, one, earlier.given.original)
     paid, of = tenders(event), sums(event, one.of.unit)
     transaction = silver.Transaction(
         transaction_id=head.transaction_id,
@@ -348,7 +363,7 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
         books.entries.append(entry(books, transaction, legs))
     books.fresh.discard(head.name())
     books.revised[revision] = Revised(
-        as_type, one.of.contract.name, one.of.event_id, day, books_date, _sold(event), given
+        as_type, one.of.contract.name, one.of.event_id, day, books_date, one.of.currency, _sold(event), given
     )
 
 

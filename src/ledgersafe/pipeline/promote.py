@@ -24,15 +24,16 @@ from ledgersafe.kernel.reasons import CONTRACT_VIOLATION, INTERNAL_ERROR
 from ledgersafe.pipeline.arrival import Mapped
 from ledgersafe.pipeline.books import Books, open_books
 from ledgersafe.pipeline.candidate import Accepted, Candidate, candidate, mapped
-from ledgersafe.pipeline.park import Parked, park
+from ledgersafe.pipeline.park import Parked, keys_of, park, unpark
 from ledgersafe.pipeline.post import Unposted, post
-from ledgersafe.pipeline.release import release_waiting
+from ledgersafe.pipeline.release import take_waiting
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver.store import Name
 from ledgersafe.tenants import store as tenants
 
 BATCH = 2_000
 _MOST_ATTEMPTS = 5
+_TOO_SLOW = "57014"  # statement_timeout: less at once may do
 _FIRST_BACK_OFF = timedelta(seconds=1)
 _log = structlog.get_logger()
 
@@ -67,18 +68,29 @@ def _promote(database: Database, tenant_id: str, now: datetime, most: int, only:
     claimed: list[ToPost] = []
     try:
         return _promote_once(database, tenant_id, now, most, only, claimed)
-    except (DatabaseUnavailable, TryAgain):
+    except TryAgain:
         raise
+    except DatabaseUnavailable as error:
+        if error.sqlstate != _TOO_SLOW or len(claimed) < 2:
+            raise
+        return _promote_halves(database, tenant_id, now, most, claimed)
     except Exception as error:
         if not claimed:
             raise
-        ids = [one.raw_id for one in claimed]
-        if len(ids) > 1:
-            half = len(ids) // 2
-            parts = (ids[:half], ids[half:])
-            return sum((_promote(database, tenant_id, now, most, part) for part in parts), start=Promoted())
-        _log.error("posting_failed", tenant=tenant_id, raw_id=str(ids[0]), attempts=claimed[0].attempts, exc_info=error)
-        return _put_off(database, tenant_id, claimed[0], now, error)
+        if len(claimed) > 1:
+            return _promote_halves(database, tenant_id, now, most, claimed)
+        one = claimed[0]
+        _log.error("posting_failed", tenant=tenant_id, raw_id=str(one.raw_id), attempts=one.attempts, exc_info=error)
+        return _put_off(database, tenant_id, one, now, error)
+
+
+def _promote_halves(
+    database: Database, tenant_id: str, now: datetime, most: int, claimed: Sequence[ToPost]
+) -> Promoted:
+    ids = [one.raw_id for one in claimed]
+    half = len(ids) // 2
+    parts = (ids[:half], ids[half:])
+    return sum((_promote(database, tenant_id, now, most, part) for part in parts), start=Promoted())
 
 
 @stamina.retry(on=TryAgain, attempts=8, wait_initial=0.01, wait_max=0.5, timeout=None)
@@ -104,11 +116,16 @@ def _post_claimed(tx: Tx, tenant_id: str, now: datetime, claimed: Sequence[ToPos
     keys = {one.raw_id: one.idempotency_key for one in claimed}
     left_out = {one.accepted.stored.raw_id for one in parked}
     posted = [raw_id for raw_id in keys if raw_id not in left_out]
+    waiting = take_waiting(tx, tenant_id, arrived)
+    names = {*keys.values(), *keys_of(tx, tenant_id, waiting)}
+    gate.lock_keys(tx, tenant_id, sorted(names))  # all at once, as accept does: else the two would deadlock
     if parked:
         park(tx, tenant_id, now, parked)
+        waiting += take_waiting(tx, tenant_id, arrived)  # of the same batch
     if posted:
         gate.note_posted(tx, tenant_id, [keys[raw_id] for raw_id in posted], posted, now)
-    release_waiting(tx, tenant_id, arrived, now)
+    if waiting:
+        unpark(tx, tenant_id, waiting, now)
     return Promoted(posted=len(posted), parked=len(parked))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.pipeline.park import unpark
@@ -13,8 +14,13 @@ _A_SWEEP = 1_000
 
 def release_waiting(tx: Tx, tenant_id: str, arrived: Sequence[Name], now: datetime) -> int:
     """Let go of what waits for these transactions, just posted, whose heads are held. Returns how many."""
-    waiting = silver.take_waiting(tx, tenant_id, sorted(arrived)).all() if arrived else []
-    return unpark(tx, tenant_id, sorted(waiting), now) if waiting else 0
+    waiting = take_waiting(tx, tenant_id, arrived)
+    return unpark(tx, tenant_id, waiting, now) if waiting else 0
+
+
+def take_waiting(tx: Tx, tenant_id: str, arrived: Sequence[Name]) -> list[UUID]:
+    """The exceptions that wait for these transactions, and do no more: the caller lets go of them."""
+    return sorted(silver.take_waiting(tx, tenant_id, sorted(arrived)).all()) if arrived else []
 
 
 def sweep(database: Database, now: datetime) -> int:

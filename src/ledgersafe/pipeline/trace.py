@@ -6,16 +6,21 @@ from uuid import UUID
 
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
-from ledgersafe.db.database import Database
+from ledgersafe.db.database import Database, Tx
 from ledgersafe.gate import store as gate
+from ledgersafe.ledger import store as ledger
 from ledgersafe.quarantine import store as quarantine
+from ledgersafe.silver import store as silver
 
 MOST_ARRIVALS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One key from arrival to decision. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`."""
+    """One key from arrival to the books. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`.
+
+    `transactions`, `entries`: what the event caused, postings and reversals.
+    """
 
     tenant_id: str
     key: gate.Key
@@ -24,6 +29,8 @@ class Trace:
     exceptions: list[quarantine.ExceptionRow]
     audit: list[audit.StoredEntry]
     waiting_to_post: bool
+    transactions: list[silver.Posted]
+    entries: list[ledger.StoredEntry]
 
 
 def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
@@ -39,7 +46,26 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
         decisions = audit.of_objects(tx, tenant_id, "exception", [str(row.exception_id) for row in exceptions])
         payloads = [key.first_payload(), *others.all()]
         waiting = gate.is_waiting_to_post(tx, tenant_id, [payload.raw_id for payload in payloads])
-        return Trace(tenant_id, key, arrivals.all(), payloads, exceptions, decisions.all(), waiting.one())
+        transactions = silver.postings_of_events(tx, tenant_id, [event_id]).all()
+        return Trace(
+            tenant_id,
+            key,
+            arrivals.all(),
+            payloads,
+            exceptions,
+            decisions.all(),
+            waiting.one(),
+            transactions,
+            _entries(tx, tenant_id, transactions),
+        )
+
+
+def _entries(tx: Tx, tenant_id: str, caused: Sequence[silver.Posted]) -> list[ledger.StoredEntry]:
+    """The entries of these postings and reversals."""
+    wanted = {(row.transaction_id, row.revision, row.kind) for row in caused}
+    ids = sorted({row.transaction_id for row in caused})
+    found = [ledger.entries(tx, ledger.Filter(tenant_id, transaction_id=one), MOST_ARRIVALS) for one in ids]
+    return [row for rows in found for row in rows.all() if (row.transaction_id, row.revision, row.kind) in wanted]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ WHERE h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = a.t
 -- name: postings
 -- Why: what a posted transaction says decides whether it may be given back, corrected or undone.
 SELECT t.transaction_id, t.revision, t.kind, t.store_id, t.txn_id, t.type, t.event_type, t.event_id, t.business_date,
-       t.books_date, t.currency, t.is_referenced
+       t.books_date, t.currency, t.total, t.is_referenced
 FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[]) AS a (transaction_id, revision)
 JOIN silver.transactions t
   ON t.tenant_id = %(tenant_id)s AND t.transaction_id = a.transaction_id AND t.revision = a.revision
@@ -31,7 +31,7 @@ JOIN silver.transactions t
 -- name: postings_of_events
 -- Why: an event that was posted before with another payload is taken back before the new one is posted.
 SELECT transaction_id, revision, kind, store_id, txn_id, type, event_type, event_id, business_date, books_date, currency,
-       is_referenced
+       total, is_referenced
 FROM silver.transactions
 WHERE tenant_id = %(tenant_id)s AND event_id = ANY(%(event_ids)s::text[])
 ORDER BY transaction_id, revision, kind

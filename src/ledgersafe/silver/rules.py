@@ -62,12 +62,17 @@ def allocate(
     return found, after
 
 
-def below_returned(sold: Sequence[Sold], returned: Mapping[int, Left]) -> int | None:
-    """The first line of which more was given back than these lines would sell; None where there is none."""
+def below_returned(sold: Sequence[Sold], before: Sequence[Sold], returned: Mapping[int, Left]) -> int | None:
+    """The first line of which more was given back than these lines would sell; None where there is none.
+
+    `before`: the lines that it was given back of. A line that sells something else by now sells none of it.
+    """
     by_number = {line.line_no: line for line in sold}
+    sku_before = {line.line_no: line.sku for line in before}
     for line_no, (quantity, amount) in sorted(returned.items()):
         line = by_number.get(line_no)
-        left = (ZERO, ZERO) if line is None else (line.quantity, line.amount)
+        is_gone = line is None or line.sku != sku_before.get(line_no)
+        left = (ZERO, ZERO) if line is None or is_gone else (line.quantity, line.amount)
         if quantity > left[0] or amount > left[1]:
             return line_no
     return None
@@ -76,8 +81,8 @@ def below_returned(sold: Sequence[Sold], returned: Mapping[int, Left]) -> int | 
 def _allocate_line(line: GivenBack, sold: Sequence[Sold], after: dict[int, Left]) -> list[Allocation]:
     candidates = _candidates(line, sold)
     if not candidates:
-        which = f"line {line.original_line_no}" if line.original_line_no is not None else f"line of {line.sku!r}"
-        raise Exceeded(line, f"the original has no {which}")
+        which = f"line {line.original_line_no}" if line.original_line_no is not None else "line"
+        raise Exceeded(line, f"the original has no {which} of {line.sku!r}")
     quantity, amount = line.quantity, line.amount
     found: list[Allocation] = []
     for candidate in candidates:
@@ -95,9 +100,9 @@ def _allocate_line(line: GivenBack, sold: Sequence[Sold], after: dict[int, Left]
 
 
 def _candidates(line: GivenBack, sold: Sequence[Sold]) -> list[Sold]:
-    if line.original_line_no is not None:
-        return [one for one in sold if one.line_no == line.original_line_no]
     same = [one for one in sold if one.sku == line.sku]
+    if line.original_line_no is not None:
+        return [one for one in same if one.line_no == line.original_line_no]
     price = _price(line.quantity, line.amount)
     return sorted(same, key=lambda one: (abs(_price(one.quantity, one.amount) - price), one.line_no))
 

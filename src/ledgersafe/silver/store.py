@@ -55,6 +55,7 @@ class Posted:
     business_date: date
     books_date: date
     currency: str
+    total: Decimal
     is_referenced: bool
 
 
