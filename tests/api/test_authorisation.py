@@ -51,6 +51,7 @@ NEEDS: dict[str, str] = {
     "get /v1/audit": "read",
     "get /v1/rejected": "read",
     "get /v1/verify": "read",
+    "get /v1/reports/{table}": "read",
     "get /v1/health": "read",
 }
 """The scope that each operation needs. A new operation is put here, and gets a body below if it takes one."""
@@ -105,6 +106,7 @@ def things(start_api: Callable[..., Api], new_database: Callable[[], TestDatabas
         while not rejected:  # kept with the next commit
             rejected = client.get("/v1/rejected").json()["items"]
     names = {"exception_id": held["exception_id"], "raw_id": arrival["raw_id"], "event_id": "e1"}
+    names |= {"table": "daily_store_sales"}
     names |= {"run_id": run["run_id"], "key_id": key["key_id"], "rejected_id": rejected[0]["rejected_id"]}
     names["period"] = "2026-01"
     paths = httpx.get(f"{api.url}/openapi.json", trust_env=False).json()["paths"]

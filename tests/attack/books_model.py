@@ -58,7 +58,11 @@ class Author:
 
     def _lines(self) -> list[Event]:
         return [
-            {"sku": f"S{number}", "qty": self._random.randint(1, 4), "amount": f"{self._random.randint(200, 999) / 100:.2f}"}
+            {
+                "sku": f"S{number}",
+                "qty": self._random.randint(1, 4),
+                "amount": f"{self._random.randint(200, 999) / 100:.2f}",
+            }
             for number in range(self._random.randint(1, 4))
         ]
 
@@ -85,7 +89,9 @@ class Author:
         return Story([sold, *others[: self._random.randint(1, 3)]], [{sold["txn_id"]: None}])
 
     def _parts(self) -> Story:
-        sold = self._event("SALE", lines=[{"sku": "A", "qty": 4, "amount": "40"}, {"sku": "A", "qty": 1, "amount": "12"}])
+        sold = self._event(
+            "SALE", lines=[{"sku": "A", "qty": 4, "amount": "40"}, {"sku": "A", "qty": 1, "amount": "12"}]
+        )
         of = {"original_txn_id": sold["txn_id"]}
         parts = [self._event("RETURN", lines=[{"sku": "A", "qty": 1, "amount": "10"}], **of) for _ in range(4)]
         return Story([sold, *parts], [{sold["txn_id"]: sold} | {part["txn_id"]: part for part in parts}])

@@ -96,7 +96,9 @@ def assert_right(till: Till, stories: list[list[End]]) -> None:
     assert live == {}
     causes = dict(till.rows(CAUSES))
     chosen = [
-        next(end for end in fits if all(event is None or causes[txn] == event["event_id"] for txn, event in end.items()))
+        next(
+            end for end in fits if all(event is None or causes[txn] == event["event_id"] for txn, event in end.items())
+        )
         for fits in standing
     ]
     assert till.balances() == balances(event for end in chosen for event in end.values() if event)

@@ -1,6 +1,5 @@
 """Posting in tests of the core: events accepted and promoted, and what the books hold, read past the product."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -118,7 +117,9 @@ class Till:
     def sold(self, event_id: str = "s", **changes: Any) -> dict[str, Any]:
         return sale(self.tenant, event_id, **({"line_items": LINES, "payment_method": "cash"} | changes))
 
-    def returned(self, event_id: str = "r", of: str | None = "txn-s", qty: object = 1, amount: object = 10, **changes: Any) -> dict[str, Any]:
+    def returned(
+        self, event_id: str = "r", of: str | None = "txn-s", qty: object = 1, amount: object = 10, **changes: Any
+    ) -> dict[str, Any]:
         lines = [{"sku": "A", "qty": qty, "amount": amount}]
         given = {"event_type": "RETURN", "original_txn_id": of, "line_items": lines, "total_amount": amount}
         return self.sold(event_id, **(given | changes))
@@ -134,9 +135,14 @@ class Till:
 
     def set(self, **settings: object) -> None:
         """The tenant's settings; it is made where it is not there."""
-        self.rows("INSERT INTO tenants.tenants (tenant_id, created_at, created_by) VALUES (%s, now(), 'test') ON CONFLICT DO NOTHING RETURNING 1")
+        self.rows(
+            "INSERT INTO tenants.tenants (tenant_id, created_at, created_by) VALUES (%s, now(), 'test') ON CONFLICT DO NOTHING RETURNING 1"
+        )
         for name, value in settings.items():
-            self.rows(f"WITH t AS (SELECT %s AS t) UPDATE tenants.tenants SET {name} = %s FROM t WHERE tenant_id = t RETURNING 1", value)
+            self.rows(
+                f"WITH t AS (SELECT %s AS t) UPDATE tenants.tenants SET {name} = %s FROM t WHERE tenant_id = t RETURNING 1",
+                value,
+            )
 
     def period(self, month: date, status: str) -> None:
         sql = "INSERT INTO ledger.periods VALUES (%s, %s, %s, now(), 'test') ON CONFLICT (tenant_id, period) DO UPDATE SET status = excluded.status RETURNING 1"
@@ -185,7 +191,3 @@ def legs(**amounts: str) -> dict[str, Decimal]:
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def plain(events: Sequence[dict[str, Any]]) -> list[str]:
-    return [event["event_id"] for event in events]

@@ -97,7 +97,11 @@ def test_a_stock_adjustment_moves_value_not_money(till: Till) -> None:
 def test_nothing_is_a_transaction_without_an_entry(till: Till) -> None:
     nothing = {"line_items": [{"sku": "A", "qty": 5, "amount": 0}], "total_amount": 0}
     till.send(till.sold(**nothing), till.sold("w", event_type="STOCK_ADJUSTMENT", **nothing))
-    assert (till.count("silver.transactions"), till.count("silver.line_items"), till.count("ledger.entries")) == (2, 2, 0)
+    assert (till.count("silver.transactions"), till.count("silver.line_items"), till.count("ledger.entries")) == (
+        2,
+        2,
+        0,
+    )
     till.send(till.amended("CANCEL", "c"), till.amended("CORRECTION", "c2", of="txn-w", **nothing))
     assert till.states() == {"txn-s": ("voided", 1), "txn-w": ("live", 2)}
     assert (till.count("silver.transactions"), till.count("ledger.entries")) == (5, 0)
@@ -141,7 +145,9 @@ def test_lines_that_say_the_same_of_a_product_have_one_key(till: Till) -> None:
     named = {"qty": 1, "amount": 1}
     lines = [named | {"sku": "A", "name": "x"}, named | {"sku": "A", "name": "x"}, named | {"sku": "Ax", "name": None}]
     till.send(till.sold(line_items=lines, total_amount=3))
-    keys = [key for (key,) in till.rows("SELECT product_key FROM silver.line_items WHERE tenant_id = %s ORDER BY line_no")]
+    keys = [
+        key for (key,) in till.rows("SELECT product_key FROM silver.line_items WHERE tenant_id = %s ORDER BY line_no")
+    ]
     assert keys[0] == keys[1] != keys[2]
 
 

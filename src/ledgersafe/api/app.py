@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ledgersafe import __version__
-from ledgersafe.api import audit, bodies, bulk_runs, events, exceptions, health, keys, ledger, verify
+from ledgersafe.api import audit, bodies, bulk_runs, events, exceptions, health, keys, ledger, reports, verify
 from ledgersafe.api.authentication import Authentication, refresh_forever
 from ledgersafe.api.dependencies import Parts
 from ledgersafe.api.edge import Bounds, Edge
@@ -58,7 +58,7 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         dependencies=[Depends(_refuse_what_cannot_be_kept)],
     )
     app.state.parts = Parts(runtime.database, runtime.clock, authentication, runtime.settings.future_seconds)
-    for resource in (events, exceptions, bulk_runs, ledger, audit, bodies, health, keys, verify):
+    for resource in (events, exceptions, bulk_runs, ledger, audit, bodies, health, keys, reports, verify):
         app.include_router(resource.router)
     for kind in (RequestRefused, DatabaseError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)

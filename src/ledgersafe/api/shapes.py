@@ -487,3 +487,12 @@ class RotateWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000, strict=True)
+
+
+class ReportPage(Shape):
+    """Rows of a gold table; `columns` is their order. `next` is the cursor of the next page, or null at the end."""
+
+    table: str
+    columns: list[str]
+    items: list[dict[str, Any]]
+    next: str | None

@@ -7,7 +7,7 @@ import typer
 
 from ledgersafe import __version__
 from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
-from ledgersafe.cli import db, events, exceptions, health, keys, ledger, verify
+from ledgersafe.cli import db, events, exceptions, gold, health, keys, ledger, report, verify
 from ledgersafe.cli.client import CliError, Connection
 from ledgersafe.cli.demo import demo
 from ledgersafe.cli.output import err, plain
@@ -33,6 +33,8 @@ for _name, _group in (
     ("keys", keys.app),
     ("events", events.app),
     ("exceptions", exceptions.app),
+    ("report", report.app),
+    ("gold", gold.app),
     ("ledger", ledger.app),
 ):
     app.add_typer(_group, name=_name)

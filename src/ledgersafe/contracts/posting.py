@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from ledgersafe.contracts.items import ZERO, ItemisedEvent, expected_total, totals_difference
+from ledgersafe.contracts.items import ZERO, ItemisedEvent, expected_total
 
 Role = Literal[
     "cash",
@@ -73,8 +73,9 @@ def sums(event: ItemisedEvent, minor_unit: Decimal) -> Sums:
         tax: Decimal = event.tax_amount
     else:
         tax = sum([line.tax for line in event.line_items if line.tax is not None], ZERO)
-    difference = totals_difference(event, minor_unit)
-    rounded = ZERO if difference else event.total_amount - expected_total(event)
+    difference, rounded = ZERO, event.total_amount - expected_total(event)
+    if abs(rounded) > minor_unit * len(event.line_items):
+        difference, rounded = rounded, ZERO
     return Sums(
         units=sum([line.qty for line in event.line_items], ZERO),
         gross=sum([line.amount for line in event.line_items], ZERO),

@@ -71,7 +71,7 @@ class Books:
     reversals: list[silver.Reversal] = field(default_factory=list[silver.Reversal])
     _before: dict[Name, Head] = field(default_factory=dict[Name, Head])
     _lengths: list[int] = field(default_factory=list[int])
-    _fresh_before: set[Name] = field(default_factory=set[Name])
+    _posted: list[Name] = field(default_factory=list[Name])
 
     def current(self, name: Name) -> Revised | None:
         """The latest posting of a transaction; None where it is not in the books."""
@@ -105,12 +105,18 @@ class Books:
             self.heads[name] = copy(self.heads[name])
         return self.heads[name]
 
+    def is_posted(self, name: Name) -> None:
+        """A head that was made beforehand stands for something now."""
+        if name in self.fresh:
+            self.fresh.discard(name)
+            self._posted.append(name)
+
     def begin(self) -> None:
         """What is decided from here on can be taken back."""
         self.changed |= {name for name, head in self._before.items() if head != self.heads[name]}
         self._before = {}
         self._lengths = [len(rows) for rows in self._rows()]
-        self._fresh_before = set(self.fresh)
+        self._posted = []
 
     def take_back(self) -> None:
         """Forget what was decided since begin()."""
@@ -120,7 +126,7 @@ class Books:
             self.revised.pop((revision.transaction_id, revision.revision), None)
         for rows, length in zip(self._rows(), self._lengths, strict=True):
             del rows[length:]
-        self.fresh = self._fresh_before
+        self.fresh.update(self._posted)
 
     def _rows(self) -> tuple[list[Any], ...]:
         return (

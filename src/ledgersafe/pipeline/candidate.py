@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
@@ -99,10 +100,14 @@ def numbered(event: ItemisedEvent) -> list[tuple[int, Line]]:
     return found
 
 
-def product_key(line: Line) -> UUID:
-    """The first 16 bytes of SHA-256 over what a line says of its product, each part with its length before it."""
-    parts = (line.sku, line.gtin or "", line.name or "", line.brand or "")
-    return UUID(bytes=sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).digest()[:16])
+@lru_cache(maxsize=20_000)
+def product_key(sku: str, gtin: str | None, name: str | None, brand: str | None) -> str:
+    """The first 16 bytes of SHA-256 over what a line says of its product, each part with its length before it.
+
+    As hex. Stores sell the same things all day, so it is remembered.
+    """
+    parts = (sku, gtin or "", name or "", brand or "")
+    return sha256("".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()[:32]
 
 
 def _country(event: Mapping[str, Any]) -> str | None:

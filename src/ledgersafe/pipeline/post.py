@@ -4,7 +4,7 @@ One call posts a batch of one tenant, in the caller's transaction. What cannot b
 left out; its neighbours are posted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ledgersafe.contracts.events import event_types
-from ledgersafe.contracts.items import ItemisedEvent
+from ledgersafe.contracts.items import Line
 from ledgersafe.contracts.posting import merged, payment_of, sums, tenders
 from ledgersafe.db.database import Tx
 from ledgersafe.kernel import reasons
@@ -156,7 +156,7 @@ def _take_back(books: Books, one: _Dated) -> None:
         if before.event_type != before.type:
             break  # it was a correction: what it corrected would have to come back
         same = name == (one.of.event.store_id, one.of.event.txn_id)
-        _not_below_returned(books, one, name, _sold(one.of.event) if same else [])
+        _not_below_returned(books, one, name, _sold(numbered(one.of.event)) if same else [])
         _reverse(books, one, name, one.of.books_date or before.books_date)
         if not same:
             books.change(name).state = "voided"
@@ -176,7 +176,7 @@ def _amend(books: Books, one: _Dated) -> None:
     if one.of.contract.name == "VOID" and one.day != before.business_date:
         message = f"the original is of {before.business_date}, the void of {one.day}: a CANCEL undoes it later"
         raise _Refused(reasons.VOID_AFTER_CLOSE, "/original_txn_id", message)
-    _not_below_returned(books, one, name, [] if undoes else _sold(one.of.event))
+    _not_below_returned(books, one, name, [] if undoes else _sold(numbered(one.of.event)))
     _reverse(books, one, name, one.of.books_date or before.books_date)
     head = books.change(name)
     if undoes or head.revision is None:
@@ -304,8 +304,8 @@ def _count_given(books: Books, given: Given, sign: int) -> None:
     books.set_returned(given.original, returned)
 
 
-def _sold(event: ItemisedEvent) -> list[Sold]:
-    return [Sold(number, line.sku, line.qty, line.amount) for number, line in numbered(event)]
+def _sold(lines: Iterable[tuple[int, Line]]) -> list[Sold]:
+    return [Sold(number, line.sku, line.qty, line.amount) for number, line in lines]
 
 
 def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_date: date) -> None:
@@ -318,7 +318,7 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
     earlier = books.revised.get((head.transaction_id, head.revision - 1))
     if one.of.contract.effect == "corrects" and earlier is not None and earlier.given is not None:
         given = _allocated(books, one, earlier.given.original)
-    paid, of = tenders(event), sums(event, one.of.unit)
+    paid, of, lines = tenders(event), sums(event, one.of.unit), numbered(event)
     transaction = silver.Transaction(
         transaction_id=head.transaction_id,
         revision=head.revision,
@@ -350,7 +350,7 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
         simulated=event.simulated,
     )
     books.transactions.append(transaction)
-    books.lines += _lines(event, revision)
+    books.lines += _lines(lines, revision)
     books.tenders += [silver.Tender(*revision, number, one.type, one.amount) for number, one in enumerate(paid, 1)]
     if given is not None:
         original = given.original_transaction_id
@@ -361,14 +361,14 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
     posts = event_types()[as_type].posts
     if posts is not None and (legs := merged(posts(event, one.of.unit))):
         books.entries.append(entry(books, transaction, legs))
-    books.fresh.discard(head.name())
+    books.is_posted(head.name())
     books.revised[revision] = Revised(
-        as_type, one.of.contract.name, one.of.event_id, day, books_date, one.of.currency, _sold(event), given
+        as_type, one.of.contract.name, one.of.event_id, day, books_date, one.of.currency, _sold(lines), given
     )
 
 
-def _lines(event: ItemisedEvent, revision: silver.Revision) -> Iterator[silver.LineItem]:
-    for number, line in numbered(event):
+def _lines(lines: Iterable[tuple[int, Line]], revision: silver.Revision) -> Iterator[silver.LineItem]:
+    for number, line in lines:
         yield silver.LineItem(
             transaction_id=revision[0],
             revision=revision[1],
@@ -383,5 +383,5 @@ def _lines(event: ItemisedEvent, revision: silver.Revision) -> Iterator[silver.L
             discount=line.discount,
             tax=line.tax,
             amount=line.amount,
-            product_key=product_key(line),
+            product_key=product_key(line.sku, line.gtin, line.name, line.brand),
         )

@@ -135,7 +135,7 @@ class LineItem(msgspec.Struct, frozen=True):
     discount: Decimal | None
     tax: Decimal | None
     amount: Decimal
-    product_key: UUID
+    product_key: str
 
 
 class Tender(msgspec.Struct, frozen=True):
@@ -262,7 +262,7 @@ def insert_lines(tx: Tx, tenant_id: str, rows: Sequence[LineItem]) -> None:
         "discounts": arrays.plain(row.discount for row in rows),
         "taxes": arrays.plain(row.tax for row in rows),
         "amounts": arrays.plain(row.amount for row in rows),
-        "product_keys": arrays.plain(row.product_key for row in rows),
+        "product_keys": arrays.ids(row.product_key for row in rows),
     }
     tx.execute(SQL["insert_lines"], parameters)
 

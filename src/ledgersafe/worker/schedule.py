@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.pipeline.partition import make_partitions
+from ledgersafe.pipeline.refresh import sweep as sweep_gold
 from ledgersafe.pipeline.release import sweep
 from ledgersafe.pipeline.schedule import Timing
 
@@ -28,7 +29,12 @@ def _release(runtime: Runtime) -> str:
     return f"released {sweep(runtime.database, runtime.clock.now())}"
 
 
+def _gold(runtime: Runtime) -> str:
+    return f"applied {sweep_gold(runtime.database, runtime.clock)}"
+
+
 SCHEDULE: tuple[Job, ...] = (
     Job("release-waiting", Timing(every=timedelta(minutes=1), lease=timedelta(minutes=5)), _release),
+    Job("gold-sweep", Timing(every=timedelta(minutes=15), lease=timedelta(minutes=10)), _gold),
     Job("partitions-ahead", Timing(every=timedelta(hours=1), lease=timedelta(minutes=5)), _partitions_ahead),
 )

@@ -1,6 +1,7 @@
 """Work that waits in the database and is claimed there, beside the schedule. To add a kind, add one line."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -8,10 +9,12 @@ from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.pipeline import bulk
 from ledgersafe.pipeline.promote import promote, tenants_to_post
+from ledgersafe.pipeline.refresh import refresh
 from ledgersafe.quarantine.store import RunName
 
 Task = Callable[[Runtime], bool]
 """runtime → whether anything was done."""
+_LATELY = timedelta(minutes=5)
 _log = structlog.get_logger()
 
 
@@ -38,4 +41,10 @@ def posting(runtime: Runtime) -> bool:
     return sum(bool(promote(runtime.database, tenant_id, now())) for tenant_id in tenants_to_post(runtime.database)) > 0
 
 
-TASKS: tuple[Task, ...] = (posting, bulk_runs)
+def refreshing(runtime: Runtime) -> bool:
+    """Additive gold tables follow what was posted; what is older than a moment is left to the sweep."""
+    done = refresh(runtime.database, runtime.clock, since=runtime.clock.now() - _LATELY)
+    return any(one.error is None for one in done)
+
+
+TASKS: tuple[Task, ...] = (posting, bulk_runs, refreshing)

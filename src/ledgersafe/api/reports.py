@@ -1,0 +1,102 @@
+"""GET /v1/reports/{table}: the gold tables, as JSON or as CSV."""
+
+import csv
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import date
+from io import StringIO
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BeforeValidator
+
+from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
+from ledgersafe.api.shapes import ReportPage
+from ledgersafe.gold.rules import Table, tables
+from ledgersafe.gold.store import Wanted
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND
+from ledgersafe.pipeline.report import report_page
+
+router = APIRouter(tags=["reports"])
+
+
+def _written_out(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("expected a date such as 2026-02-25")  # a number would be read as seconds since 1970
+    return value
+
+
+_Day = Annotated[date | None, BeforeValidator(_written_out)]
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "headers": {
+            "Next-Cursor": {
+                "description": "Of CSV: the cursor of the next page; absent at the end.",
+                "schema": {"type": "string"},
+            }
+        },
+    }
+}
+
+
+@router.get("/v1/reports/{table}", summary="What was sold, by day", response_model=ReportPage, responses=_CSV)
+def get_report(
+    parts: HasParts,
+    credential: Reader,
+    table: str,
+    tenant_id: TenantParameter = None,
+    store_id: Annotated[str | None, Query(max_length=255)] = None,
+    since: Annotated[_Day, Query(description="Books date: this day or later.")] = None,
+    until: Annotated[_Day, Query(description="Books date: this day or earlier.")] = None,
+    cursor: Annotated[str | None, Query(max_length=4_000, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    as_format: Annotated[
+        Literal["json", "csv"] | None, Query(alias="format", description="Goes before the header Accept.")
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
+) -> ReportPage | Response:
+    """Rows of one tenant, in the order of the table's keys. Amounts are exact: decimals as text."""
+    known = tables().get(table)
+    if known is None:
+        raise RequestRefused(NOT_FOUND, f"There is no report {table!r}. There are: {', '.join(tables())}.")
+    if store_id is not None and "store_id" not in known.keys:
+        raise RequestRefused(INVALID_PARAMETER, f"{table} is not kept by store.")
+    wanted = Wanted(tenant_of(credential, tenant_id), store_id, since, until, _after(known, cursor))
+    rows = report_page(parts.database, known, wanted, limit + 1)
+    following = _cursor(known, rows[limit - 1]) if len(rows) > limit else None
+    if as_format == "csv" or (as_format is None and "text/csv" in accept):
+        headers = {} if following is None else {"Next-Cursor": following}
+        return Response(_as_csv(known, rows[:limit]), headers=headers, media_type="text/csv")
+    return ReportPage(table=known.name, columns=list(known.columns), items=rows[:limit], next=following)
+
+
+def _as_csv(table: Table, rows: list[dict[str, Any]]) -> str:
+    text = StringIO()
+    writer = csv.DictWriter(text, table.columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _cursor(table: Table, row: dict[str, Any]) -> str:
+    return urlsafe_b64encode(orjson.dumps([str(row[name]) for name in table.cursor])).decode()
+
+
+def _after(table: Table, cursor: str | None) -> tuple[str, ...] | None:
+    """The keys that a page goes on after; None for the first one. Raises RequestRefused(INVALID_PARAMETER)."""
+    if cursor is None:
+        return None
+    try:
+        values: Any = orjson.loads(urlsafe_b64decode(cursor.encode()))
+        after = dict(zip(table.cursor, values, strict=True))
+        after["books_date"] = date.fromisoformat(after["books_date"]).isoformat()
+        if "hour" in after:
+            after["hour"] = str(int(after["hour"]) % 24)
+        if any("\x00" in value for value in after.values()):
+            raise ValueError(cursor)
+    except (ValueError, TypeError):
+        raise RequestRefused(INVALID_PARAMETER, "cursor is not one that a page gave as `next`.") from None
+    return tuple(after.values())

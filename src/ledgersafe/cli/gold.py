@@ -1,0 +1,75 @@
+"""`ledgersafe gold`: the tables of answers, on a database that is there."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from ledgersafe.bootstrap import APPLICATION_ROLE, app_url, settings
+from ledgersafe.cli.output import JsonOption, out, print_json, table
+from ledgersafe.db.database import Database
+from ledgersafe.kernel.clock import SystemClock
+from ledgersafe.pipeline.gold_verify import TableCheck, verify_gold
+from ledgersafe.pipeline.refresh import refresh as refresh_gold
+
+_SECONDS = 600.0  # all of a tenant's postings are summed up anew
+TenantOption = Annotated[str | None, typer.Option(help="One tenant only.")]
+
+app = typer.Typer(no_args_is_help=True, help="Bring the tables of answers up to date, or check them.")
+
+
+@app.command()
+def refresh(tenant: TenantOption = None, json: JsonOption = False) -> None:
+    """Add what was posted and is not in the tables yet. The worker does so by itself. Exits with 1 where it fails."""
+    with closing(_database()) as database:
+        done = refresh_gold(database, SystemClock(), tenant_id=tenant)
+    rows = [(one.tenant_id, one.table, one.batches, one.rows, one.error or "ok") for one in done]
+    if json:
+        names = ("tenant_id", "table", "batches", "rows", "result")
+        print_json({"refreshed": [dict(zip(names, row, strict=True)) for row in rows]})
+    elif rows:
+        out().print(table(None, ("tenant", "table", "batches>", "rows>", ""), rows))
+    else:
+        out().print("Every table is up to date.")
+    if any(one.error is not None for one in done):
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(tenant: TenantOption = None, json: JsonOption = False) -> None:
+    """Make every table anew from what is posted, and compare it row by row. Exits with 1 where a row is off."""
+    with closing(_database()) as database:
+        checks = verify_gold(database, tenant)
+    if json:
+        print_json({"ok": all(check.ok for check in checks), "tables": [_as_json(check) for check in checks]})
+    else:
+        cells = [(one.tenant_id, one.table, one.pending, "ok" if one.ok else "OFF") for one in checks]
+        out().print(table(None, ("tenant", "table", "pending batches>", ""), cells))
+        for check in checks:
+            if not check.ok:
+                names = list(check.differences[0])
+                rows = [tuple(row.values()) for row in check.differences]
+                out().print(table(f"{check.tenant_id}: rows of {check.table} that are off", names, rows))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def _as_json(check: TableCheck) -> Mapping[str, Any]:
+    return {
+        "tenant_id": check.tenant_id,
+        "table": check.table,
+        "ok": check.ok,
+        "pending": check.pending,
+        "differences": [dict(_plain(row)) for row in check.differences],
+    }
+
+
+def _plain(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Decimals and dates as text: JSON has neither."""
+    for name, value in row.items():
+        yield name, value if isinstance(value, int | str | None) else str(value)
+
+
+def _database() -> Database:
+    return Database(app_url(settings()), size=2, role=APPLICATION_ROLE, statement_timeout=_SECONDS)
