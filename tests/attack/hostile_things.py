@@ -73,6 +73,7 @@ def _post(api: Api, client: httpx.Client, has: Belongings) -> None:
     has.add("store_id", entry["store_id"])
     has.add("account", entry["lines"][0]["account"])
     has.add("period", "2026-02")
+    has.add("table", "daily_store_sales")
 
 
 def _decide(client: httpx.Client, has: Belongings, mark: str) -> None:

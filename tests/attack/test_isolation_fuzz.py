@@ -65,7 +65,7 @@ class Scene:
         return bodies(tenant)[str(operation)] if operation.takes_body else [None]
 
 
-NOBODYS = {"period"}
+NOBODYS = {"period", "table"}
 """What a path may name that belongs to nobody: whose it is, the tenant says."""
 
 
