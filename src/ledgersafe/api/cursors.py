@@ -1,27 +1,44 @@
 """Cursors of keyset pages: where the page before ended, as text that senders hand back."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import TypeVar
 from uuid import UUID
 
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
 
+When = TypeVar("When", bound=date)
 
-def write_cursor(time: datetime, row_id: UUID) -> str:
-    """The cursor after a row."""
-    return urlsafe_b64encode(f"{time.isoformat()}|{row_id}".encode()).decode()
+
+def write_cursor(when: date, row_id: UUID) -> str:
+    """The cursor after a row: by its time, or by its day."""
+    return urlsafe_b64encode(f"{when.isoformat()}|{row_id}".encode()).decode()
 
 
 def read_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
-    """Where to go on; None for the first page. Raises RequestRefused(INVALID_PARAMETER)."""
+    """Where to go on, by time; None for the first page. Raises RequestRefused(INVALID_PARAMETER)."""
+    return _read(cursor, _instant)
+
+
+def read_day_cursor(cursor: str | None) -> tuple[date, UUID] | None:
+    """The same, by day."""
+    return _read(cursor, date.fromisoformat)
+
+
+def _read(cursor: str | None, parse: Callable[[str], When]) -> tuple[When, UUID] | None:
     if cursor is None:
         return None
     try:
-        time, _, row_id = urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        after = datetime.fromisoformat(time)
-        if after.tzinfo is None:
-            raise ValueError(time)
-        return after, UUID(row_id)
+        when, _, row_id = urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        return parse(when), UUID(row_id)
     except ValueError:
         raise RequestRefused(INVALID_PARAMETER, "cursor is not one that a page gave as `next`.") from None
+
+
+def _instant(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found

@@ -1,6 +1,5 @@
 """/v1/ledger: accounts, entries, the trial balance, and the months that are open or closed."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import read_day_cursor, write_cursor
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape
 from ledgersafe.kernel.errors import RequestRefused
@@ -129,10 +129,10 @@ def get_entries(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EntryPage:
     """One page of balanced postings."""
-    after = _read_cursor(cursor)
+    after = read_day_cursor(cursor)
     chosen = Filter(tenant_of(credential, tenant_id), store_id, account, transaction_id, since, until, after)
     rows = entries_page(parts.database, chosen, limit + 1)
-    following = _write_cursor(rows[limit - 1]) if len(rows) > limit else None
+    following = write_cursor(rows[limit - 1].books_date, rows[limit - 1].entry_id) if len(rows) > limit else None
     return EntryPage(items=[_shape(row) for row in rows[:limit]], next=following)
 
 
@@ -210,17 +210,3 @@ def _shape(row: StoredEntry) -> EntryShape:
         reverses=row.reverses,
         raw_id=row.raw_id,
     )
-
-
-def _write_cursor(row: StoredEntry) -> str:
-    return urlsafe_b64encode(f"{row.books_date}|{row.entry_id}".encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[date, UUID] | None:
-    if cursor is None:
-        return None
-    try:
-        day, _, entry_id = urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        return date.fromisoformat(day), UUID(entry_id)
-    except ValueError:
-        raise RequestRefused(INVALID_PARAMETER, "cursor is not one that a page gave as `next`.") from None
