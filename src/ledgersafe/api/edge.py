@@ -111,6 +111,7 @@ class Edge:
         self._queue = queue
         self._clock = clock
         self._bounds = bounds
+        self._reading = asyncio.Lock()
         self._routes: dict[tuple[str, str], tuple[str, Handler]] = {
             ("POST", EVENTS): (doors.NATIVE, self._event),
             ("POST", BATCH): ("batch", self._batch),
@@ -205,7 +206,8 @@ class Edge:
         """Each item's fate, in order; the next chunks are read while others are being committed."""
         pending: deque[asyncio.Task[list[Outcome | RequestRefused]]] = deque()
         for start in range(0, len(bodies), _CHUNK):
-            chunk = await self._read_items(request, credential, bodies[start : start + _CHUNK])
+            async with self._reading:  # one batch at a time, so that others' turns come as often as with one
+                chunk = await self._read_items(request, credential, bodies[start : start + _CHUNK])
             pending.append(asyncio.create_task(self._commit_items(request, credential, chunk)))
             if len(pending) > _CHUNKS_AT_ONCE:
                 for decided in await pending.popleft():

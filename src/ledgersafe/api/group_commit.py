@@ -31,7 +31,9 @@ Decided = Outcome | RequestRefused | None
 RETRY_AFTER_SECONDS = 1
 _SLOTS = 64
 _EVENTS_PER_SHARED_COMMIT = 64
-"""While several tenants wait, none of them waits for a long commit of another's. Beyond the knee in any case."""
+"""While several tenants send, none of them waits for a long commit of another's. Beyond the knee in any case."""
+_SHARED_FOR_SECONDS = 1.0
+"""How long after two tenants sent in turn the next commits are still taken to be shared."""
 _log = structlog.get_logger()
 
 
@@ -64,6 +66,8 @@ class GroupCommit:
         self._slot = random_slot(_SLOTS)
         self._lanes: dict[str, deque[_Job]] = {}
         self._waiting: dict[str, int] = {}
+        self._last_lane = ""
+        self._shared_until = 0.0
         self._events = 0
         self._bytes = 0
         self._stopping = False
@@ -107,6 +111,9 @@ class GroupCommit:
         ):
             raise RequestRefused(QUEUE_FULL, "More waits for a commit than this process takes.", _retry_after())
         job = _Job(lane, items, size, asyncio.get_running_loop().create_future())
+        if lane != self._last_lane:
+            self._shared_until = time.monotonic() + _SHARED_FOR_SECONDS if self._last_lane else 0.0
+            self._last_lane = lane
         self._lanes.setdefault(lane, deque()).append(job)
         self._count(job, 1)
         self._something.set()
@@ -146,7 +153,7 @@ class GroupCommit:
         """The next batch: one job of each tenant in turn, up to the size of a commit."""
         jobs: list[_Job] = []
         events, most = 0, self._limits.events_per_commit
-        if len(self._lanes) > 1:
+        if time.monotonic() < self._shared_until:
             most = min(most, _EVENTS_PER_SHARED_COMMIT)
         while self._lanes and events < most:
             lane = next(iter(self._lanes))
