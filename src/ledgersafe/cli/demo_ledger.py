@@ -13,6 +13,7 @@ from ledgersafe.cli.output import items_of, members_of
 
 BOOKS = "tenant_books"
 _PATIENCE_SECONDS = 30.0
+_DAILY_SALES = "/v1/reports/daily_store_sales"
 
 
 def _event(name: str, event_type: str, quantity: int, price: str, payment: str, **more: Any) -> dict[str, Any]:
@@ -57,6 +58,12 @@ STEPS: tuple[tuple[str, dict[str, Any], str], ...] = (
 _BALANCE = (("cash", "72.00"), ("card", "10.00"), ("sales", "-102.00"), ("returns", "20.00"))
 """What each account stands at in the end, debit positive."""
 
+_DAYS = {
+    "2026-02-04": "1 sale, gross 7.00, returns 0.00, net 7.00",
+    SEED_EVENT["occurred_at"][:10]: "3 sales, gross 95.00, returns -20.00, net 75.00",
+}
+"""What the store sold on each day, when all is said: what was corrected, voided and brought back is taken off."""
+
 
 def books(client: ApiClient) -> Part:
     """Part 3: events on their way into the ledger."""
@@ -67,10 +74,11 @@ def books(client: ApiClient) -> Part:
     released = _where(client, "evt-r3", "posted")
     rows.append(("the return that waited for its sale", "posted", released, released == "posted"))
     rows += _balance_rows(client)
+    rows += _day_rows(client)
     return Part(
         "3. Into the books",
         "What is accepted is posted by the worker within a second, each event once and in balance. What cannot be is "
-        "held with its reason; what only came too early goes on by itself. Then the trial balance.",
+        "held with its reason; what only came too early goes on by itself. Then the trial balance, and daily sales.",
         ("step", "expected", "actual", ""),
         tuple(rows),
     )
@@ -112,6 +120,28 @@ def _balance_rows(client: ApiClient) -> list[tuple[Any, ...]]:
     only_these = found.keys() == {role for role, _ in _BALANCE}
     rows.append(("debits less credits", "0.00", _money(total), total == 0 and only_these))
     return rows
+
+
+def _day_rows(client: ApiClient) -> list[tuple[Any, ...]]:
+    """Daily sales, as soon as they are as expected, or as they are when patience ends."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while (found := _days(client)) != _DAYS and time.monotonic() < end:
+        time.sleep(0.05)
+    days = sorted(_DAYS.keys() | found.keys())
+    return [
+        (f"daily sales of {day}", expected := _DAYS.get(day, "-"), actual := found.get(day, "-"), expected == actual)
+        for day in days
+    ]
+
+
+def _days(client: ApiClient) -> dict[str, str]:
+    return {row["books_date"]: _day(row) for row in items_of(client.get(_DAILY_SALES, {"tenant_id": BOOKS})["items"])}
+
+
+def _day(row: Mapping[str, Any]) -> str:
+    sales = row["transactions"]
+    parts = (f"{name} {_money(Decimal(row[name]))}" for name in ("gross", "returns", "net"))
+    return ", ".join((f"{sales} sale{'' if sales == 1 else 's'}", *parts))
 
 
 def _money(amount: Decimal | None) -> str:
