@@ -1,4 +1,4 @@
-"""/v1/ledger: accounts, entries, the trial balance, and the months that are open or closed."""
+"""/v1/ledger: entries, the trial balance, and the months that are open or closed."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,26 +15,12 @@ from ledgersafe.api.shapes import Shape
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
 from ledgersafe.ledger.store import Filter, StoredEntry
-from ledgersafe.pipeline.periods import chart, entries_page, periods, set_period, trial_balance
+from ledgersafe.pipeline.periods import periods, set_period
+from ledgersafe.pipeline.read_ledger import entries_page, trial_balance
 
 router = APIRouter(tags=["ledger"])
 
 Month = Annotated[str, Path(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A month, e.g. 2026-02.")]
-
-
-class AccountShape(Shape):
-    """An account of a tenant's chart; `role` is what posting rules call it."""
-
-    account: str
-    role: str
-    name: str
-    type: str
-
-
-class AccountList(Shape):
-    """A chart of accounts."""
-
-    items: list[AccountShape]
 
 
 class EntryLine(Shape):
@@ -106,13 +92,6 @@ class PeriodWish(BaseModel):
     """Why a month is closed or opened."""
 
     notes: str
-
-
-@router.get("/v1/ledger/accounts", summary="The chart of accounts")
-def get_accounts(parts: HasParts, credential: Reader, tenant_id: TenantParameter = None) -> AccountList:
-    """Which account plays which role in postings."""
-    rows = chart(parts.database, tenant_of(credential, tenant_id))
-    return AccountList(items=[AccountShape.model_validate(row) for row in rows])
 
 
 @router.get("/v1/ledger/entries", summary="Entries, by the day they count for")

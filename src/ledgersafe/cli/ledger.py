@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
+from ledgersafe.cli import chart
 from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, note, out, plain, print_json
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
 
 app = typer.Typer(no_args_is_help=True, help="Accounts, entries, the trial balance; close and reopen months.")
+app.add_typer(chart.app, name="chart")
 _BALANCE = ("account", "name", "currency", "debit", "credit", "balance")
 _ENTRY = ("books_date", "store_id", "kind", "currency", "lines", "transaction_id", "revision")
 MonthArgument = Annotated[str, typer.Argument(help="A month, e.g. 2026-02.")]
@@ -17,8 +19,9 @@ NotesOption = Annotated[str, typer.Option("--notes", help="Why.")]
 
 @app.command("accounts")
 def accounts(ctx: typer.Context, tenant: TenantOption = None, as_json: JsonOption = False) -> None:
-    """The chart of accounts."""
-    _list(ctx, "Accounts", "/v1/ledger/accounts", {"tenant_id": tenant}, ("account", "role", "type", "name"), as_json)
+    """Every account on record, retired ones too; `ledgersafe ledger chart` shows those in use."""
+    columns = ("account", "role", "type", "name", "retired_at")
+    _list(ctx, "Accounts", "/v1/ledger/accounts", {"tenant_id": tenant}, columns, as_json)
 
 
 @app.command("trial-balance")

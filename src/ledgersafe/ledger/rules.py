@@ -1,5 +1,7 @@
 """What a tenant's chart must be, and the one that it begins with. Pure."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import get_args
@@ -8,6 +10,11 @@ import msgspec
 import yaml
 
 from ledgersafe.contracts.posting import Role
+from ledgersafe.kernel.errors import Fault
+from ledgersafe.kernel.members import check_object, fault, items, members, one_of, repeated, text
+
+TYPES = ("asset", "liability", "equity", "income", "expense")
+_MEMBERS = {"account": text, "role": one_of(*get_args(Role)), "type": one_of(*TYPES), "name": text}
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,25 +26,64 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class Known(msgspec.Struct, frozen=True):
+    """An account on record; `retired_at`: since when nothing new is posted to it, None while it is in use."""
+
+    account: str
+    role: Role
+    type: str
+    name: str
+    retired_at: datetime | None = None
+
+    def listed(self) -> Account:
+        """The account, as a chart lists it."""
+        return Account(self.account, self.role, self.type, self.name)
+
+
 class InvalidChart(Exception):
     """A chart that cannot be posted to; the message says why."""
 
 
-def read_chart(text: str) -> list[Account]:
-    """A chart from YAML: a list of {account, role, type, name}, one account a role, every role played.
+def check_chart(chart: object, path: str = "") -> tuple[list[Account], list[Fault]]:
+    """The accounts of a chart (a list of {account, role, type, name}), or every fault of it, each with its path.
 
-    Raises InvalidChart.
+    One account a role, one role an account, every role played.
     """
+    listed, faults = items(chart, path)
+    for at, item in enumerate(listed):
+        faults += check_object(item, f"{path}/{at}", _MEMBERS, _MEMBERS)
+    accounts, roles = (members(listed, path, name) for name in ("account", "role"))
+    faults += [*repeated(accounts, "account"), *repeated(roles, "role")]
+    if missing := [role for role in get_args(Role) if all(role != played for _, played in roles)]:
+        faults.append(fault(path, f"every role needs one account; missing: {', '.join(missing)}"))
+    return ([], faults) if faults else (msgspec.convert(listed, list[Account]), [])
+
+
+def read_chart(written: str) -> list[Account]:
+    """A chart from YAML. Raises InvalidChart."""
     try:
-        chart = msgspec.convert(yaml.safe_load(text), list[Account])
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        chart, faults = check_chart(yaml.safe_load(written))
+    except yaml.YAMLError as error:
         raise InvalidChart(f"The chart cannot be read: {error}.") from None
-    roles = [account.role for account in chart]
-    missing = [role for role in get_args(Role) if role not in roles]
-    doubled = sorted({role for role in roles if roles.count(role) > 1})
-    if missing or doubled:
-        raise InvalidChart(f"Every role needs one account. Missing: {missing or 'none'}; doubled: {doubled or 'none'}.")
+    if faults:
+        raise InvalidChart("; ".join(f"{one.path}: {one.message}" for one in faults))
     return chart
+
+
+def retired(known: Sequence[Known], chart: Sequence[Account]) -> list[str]:
+    """The accounts in use that a new chart does not have, or has in another role."""
+    wanted = {account.account: account.role for account in chart}
+    return [one.account for one in known if one.retired_at is None and wanted.get(one.account) != one.role]
+
+
+def recast(known: Sequence[Known], chart: Sequence[Account]) -> dict[str, tuple[int, Known]]:
+    """The accounts on record that a new chart has with another role or type, each with its place in the chart."""
+    at = {account.account: place for place, account in enumerate(chart)}
+    return {
+        one.account: (at[one.account], one)
+        for one in known
+        if one.account in at and (chart[at[one.account]].role, chart[at[one.account]].type) != (one.role, one.type)
+    }
 
 
 @cache

@@ -1,6 +1,5 @@
-"""periods: a month of a tenant's books is closed, and opened again, by a person, on record; and what the books say."""
+"""periods: a month of a tenant's books is closed, and opened again, by a person, on record."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
@@ -9,7 +8,6 @@ from ledgersafe.db.database import Database
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
 from ledgersafe.ledger import store as ledger
-from ledgersafe.ledger.rules import Account, default_chart
 from ledgersafe.pipeline.resolve import Operator
 
 
@@ -43,21 +41,3 @@ def periods(database: Database, tenant_id: str) -> list[ledger.Period]:
     """The months that were ever posted into, closed or opened."""
     with database.snapshot() as tx:
         return ledger.periods(tx, tenant_id).all()
-
-
-def chart(database: Database, tenant_id: str) -> Sequence[Account]:
-    """A tenant's accounts; before its first posting, those that it will begin with."""
-    with database.snapshot() as tx:
-        return ledger.accounts(tx, tenant_id).all() or default_chart()
-
-
-def entries_page(database: Database, chosen: ledger.Filter, most: int) -> list[ledger.StoredEntry]:
-    """One page of entries, by the day that they count for."""
-    with database.snapshot() as tx:
-        return ledger.entries(tx, chosen, most).all()
-
-
-def trial_balance(database: Database, tenant_id: str, as_of: date | None, *, by_store: bool) -> list[ledger.Balance]:
-    """What every account stands at when a day has ended."""
-    with database.snapshot() as tx:
-        return ledger.trial_balance(tx, tenant_id, as_of, by_store=by_store).all()

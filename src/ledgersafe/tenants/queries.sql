@@ -76,3 +76,76 @@ SELECT %(tenant_id)s, a.store_id, false
 FROM unnest(%(store_ids)s::text[]) AS a (store_id)
 ORDER BY a.store_id
 ON CONFLICT (tenant_id, store_id) DO NOTHING
+
+-- name: make_tenant
+-- Why: a tenant may be set up before its first event; of two who make it, one does.
+INSERT INTO tenants.tenants (tenant_id, created_at, created_by)
+VALUES (%(tenant_id)s, %(created_at)s, %(created_by)s)
+ON CONFLICT (tenant_id) DO NOTHING
+RETURNING tenant_id
+
+-- name: lock_tenant
+-- Why: who changes settings, stores or sources of a tenant goes one after the other; senders do not wait for them.
+SELECT tenant_id
+FROM tenants.tenants
+WHERE tenant_id = %(tenant_id)s
+FOR NO KEY UPDATE
+
+-- name: settings
+-- Why: keyset page of tenants with all that is set, and how many stores wait to be looked at. What begins with _ is none.
+SELECT t.tenant_id, t.currency, t.time_zone, t.day_starts_at, t.unreferenced_returns, t.unknown_stores,
+       t.correction_days, t.simulated, t.created_at, t.created_by,
+       (SELECT count(*) FROM tenants.stores s WHERE s.tenant_id = t.tenant_id) AS stores,
+       (SELECT count(*) FROM tenants.stores s WHERE s.tenant_id = t.tenant_id AND NOT s.is_verified)
+         AS unverified_stores
+FROM tenants.tenants t
+WHERE (%(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])) AND left(t.tenant_id, 1) <> '_'
+  AND (%(after)s::text IS NULL OR t.tenant_id > %(after)s)
+ORDER BY t.tenant_id
+LIMIT %(most)s
+
+-- name: set_tenant
+-- Why: all settings of a tenant at once, as they were decided while it was held.
+UPDATE tenants.tenants
+SET currency = %(currency)s, time_zone = %(time_zone)s, day_starts_at = %(day_starts_at)s,
+    unreferenced_returns = %(unreferenced_returns)s, unknown_stores = %(unknown_stores)s,
+    correction_days = %(correction_days)s, simulated = %(simulated)s
+WHERE tenant_id = %(tenant_id)s
+
+-- name: store_settings
+-- Why: keyset page of stores with all that is set.
+SELECT tenant_id, store_id, name, country, region, currency, time_zone, day_starts_at, is_verified
+FROM tenants.stores
+WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+  AND (%(store_ids)s::text[] IS NULL OR store_id = ANY(%(store_ids)s::text[]))
+  AND (%(is_verified)s::boolean IS NULL OR is_verified = %(is_verified)s)
+  AND (%(after_tenant)s::text IS NULL OR (tenant_id, store_id) > (%(after_tenant)s, %(after_store)s))
+ORDER BY tenant_id, store_id
+LIMIT %(most)s
+
+-- name: put_stores
+-- Why: a store is made or changed as it was decided while its tenant was held.
+INSERT INTO tenants.stores AS t (
+  tenant_id, store_id, name, country, region, currency, time_zone, day_starts_at, is_verified)
+SELECT %(tenant_id)s, a.store_id, a.name, a.country, a.region, a.currency, a.time_zone, a.day_starts_at, a.is_verified
+FROM unnest(%(store_ids)s::text[], %(names)s::text[], %(countries)s::text[], %(regions)s::text[],
+            %(currencies)s::text[], %(time_zones)s::text[], %(hours)s::smallint[], %(verified)s::boolean[])
+  AS a (store_id, name, country, region, currency, time_zone, day_starts_at, is_verified)
+ORDER BY a.store_id
+ON CONFLICT (tenant_id, store_id) DO UPDATE
+SET name = excluded.name, country = excluded.country, region = excluded.region, currency = excluded.currency,
+    time_zone = excluded.time_zone, day_starts_at = excluded.day_starts_at, is_verified = excluded.is_verified
+
+-- name: sources
+-- Why: what is set for sources of events.
+SELECT tenant_id, source_system, volatile_fields
+FROM tenants.sources
+WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
+ORDER BY tenant_id, source_system
+
+-- name: put_source
+-- Why: volatile fields decide what is a retry, so they change under audit only.
+INSERT INTO tenants.sources (tenant_id, source_system, volatile_fields)
+VALUES (%(tenant_id)s, %(source_system)s, %(volatile_fields)s::text[])
+ON CONFLICT (tenant_id, source_system) DO UPDATE
+SET volatile_fields = excluded.volatile_fields

@@ -47,6 +47,58 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """All that is set for a tenant, and how many stores it has. `correction_days`: None is any number."""
+
+    tenant_id: str
+    currency: str | None
+    time_zone: str
+    day_starts_at: int
+    unreferenced_returns: Literal["allow", "park"]
+    unknown_stores: Literal["allow", "park"]
+    correction_days: int | None
+    simulated: bool
+    created_at: datetime
+    created_by: str
+    stores: int
+    unverified_stores: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """All that is set for a store; what is None is as of its tenant. `is_verified`: a person has looked at it."""
+
+    tenant_id: str
+    store_id: str
+    name: str | None = None
+    country: str | None = None
+    region: str | None = None
+    currency: str | None = None
+    time_zone: str | None = None
+    day_starts_at: int | None = None
+    is_verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is set for a source of events: JSON Pointers of what its fingerprints leave out."""
+
+    tenant_id: str
+    source_system: str
+    volatile_fields: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFilter:
+    """Which stores; what is None does not narrow. `after`: (tenant_id, store_id) where the page before ended."""
+
+    tenant_ids: Sequence[str] | None = None
+    store_ids: Sequence[str] | None = None
+    is_verified: bool | None = None
+    after: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A row of tenants.api_keys; `tenant_ids` is None where the key serves all tenants."""
 
@@ -87,6 +139,85 @@ def stores(tx: Tx, tenant_id: str, store_ids: Sequence[str]) -> Rows[Store]:
 def ensure_stores(tx: Tx, tenant_id: str, store_ids: Sequence[str]) -> None:
     """Make stores (sorted) that nobody has set up, unverified, where there are none."""
     tx.execute(SQL["ensure_stores"], {"tenant_id": tenant_id, "store_ids": list(store_ids)})
+
+
+def make_tenant(tx: Tx, tenant_id: str, created_at: datetime, created_by: str) -> Rows[str]:
+    """Make a tenant with the defaults; returns its id where there was none."""
+    parameters = {"tenant_id": tenant_id, "created_at": created_at, "created_by": created_by}
+    return tx.scalars(str, SQL["make_tenant"], parameters)
+
+
+def lock_tenant(tx: Tx, tenant_id: str) -> Rows[str]:
+    """Hold what is set for a tenant until the transaction ends; its id, where it exists."""
+    return tx.scalars(str, SQL["lock_tenant"], {"tenant_id": tenant_id})
+
+
+def settings(
+    tx: Tx, tenant_ids: Sequence[str] | None, after: str | None = None, most: int | None = None
+) -> Rows[TenantSettings]:
+    """One page of these tenants (None: of all), in the order of their ids. `after`: the last one seen."""
+    parameters = {"tenant_ids": _listed(tenant_ids), "after": after, "most": most}
+    return tx.query(TenantSettings, SQL["settings"], parameters)
+
+
+def set_tenant(tx: Tx, wanted: TenantSettings) -> None:
+    """Set what is set for a tenant."""
+    parameters = {
+        "tenant_id": wanted.tenant_id,
+        "currency": wanted.currency,
+        "time_zone": wanted.time_zone,
+        "day_starts_at": wanted.day_starts_at,
+        "unreferenced_returns": wanted.unreferenced_returns,
+        "unknown_stores": wanted.unknown_stores,
+        "correction_days": wanted.correction_days,
+        "simulated": wanted.simulated,
+    }
+    tx.execute(SQL["set_tenant"], parameters)
+
+
+def store_settings(tx: Tx, chosen: StoreFilter, most: int | None = None) -> Rows[StoreSettings]:
+    """One page of stores, in the order of tenant and store."""
+    after_tenant, after_store = chosen.after or (None, None)
+    parameters = {
+        "tenant_ids": _listed(chosen.tenant_ids),
+        "store_ids": _listed(chosen.store_ids),
+        "is_verified": chosen.is_verified,
+        "after_tenant": after_tenant,
+        "after_store": after_store,
+        "most": most,
+    }
+    return tx.query(StoreSettings, SQL["store_settings"], parameters)
+
+
+def put_stores(tx: Tx, tenant_id: str, rows: Sequence[StoreSettings]) -> None:
+    """Make stores of a tenant, or set what is set for them."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "store_ids": [row.store_id for row in rows],
+        "names": [row.name for row in rows],
+        "countries": [row.country for row in rows],
+        "regions": [row.region for row in rows],
+        "currencies": [row.currency for row in rows],
+        "time_zones": [row.time_zone for row in rows],
+        "hours": [row.day_starts_at for row in rows],
+        "verified": [row.is_verified for row in rows],
+    }
+    tx.execute(SQL["put_stores"], parameters)
+
+
+def sources(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[Source]:
+    """What is set for the sources of these tenants (None: of all)."""
+    return tx.query(Source, SQL["sources"], {"tenant_ids": _listed(tenant_ids)})
+
+
+def put_source(tx: Tx, source: Source) -> None:
+    """Set the volatile fields of a source."""
+    parameters = {
+        "tenant_id": source.tenant_id,
+        "source_system": source.source_system,
+        "volatile_fields": source.volatile_fields,
+    }
+    tx.execute(SQL["put_source"], parameters)
 
 
 def api_keys(tx: Tx, key_ids: Sequence[str]) -> Rows[ApiKey]:
