@@ -2,6 +2,13 @@
 -- Why: posting rules name roles; the chart says which account plays which.
 SELECT account, role, name, type
 FROM ledger.accounts
+WHERE tenant_id = %(tenant_id)s AND retired_at IS NULL
+ORDER BY account
+
+-- name: known_accounts
+-- Why: entries name accounts that are retired by now, too.
+SELECT account, role, name, type, retired_at
+FROM ledger.accounts
 WHERE tenant_id = %(tenant_id)s
 ORDER BY account
 
@@ -12,6 +19,37 @@ SELECT %(tenant_id)s, a.account, a.role, a.name, a.type
 FROM unnest(%(accounts)s::text[], %(roles)s::text[], %(names)s::text[], %(types)s::text[]) AS a (account, role, name, type)
 ORDER BY a.account
 ON CONFLICT DO NOTHING
+
+-- name: share_chart
+-- Why: what is posted by a chart is posted before the chart is replaced, or by the new one. It costs no row a lock.
+SELECT pg_advisory_xact_lock_shared(hashtextextended(%(tenant_id)s, 12))
+
+-- name: hold_chart
+-- Why: what was posted to an account is known for certain only while nobody posts.
+SELECT pg_advisory_xact_lock(hashtextextended(%(tenant_id)s, 12))
+
+-- name: posted_accounts
+-- Why: an account that was posted to keeps its role and type: sums by role are sums by account. One walk over the
+-- entries, on the rare day that a chart gives a number another role.
+SELECT DISTINCT l.account
+FROM ledger.entries e
+CROSS JOIN LATERAL unnest(e.accounts) AS l (account)
+WHERE e.tenant_id = %(tenant_id)s AND e.accounts && %(accounts)s::text[] AND l.account = ANY(%(accounts)s::text[])
+
+-- name: retire_accounts
+-- Why: a role is freed before another account takes it.
+UPDATE ledger.accounts
+SET retired_at = %(now)s
+WHERE tenant_id = %(tenant_id)s AND account = ANY(%(accounts)s::text[])
+
+-- name: put_accounts
+-- Why: a new chart: new accounts, new names, and accounts that come back into use.
+INSERT INTO ledger.accounts AS t (tenant_id, account, role, name, type)
+SELECT %(tenant_id)s, a.account, a.role, a.name, a.type
+FROM unnest(%(accounts)s::text[], %(roles)s::text[], %(names)s::text[], %(types)s::text[]) AS a (account, role, name, type)
+ORDER BY a.account
+ON CONFLICT (tenant_id, account) DO UPDATE
+SET role = excluded.role, name = excluded.name, type = excluded.type, retired_at = NULL
 
 -- name: ensure_periods
 -- Why: a row that is there can be held against closing.
@@ -31,15 +69,10 @@ FOR SHARE
 
 -- name: insert_entries
 -- Why: one row is one balanced posting, which its CHECK sees.
-INSERT INTO ledger.entries (
+COPY ledger.entries (
   tenant_id, entry_id, transaction_id, revision, kind, store_id, business_date, books_date, posted_at, currency,
   accounts, amounts, raw_id)
-SELECT %(tenant_id)s, a.entry_id, a.transaction_id, a.revision, 'posting', a.store_id, a.business_date, a.books_date,
-       %(posted_at)s, a.currency, a.accounts::text[], a.amounts::numeric[], a.raw_id
-FROM unnest(%(entry_ids)s::uuid[], %(transaction_ids)s::uuid[], %(revisions)s::integer[], %(store_ids)s::text[],
-            %(business_dates)s::date[], %(books_dates)s::date[], %(currencies)s::text[], %(accounts)s::text[],
-            %(amounts)s::text[], %(raw_ids)s::uuid[])
-  AS a (entry_id, transaction_id, revision, store_id, business_date, books_date, currency, accounts, amounts, raw_id)
+FROM STDIN
 
 -- name: reverse_entries
 -- Why: an entry is taken back as it was posted, to the same accounts, whatever the chart says by now. A transaction of
@@ -62,29 +95,33 @@ JOIN ledger.entries e
 -- Why: the left side of the checks over all of them.
 SELECT tenant_id, count(*) AS number
 FROM ledger.entries
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND books_date >= coalesce(%(since)s::date, '-infinity')
 GROUP BY tenant_id
 
--- name: count_balanced
+-- name: unbalanced
 -- Why: each entry balances by itself, to accounts that exist.
-SELECT e.tenant_id, count(*) AS number
+SELECT e.tenant_id, count(*) AS number, (array_agg(e.entry_id::text ORDER BY e.entry_id))[1:20] AS examples
 FROM ledger.entries e
-WHERE (%(tenant_id)s::text IS NULL OR e.tenant_id = %(tenant_id)s)
-  AND (SELECT sum(l.amount) FROM unnest(e.amounts) AS l (amount)) = 0
-  AND e.accounts <@ (SELECT array_agg(a.account) FROM ledger.accounts a WHERE a.tenant_id = e.tenant_id)
+WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND NOT coalesce((SELECT sum(l.amount) FROM unnest(e.amounts) AS l (amount)) = 0
+    AND e.accounts <@ (SELECT array_agg(a.account) FROM ledger.accounts a WHERE a.tenant_id = e.tenant_id), false)
 GROUP BY e.tenant_id
 
 -- name: day_sums
--- Why: the ledger's side of silver.day_sums.
-SELECT l.tenant_id, l.store_id, l.books_date, l.currency,
-       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'sales'), 0) AS sales,
-       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'returns'), 0) AS returns,
-       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'discounts'), 0) AS discounts,
-       coalesce(-sum(l.amount) FILTER (WHERE a.role = 'tax'), 0) AS tax
-FROM ledger.lines l
-JOIN ledger.accounts a ON a.tenant_id = l.tenant_id AND a.account = l.account
-WHERE %(tenant_id)s::text IS NULL OR l.tenant_id = %(tenant_id)s
-GROUP BY l.tenant_id, l.store_id, l.books_date, l.currency
+-- Why: the ledger's side of silver.day_sums, from the accounts alone: without included tax, and with all tax.
+SELECT s.tenant_id, s.store_id, s.books_date, s.currency, s.gross, s.returns, s.discounts, s.tax,
+       s.gross + s.returns + s.discounts AS net
+FROM (
+  SELECT l.tenant_id, l.store_id, l.books_date, l.currency,
+         coalesce(-sum(l.amount) FILTER (WHERE a.role = 'sales'), 0) AS gross,
+         coalesce(-sum(l.amount) FILTER (WHERE a.role = 'returns'), 0) AS returns,
+         coalesce(-sum(l.amount) FILTER (WHERE a.role = 'discounts'), 0) AS discounts,
+         coalesce(-sum(l.amount) FILTER (WHERE a.role = 'tax'), 0) AS tax
+  FROM ledger.lines l
+  JOIN ledger.accounts a ON a.tenant_id = l.tenant_id AND a.account = l.account
+  WHERE l.tenant_id = ANY(%(tenant_ids)s::text[])
+    AND l.books_date BETWEEN coalesce(%(since)s::date, '-infinity') AND coalesce(%(until)s::date, 'infinity')
+  GROUP BY l.tenant_id, l.store_id, l.books_date, l.currency) AS s
 
 -- name: entries
 -- Why: keyset page of entries, by the day that they count for.
@@ -131,3 +168,148 @@ FOR UPDATE
 UPDATE ledger.periods
 SET status = %(status)s, changed_at = %(now)s, changed_by = %(actor)s
 WHERE tenant_id = %(tenant_id)s AND period = %(period)s
+
+-- name: account_sums
+-- Why: what gold.account_daily must say.
+SELECT tenant_id, account, books_date, currency, sum(debit) AS debit, sum(credit) AS credit
+FROM ledger.lines
+WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND books_date >= coalesce(%(since)s::date, '-infinity')
+GROUP BY tenant_id, account, books_date, currency
+
+-- name: orphans
+-- Why: no foreign key is asked again once a row is in; somebody with too many rights may have gone round it.
+SELECT e.tenant_id, count(*) AS number, (array_agg(e.entry_id::text ORDER BY e.entry_id))[1:20] AS examples
+FROM ledger.entries e
+WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND NOT EXISTS (
+    SELECT FROM silver.transactions t
+    WHERE t.tenant_id = e.tenant_id AND t.transaction_id = e.transaction_id AND t.revision = e.revision
+      AND t.kind = e.kind AND t.raw_id = e.raw_id)
+GROUP BY e.tenant_id
+
+-- name: tenants
+-- Why: keyset page: verification goes from tenant to tenant; a loose scan costs one index probe each.
+WITH RECURSIVE found AS (
+  (SELECT tenant_id FROM ledger.entries WHERE tenant_id > %(after)s ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.tenant_id FROM ledger.entries e WHERE e.tenant_id > f.tenant_id ORDER BY e.tenant_id LIMIT 1)
+  FROM found f
+  WHERE f.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL LIMIT %(most)s
+
+-- name: begin_export
+-- Why: runs are numbered without gaps, and one of a tenant is made at a time: where two begin at once, the keys let one.
+INSERT INTO ledger.export_runs (tenant_id, number, status, as_of, started_at, started_by, notes)
+SELECT %(tenant_id)s, coalesce(max(r.number), 0) + 1, 'making', %(as_of)s::date, %(now)s::timestamptz, %(actor)s,
+       %(notes)s::text
+FROM ledger.export_runs r
+WHERE r.tenant_id = %(tenant_id)s
+ON CONFLICT DO NOTHING
+RETURNING number
+
+-- name: export_runs
+-- Why: keyset page of runs, latest first.
+SELECT number, status, as_of, entries, pages, started_at, started_by, notes, made_at, voided_at, voided_by, void_reason,
+       at_date, at_entry
+FROM ledger.export_runs
+WHERE tenant_id = %(tenant_id)s AND (%(before)s::integer IS NULL OR number < %(before)s)
+ORDER BY number DESC
+LIMIT %(most)s
+
+-- name: export_run
+-- Why: one run.
+SELECT number, status, as_of, entries, pages, started_at, started_by, notes, made_at, voided_at, voided_by, void_reason,
+       at_date, at_entry
+FROM ledger.export_runs
+WHERE tenant_id = %(tenant_id)s AND number = %(number)s
+
+-- name: exports_under_way
+-- Why: a run whose maker died is gone on with by whoever looks.
+SELECT tenant_id, number
+FROM ledger.export_runs
+WHERE status = 'making' AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
+ORDER BY tenant_id
+
+-- name: lock_export
+-- Why: the steps of a run follow each other, whoever takes them, and nobody voids it in the middle of one.
+SELECT number, status, as_of, entries, pages, started_at, started_by, notes, made_at, voided_at, voided_by, void_reason,
+       at_date, at_entry
+FROM ledger.export_runs
+WHERE tenant_id = %(tenant_id)s AND number = %(number)s
+FOR UPDATE
+
+-- name: voided_exports
+-- Why: what they had claimed is free.
+SELECT number
+FROM ledger.export_runs
+WHERE tenant_id = %(tenant_id)s AND status = 'voided'
+
+-- name: export_bound
+-- Why: keyset page: a step of a run looks at so many entries and no more; the next run looks at all of them again.
+SELECT books_date AS at_date, entry_id AS at_entry
+FROM ledger.entries
+WHERE tenant_id = %(tenant_id)s
+  AND books_date <= coalesce(%(as_of)s::date, 'infinity')
+  AND (books_date, entry_id) > (coalesce(%(after_date)s::date, '-infinity'),
+      coalesce(%(after_id)s::uuid, '00000000-0000-0000-0000-000000000000'))
+ORDER BY books_date, entry_id
+LIMIT 1 OFFSET %(skipped)s
+
+-- name: claim_entries
+-- Why: what no run that stands has is claimed by its absence, whenever it was committed; the key decides between two.
+-- It is looked up entry by entry: a join would read all that was ever exported for every page.
+INSERT INTO ledger.exported AS x (tenant_id, entry_id, number)
+SELECT e.tenant_id, e.entry_id, %(number)s
+FROM ledger.entries e
+WHERE e.tenant_id = %(tenant_id)s
+  AND e.books_date <= coalesce(%(as_of)s::date, 'infinity')
+  AND (e.books_date, e.entry_id) > (coalesce(%(after_date)s::date, '-infinity'),
+      coalesce(%(after_id)s::uuid, '00000000-0000-0000-0000-000000000000'))
+  AND (e.books_date, e.entry_id) <= (coalesce(%(last_date)s::date, 'infinity'),
+      coalesce(%(last_id)s::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+  AND coalesce((SELECT c.number = ANY(%(voided)s::integer[]) FROM ledger.exported c
+                WHERE c.tenant_id = e.tenant_id AND c.entry_id = e.entry_id), true)
+ON CONFLICT (tenant_id, entry_id) DO UPDATE SET number = excluded.number WHERE x.number = ANY(%(voided)s::integer[])
+RETURNING x.entry_id
+
+-- name: insert_export_page
+-- Why: what was put into a run stays on record, whoever has it later.
+INSERT INTO ledger.export_pages (tenant_id, number, page, entry_ids)
+VALUES (%(tenant_id)s, %(number)s, %(page)s, %(entry_ids)s::uuid[])
+
+-- name: advance_export
+-- Why: how far a run is, and whether it is complete, commits with what it claimed.
+UPDATE ledger.export_runs
+SET entries = %(entries)s, pages = %(pages)s, at_date = %(at_date)s, at_entry = %(at_entry)s, status = %(status)s, made_at = %(made_at)s,
+    accounts = %(accounts)s::json
+WHERE tenant_id = %(tenant_id)s AND number = %(number)s
+
+-- name: void_export
+-- Why: with its run, every claim of it is void: one row, however large the run is.
+UPDATE ledger.export_runs
+SET status = 'voided', voided_at = %(now)s, voided_by = %(actor)s, void_reason = %(reason)s
+WHERE tenant_id = %(tenant_id)s AND number = %(number)s
+
+-- name: chart_to_export
+-- Why: retired accounts too: entries name them.
+SELECT account, type, name
+FROM ledger.accounts
+WHERE tenant_id = %(tenant_id)s
+ORDER BY account
+
+-- name: export_accounts
+-- Why: the files name accounts as they were when the run was begun.
+SELECT a.account, a.type, a.name
+FROM ledger.export_runs r, json_to_recordset(r.accounts) AS a (account text, type text, name text)
+WHERE r.tenant_id = %(tenant_id)s AND r.number = %(number)s
+ORDER BY a.account
+
+-- name: export_page
+-- Why: a page of a run's file, in the order that never changes.
+SELECT e.entry_id, e.transaction_id, e.revision, e.kind, e.store_id, e.business_date, e.books_date, e.posted_at,
+       e.currency, e.accounts, e.amounts, e.reverses, e.raw_id
+FROM ledger.export_pages p
+JOIN ledger.entries e ON e.tenant_id = p.tenant_id AND e.entry_id = ANY(p.entry_ids)
+WHERE p.tenant_id = %(tenant_id)s AND p.number = %(number)s AND p.page = %(page)s
+ORDER BY e.books_date, e.entry_id

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
 import msgspec
+import orjson
 
-from ledgersafe.db import arrays
+from ledgersafe.db import arrays, copying
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import DaySums, TenantCount
+from ledgersafe.db.rows import AccountSums, Bounds, DaySums, Findings, TenantCount
 from ledgersafe.db.sql import Statements
-from ledgersafe.ledger.rules import Account
+from ledgersafe.ledger.rules import Account, Known
 
 SQL = Statements(__package__ or "")
 
@@ -74,46 +76,131 @@ class Balance:
     balance: Decimal
 
 
-class Entry(msgspec.Struct, frozen=True):
+ExportStatus = Literal["making", "made", "voided"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRun:
+    """A row of ledger.export_runs. `as_of`: books date, this day or before. `at_date`, `at_entry`: how far it is."""
+
+    number: int
+    status: ExportStatus
+    as_of: date | None
+    entries: int
+    pages: int
+    started_at: datetime
+    started_by: str
+    notes: str | None
+    made_at: datetime | None
+    voided_at: datetime | None
+    voided_by: str | None
+    void_reason: str | None
+    at_date: date | None
+    at_entry: UUID | None
+
+    def position(self) -> "Position | None":
+        """The last entry that it has looked at; None where it has yet to begin."""
+        return None if self.at_date is None or self.at_entry is None else Position(self.at_date, self.at_entry)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportName:
+    """Which run of whom."""
+
+    tenant_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAccount:
+    """An account as the files of a run name it."""
+
+    account: str
+    type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the order of books dates and entries."""
+
+    at_date: date
+    at_entry: UUID
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A posting, as it is written to ledger.entries. `amounts` go in parallel to `accounts`, debit positive."""
 
     entry_id: str
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     store_id: str
     business_date: date
     books_date: date
     currency: str
-    accounts: Sequence[str]
+    accounts: tuple[str, ...]
     amounts: Sequence[Decimal]
-    raw_id: UUID
+    raw_id: str
 
 
 class Reversal(msgspec.Struct, frozen=True):
     """The taking back of an entry: of which posting, for which day, caused by which arrival."""
 
     entry_id: str
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     books_date: date
-    raw_id: UUID
+    raw_id: str
 
 
 def accounts(tx: Tx, tenant_id: str) -> Rows[Account]:
-    """A tenant's chart."""
+    """A tenant's chart: the accounts in use."""
     return tx.query(Account, SQL["accounts"], {"tenant_id": tenant_id})
+
+
+def known_accounts(tx: Tx, tenant_id: str) -> Rows[Known]:
+    """Every account of a tenant, the retired ones too."""
+    return tx.query(Known, SQL["known_accounts"], {"tenant_id": tenant_id})
 
 
 def ensure_accounts(tx: Tx, tenant_id: str, chart: Sequence[Account]) -> None:
     """Give a tenant these accounts, where it has none of that number or role."""
-    parameters = {
+    tx.execute(SQL["ensure_accounts"], _columns(tenant_id, chart))
+
+
+def share_chart(tx: Tx, tenant_id: str) -> None:
+    """Hold a tenant's chart against being replaced, until the transaction ends; many may hold it so at once."""
+    tx.execute(SQL["share_chart"], {"tenant_id": tenant_id})
+
+
+def hold_chart(tx: Tx, tenant_id: str) -> None:
+    """Have a tenant's chart to oneself until the transaction ends, once nobody posts by it."""
+    tx.execute(SQL["hold_chart"], {"tenant_id": tenant_id})
+
+
+def posted_accounts(tx: Tx, tenant_id: str, accounts: Sequence[str]) -> Rows[str]:
+    """Those of these accounts that any entry was posted to."""
+    return tx.scalars(str, SQL["posted_accounts"], {"tenant_id": tenant_id, "accounts": list(accounts)})
+
+
+def retire_accounts(tx: Tx, tenant_id: str, accounts: Sequence[str], now: datetime) -> None:
+    """Take accounts out of use. They stay on record."""
+    tx.execute(SQL["retire_accounts"], {"tenant_id": tenant_id, "accounts": list(accounts), "now": now})
+
+
+def put_accounts(tx: Tx, tenant_id: str, chart: Sequence[Account]) -> None:
+    """Make these the accounts in use; those that lose their role must have been retired."""
+    tx.execute(SQL["put_accounts"], _columns(tenant_id, chart))
+
+
+def _columns(tenant_id: str, chart: Sequence[Account]) -> dict[str, object]:
+    return {
         "tenant_id": tenant_id,
         "accounts": [account.account for account in chart],
         "roles": [account.role for account in chart],
         "names": [account.name for account in chart],
         "types": [account.type for account in chart],
     }
-    tx.execute(SQL["ensure_accounts"], parameters)
 
 
 def ensure_periods(tx: Tx, tenant_id: str, periods: Sequence[date], now: datetime) -> None:
@@ -128,21 +215,14 @@ def share_periods(tx: Tx, tenant_id: str, periods: Sequence[date]) -> Rows[Perio
 
 def insert_entries(tx: Tx, tenant_id: str, rows: Sequence[Entry], posted_at: datetime) -> None:
     """Post entries."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "posted_at": posted_at,
-        "entry_ids": arrays.ids(row.entry_id for row in rows),
-        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
-        "revisions": arrays.plain(row.revision for row in rows),
-        "store_ids": arrays.texts([row.store_id for row in rows]),
-        "business_dates": arrays.plain(row.business_date for row in rows),
-        "books_dates": arrays.plain(row.books_date for row in rows),
-        "currencies": arrays.texts([row.currency for row in rows]),
-        "accounts": arrays.texts([arrays.quoted(row.accounts) for row in rows]),
-        "amounts": arrays.texts([arrays.plain(row.amounts) for row in rows]),
-        "raw_ids": arrays.plain(row.raw_id for row in rows),
-    }
-    tx.execute(SQL["insert_entries"], parameters)
+    word, tenant = copying.word, copying.text(tenant_id)
+    copied = [
+        f"{tenant}\t{row.entry_id}\t{row.transaction_id}\t{row.revision}\tposting\t{word(row.store_id)}"
+        f"\t{row.business_date}\t{row.books_date}\t{posted_at}\t{word(row.currency)}\t{_accounts(row.accounts)}"
+        f"\t{arrays.plain(row.amounts)}\t{row.raw_id}\n"
+        for row in rows
+    ]
+    tx.copy(SQL["insert_entries"], copied)
 
 
 def reverse_entries(tx: Tx, tenant_id: str, rows: Sequence[Reversal], posted_at: datetime) -> None:
@@ -159,19 +239,34 @@ def reverse_entries(tx: Tx, tenant_id: str, rows: Sequence[Reversal], posted_at:
     tx.execute(SQL["reverse_entries"], parameters)
 
 
-def count_entries(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many entries each tenant (or one) has."""
-    return tx.query(TenantCount, SQL["count_entries"], {"tenant_id": tenant_id})
+def count_entries(tx: Tx, bounds: Bounds) -> Rows[TenantCount]:
+    """How many entries there are."""
+    return tx.query(TenantCount, SQL["count_entries"], bounds.parameters())
 
 
-def count_balanced(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many of them balance, to accounts that exist."""
-    return tx.query(TenantCount, SQL["count_balanced"], {"tenant_id": tenant_id})
+def unbalanced(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Entries that do not balance, or are to accounts that do not exist."""
+    return tx.query(Findings, SQL["unbalanced"], bounds.parameters())
 
 
-def day_sums(tx: Tx, tenant_id: str | None) -> Rows[DaySums]:
-    """What the ledger says of every day of every store."""
-    return tx.query(DaySums, SQL["day_sums"], {"tenant_id": tenant_id})
+def orphans(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Entries of no transaction."""
+    return tx.query(Findings, SQL["orphans"], bounds.parameters())
+
+
+def account_sums(tx: Tx, bounds: Bounds) -> Rows[AccountSums]:
+    """What moved on every account on every day."""
+    return tx.query(AccountSums, SQL["account_sums"], bounds.parameters())
+
+
+def tenants(tx: Tx, after: str, most: int) -> Rows[str]:
+    """Tenants with any entry, in order, from the one after this on."""
+    return tx.scalars(str, SQL["tenants"], {"after": after, "most": most})
+
+
+def day_sums(tx: Tx, bounds: Bounds) -> Rows[DaySums]:
+    """What the accounts say of every day of every store: without included tax, and with all tax."""
+    return tx.query(DaySums, SQL["day_sums"], bounds.parameters())
 
 
 def entries(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
@@ -212,3 +307,101 @@ def set_period(
     """Close a month, or open it again."""
     parameters = {"tenant_id": tenant_id, "period": period, "status": status, "actor": actor, "now": now}
     tx.execute(SQL["set_period"], parameters)
+
+
+@lru_cache(maxsize=1_000)
+def _accounts(numbers: tuple[str, ...]) -> str:
+    """An array of account numbers, as COPY reads it; a few ones stand in nearly every entry."""
+    return copying.text(arrays.quoted(numbers))
+
+
+def begin_export(tx: Tx, tenant_id: str, as_of: date | None, actor: str, notes: str | None, now: datetime) -> Rows[int]:
+    """Make a run, of no entries yet; its number. No row where one is under way, or another took the number."""
+    parameters = {"tenant_id": tenant_id, "as_of": as_of, "actor": actor, "notes": notes, "now": now}
+    return tx.scalars(int, SQL["begin_export"], parameters)
+
+
+def export_runs(tx: Tx, tenant_id: str, before: int | None, most: int) -> Rows[ExportRun]:
+    """One page of runs, latest first."""
+    return tx.query(ExportRun, SQL["export_runs"], {"tenant_id": tenant_id, "before": before, "most": most})
+
+
+def export_run(tx: Tx, tenant_id: str, number: int) -> Rows[ExportRun]:
+    """One run."""
+    return tx.query(ExportRun, SQL["export_run"], {"tenant_id": tenant_id, "number": number})
+
+
+def exports_under_way(tx: Tx, tenant_id: str | None = None) -> Rows[ExportName]:
+    """The runs that are not complete, of one tenant or of all."""
+    return tx.query(ExportName, SQL["exports_under_way"], {"tenant_id": tenant_id})
+
+
+def lock_export(tx: Tx, tenant_id: str, number: int) -> Rows[ExportRun]:
+    """Hold a run until the transaction ends."""
+    return tx.query(ExportRun, SQL["lock_export"], {"tenant_id": tenant_id, "number": number})
+
+
+def voided_exports(tx: Tx, tenant_id: str) -> Rows[int]:
+    """The runs that do not count."""
+    return tx.scalars(int, SQL["voided_exports"], {"tenant_id": tenant_id})
+
+
+def export_bound(tx: Tx, tenant_id: str, run: ExportRun, most: int) -> Rows[Position]:
+    """The last of the next `most` entries that a run looks at; no row where there are fewer."""
+    parameters = _place(tenant_id, run) | {"skipped": most - 1}
+    return tx.query(Position, SQL["export_bound"], parameters)
+
+
+def claim_entries(tx: Tx, tenant_id: str, run: ExportRun, last: Position | None, voided: Sequence[int]) -> Rows[UUID]:
+    """Put into a run what no run that stands has, up to this place (None: to the end)."""
+    until = {"last_date": None if last is None else last.at_date, "last_id": None if last is None else last.at_entry}
+    parameters = _place(tenant_id, run) | until | {"number": run.number, "voided": arrays.plain(voided)}
+    return tx.scalars(UUID, SQL["claim_entries"], parameters)
+
+
+def insert_export_page(tx: Tx, tenant_id: str, number: int, page: int, entry_ids: Sequence[UUID]) -> None:
+    """Put what was claimed on record."""
+    parameters = {"tenant_id": tenant_id, "number": number, "page": page, "entry_ids": arrays.plain(entry_ids)}
+    tx.execute(SQL["insert_export_page"], parameters)
+
+
+def advance_export(tx: Tx, tenant_id: str, run: ExportRun, accounts: Sequence[ExportAccount] | None) -> None:
+    """Note how far a run is. `accounts`: with the last step of it, the chart that its files name accounts by."""
+    facts = None if accounts is None else orjson.dumps(accounts).decode()
+    parameters = {
+        "tenant_id": tenant_id,
+        "number": run.number,
+        "entries": run.entries,
+        "pages": run.pages,
+        "at_date": run.at_date,
+        "at_entry": run.at_entry,
+        "status": run.status,
+        "made_at": run.made_at,
+        "accounts": facts,
+    }
+    tx.execute(SQL["advance_export"], parameters)
+
+
+def void_export(tx: Tx, tenant_id: str, number: int, reason: str, actor: str, now: datetime) -> None:
+    """Have a run not count."""
+    parameters = {"tenant_id": tenant_id, "number": number, "reason": reason, "actor": actor, "now": now}
+    tx.execute(SQL["void_export"], parameters)
+
+
+def chart_to_export(tx: Tx, tenant_id: str) -> Rows[ExportAccount]:
+    """Every account that an entry may name, as it is now."""
+    return tx.query(ExportAccount, SQL["chart_to_export"], {"tenant_id": tenant_id})
+
+
+def export_accounts(tx: Tx, tenant_id: str, number: int) -> Rows[ExportAccount]:
+    """The chart as it was when a run was complete."""
+    return tx.query(ExportAccount, SQL["export_accounts"], {"tenant_id": tenant_id, "number": number})
+
+
+def export_page(tx: Tx, tenant_id: str, number: int, page: int) -> Rows[StoredEntry]:
+    """The entries of a page, by the day that they count for."""
+    return tx.query(StoredEntry, SQL["export_page"], {"tenant_id": tenant_id, "number": number, "page": page})
+
+
+def _place(tenant_id: str, run: ExportRun) -> dict[str, object]:
+    return {"tenant_id": tenant_id, "as_of": run.as_of, "after_date": run.at_date, "after_id": run.at_entry}
