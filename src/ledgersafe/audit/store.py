@@ -8,9 +8,10 @@ from uuid import UUID
 
 import orjson
 
+from ledgersafe.audit.rules import Kind, Seal
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import TenantCount
+from ledgersafe.db.rows import Leaves, TenantCount
 from ledgersafe.db.sql import Statements
 from ledgersafe.kernel.ids import new_id
 
@@ -65,11 +66,50 @@ class Filter:
     after: tuple[datetime, UUID] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that seals are made of; `row_ids`: 16 bytes each, one after the other."""
+
+    batch_id: UUID
+    row_ids: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPart:
+    """Rows of a batch in a seal, in parallel: ids of 16 bytes each, leaf hashes of 32, header hashes (hex) if any.
+
+    `late_before`: what the seal before it had swept until; a row that is older was not there then.
+    """
+
+    number: int
+    batch_id: UUID
+    part: int
+    row_ids: bytes
+    leaf_hashes: bytes
+    header_hashes: list[str | None] | None
+    late_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One tenant's seals of one kind."""
+
+    tenant_id: str
+    kind: Kind
+
+
 def insert(tx: Tx, entries: Sequence[Entry]) -> None:
-    """Record decisions."""
+    """Record decisions; those of one tenant are a batch."""
+    audit_ids = [new_id() for _ in entries]
+    batches: dict[str, list[str]] = {}
+    for entry, audit_id in zip(entries, audit_ids, strict=True):
+        batches.setdefault(entry.tenant_id, []).append(audit_id)
     parameters = {
+        "batch_tenants": arrays.texts(list(batches)),
+        "batch_ids": arrays.ids(ids[0] for ids in batches.values()),
+        "batch_rows": arrays.texts([arrays.ids(ids) for ids in batches.values()]),
         "tenant_ids": arrays.texts([entry.tenant_id for entry in entries]),
-        "audit_ids": arrays.ids(new_id() for _ in entries),
+        "audit_ids": arrays.ids(audit_ids),
         "occurred_at": arrays.instants(entry.occurred_at for entry in entries),
         "actors": arrays.texts([entry.actor for entry in entries]),
         "actions": arrays.texts([entry.action for entry in entries]),
@@ -88,9 +128,9 @@ def of_objects(tx: Tx, tenant_id: str, object_type: str, object_ids: Sequence[st
     return tx.query(StoredEntry, SQL["of_objects"], parameters)
 
 
-def count_of_action(tx: Tx, action: str, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many decisions of a kind each tenant (or one) has."""
-    return tx.query(TenantCount, SQL["count_of_action"], {"action": action, "tenant_id": tenant_id})
+def count_of_action(tx: Tx, action: str, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How often this action was taken, in each of these tenants."""
+    return tx.query(TenantCount, SQL["count_of_action"], {"action": action, "tenant_ids": list(tenant_ids)})
 
 
 def page(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
@@ -109,6 +149,121 @@ def page(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
         "most": most,
     }
     return tx.query(StoredEntry, SQL["page"], parameters)
+
+
+def leaves(tx: Tx, tenant_id: str, audit_ids: bytes, late_before: datetime | None) -> Rows[Leaves]:
+    """These audit rows (ids of 16 bytes each) as seals see them. `late_before`: older ones are "l"."""
+    parameters = {"tenant_id": tenant_id, "audit_ids": arrays.packed_ids(audit_ids), "late_before": late_before}
+    return tx.query(Leaves, SQL["leaves"], parameters)
+
+
+def tenants_with_new_batches(tx: Tx, kind: Kind, since_id: UUID) -> Rows[str]:
+    """Tenants with a batch after this id that is in no seal."""
+    return tx.scalars(str, SQL["tenants_with_new_batches"], {"kind": kind, "since_id": since_id})
+
+
+def tenants_with_batches(tx: Tx, kind: Kind) -> Rows[str]:
+    """Every tenant that has a batch or a seal."""
+    return tx.scalars(str, SQL["tenants_with_batches"], {"kind": kind})
+
+
+def lock_chain(tx: Tx, chain: Chain) -> None:
+    """Be the only one to add to a chain, until the transaction ends."""
+    tx.execute(SQL["lock_chain"], {"name": f"audit.seals.{chain.kind}/{chain.tenant_id}"})
+
+
+def last_seal(tx: Tx, chain: Chain) -> Rows[Seal]:
+    """The newest seal of a chain."""
+    return tx.query(Seal, SQL["last_seal"], _of(chain))
+
+
+def window_end(tx: Tx, chain: Chain, after: UUID, size: int) -> Rows[UUID]:
+    """The batch that comes so many after this one; none where there are not so many."""
+    return tx.scalars(UUID, SQL["window_end"], _of(chain) | {"after": after, "size": size - 1})
+
+
+def unsealed(tx: Tx, chain: Chain, after: UUID, until: UUID, *, most_batches: int, most_rows: int) -> Rows[Batch]:
+    """Batches after one and up to another that are in no seal; with the last of them, there may be more rows."""
+    limits = {"after": after, "until": until, "most_batches": most_batches, "most_rows": most_rows}
+    return tx.query(Batch, SQL["unsealed"], _of(chain) | limits)
+
+
+def insert_seal(tx: Tx, seal: Seal) -> None:
+    """Add a seal to its chain."""
+    parameters = {
+        "tenant_id": seal.tenant_id,
+        "kind": seal.kind,
+        "number": seal.number,
+        "seal_id": seal.seal_id,
+        "format": seal.format,
+        "previous_hash": seal.previous_hash,
+        "merkle_root": seal.merkle_root,
+        "batches_hash": seal.batches_hash,
+        "rows": seal.rows,
+        "batches": seal.batches,
+        "sealed_at": seal.sealed_at,
+        "swept_until": seal.swept_until,
+        "seal_hash": seal.seal_hash,
+    }
+    tx.execute(SQL["insert_seal"], parameters)
+
+
+def insert_sealed_batches(tx: Tx, chain: Chain, number: int, parts: Sequence[SealedPart]) -> None:
+    """Keep the leaves of a seal."""
+    headers = [None if part.header_hashes is None else arrays.plain(part.header_hashes) for part in parts]
+    parameters = {
+        "number": number,
+        "batch_ids": arrays.ids(str(part.batch_id) for part in parts),
+        "parts": arrays.plain(part.part for part in parts),
+        "row_ids": arrays.texts([arrays.packed_ids(part.row_ids) for part in parts]),
+        "leaf_hashes": arrays.byteas([part.leaf_hashes for part in parts]),
+        "header_hashes": arrays.texts(headers),
+    }
+    tx.execute(SQL["insert_sealed_batches"], _of(chain) | parameters)
+
+
+def seals_after(tx: Tx, chain: Chain, after: int, most: int) -> Rows[Seal]:
+    """Seals with higher numbers, lowest first."""
+    return tx.query(Seal, SQL["seals_after"], _of(chain) | {"after": after, "most": most})
+
+
+def seals_before(tx: Tx, chain: Chain, before: int | None, most: int) -> Rows[Seal]:
+    """Seals with lower numbers, or the newest ones; highest first."""
+    return tx.query(Seal, SQL["seals_before"], _of(chain) | {"before": before, "most": most})
+
+
+def sealed_batches_after(
+    tx: Tx, chain: Chain, after: tuple[int, UUID, int], *, most_batches: int, most_rows: int
+) -> Rows[SealedPart]:
+    """Leaves in the order of (number, batch, part), after these; with the last of them, there may be more rows."""
+    number, batch_id, part = after
+    start = {"number": number, "batch_id": batch_id, "part": part}
+    limits = {"most_batches": most_batches, "most_rows": most_rows}
+    return tx.query(SealedPart, SQL["sealed_batches_after"], _of(chain) | start | limits)
+
+
+def batches_by_id(tx: Tx, chain: Chain, batch_ids: Sequence[UUID]) -> Rows[Batch]:
+    """These batches as they are now."""
+    return tx.query(Batch, SQL["batches_by_id"], _of(chain) | {"batch_ids": list(batch_ids)})
+
+
+def rows_in_no_batch(tx: Tx, chain: Chain, most: int) -> Rows[UUID]:
+    """Rows that no batch names, and no seal; it reads all of a tenant's."""
+    return tx.scalars(UUID, SQL["rows_in_no_batch"], _of(chain) | {"most": most})
+
+
+def redacted(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[str]:
+    """Which of these arrivals an audit row says were redacted."""
+    return tx.scalars(str, SQL["redacted"], {"tenant_id": tenant_id, "object_ids": [str(one) for one in raw_ids]})
+
+
+def allow_seconds(tx: Tx, seconds: float) -> None:
+    """Let statements of this transaction take so long."""
+    tx.execute(SQL["allow_seconds"], {"milliseconds": int(seconds * 1000)})
+
+
+def _of(chain: Chain) -> dict[str, Any]:
+    return {"tenant_id": chain.tenant_id, "kind": chain.kind}
 
 
 def _json(facts: dict[str, Any] | None) -> str | None:
