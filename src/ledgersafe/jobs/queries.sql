@@ -35,3 +35,100 @@ SELECT job_name, due_at, paused, leased_by, leased_until, attempts
 FROM jobs.jobs
 WHERE tenant_id = %(tenant_id)s
 ORDER BY job_name
+
+-- name: insert_webhook
+-- Why: the secret is kept as it is, because it has to sign; a tenant has so many webhooks and no more.
+INSERT INTO jobs.webhooks (tenant_id, webhook_id, url, kinds, secret, created_at, created_by)
+SELECT %(tenant_id)s, %(webhook_id)s::uuid, %(url)s, %(kinds)s::text[], %(secret)s::bytea, %(now)s::timestamptz, %(actor)s
+WHERE (SELECT count(*) FROM jobs.webhooks w WHERE w.tenant_id = %(tenant_id)s AND w.removed_at IS NULL) < %(most)s
+RETURNING webhook_id
+
+-- name: webhooks
+-- Why: the list that an administrator sees; no secret is in it.
+SELECT w.webhook_id, w.url, w.kinds, w.created_at, w.created_by, w.failing_since, w.last_error, w.disabled_at,
+       (SELECT count(*) FROM jobs.deliveries d
+        WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.webhook_id AND d.state = 'pending') AS pending
+FROM jobs.webhooks w
+WHERE w.tenant_id = %(tenant_id)s AND w.removed_at IS NULL
+ORDER BY w.created_at, w.webhook_id
+
+-- name: remove_webhook
+-- Why: with the webhook its secret goes; that it was there stays.
+UPDATE jobs.webhooks
+SET removed_at = %(now)s, secret = NULL
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND removed_at IS NULL
+RETURNING webhook_id
+
+-- name: give_up_deliveries
+-- Why: nobody wants, or takes, what was still to be told.
+UPDATE jobs.deliveries
+SET state = 'given_up', ended_at = %(now)s
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending'
+
+-- name: queue_deliveries
+-- Why: who wants to be told is looked up in the transaction of what is told: nothing is lost, nothing waits for an answer.
+INSERT INTO jobs.deliveries (tenant_id, message_id, webhook_id, kind, body, created_at, due_at, state)
+SELECT w.tenant_id, a.message_id, w.webhook_id, %(kind)s, a.body, a.at, a.at, 'pending'
+FROM jobs.webhooks w
+CROSS JOIN unnest(%(message_ids)s::uuid[], %(bodies)s::text[], %(at)s::timestamptz[]) AS a (message_id, body, at)
+WHERE w.tenant_id = %(tenant_id)s AND %(kind)s = ANY(w.kinds) AND w.disabled_at IS NULL AND w.removed_at IS NULL
+
+-- name: queue_test
+-- Why: whether a webhook works is seen before something happens.
+INSERT INTO jobs.deliveries (tenant_id, message_id, webhook_id, kind, body, created_at, due_at, state)
+SELECT w.tenant_id, %(message_id)s::uuid, w.webhook_id, 'webhook.test', %(body)s, %(now)s::timestamptz,
+       %(now)s::timestamptz, 'pending'
+FROM jobs.webhooks w
+WHERE w.tenant_id = %(tenant_id)s AND w.webhook_id = %(webhook_id)s::uuid AND w.disabled_at IS NULL
+  AND w.removed_at IS NULL
+RETURNING message_id
+
+-- name: due_webhooks
+-- Why: who has something to be told now; most tenants have no webhook, and cost nothing here.
+SELECT w.tenant_id, w.webhook_id
+FROM jobs.webhooks w
+WHERE w.disabled_at IS NULL AND w.removed_at IS NULL
+  AND EXISTS (
+    SELECT FROM jobs.deliveries d
+    WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.webhook_id AND d.state = 'pending' AND d.due_at <= %(now)s)
+ORDER BY w.tenant_id, w.webhook_id
+
+-- name: lock_webhook
+-- Why: what becomes of messages is noted in turn; who queues one (and so refers to the webhook) does not wait for it.
+SELECT webhook_id, url, secret, failing_since, disabled_at
+FROM jobs.webhooks
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND disabled_at IS NULL AND removed_at IS NULL
+FOR NO KEY UPDATE
+
+-- name: next_delivery
+-- Why: the one that is due longest.
+SELECT message_id, kind, body, created_at, attempts
+FROM jobs.deliveries
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending' AND due_at <= %(now)s
+ORDER BY due_at
+LIMIT 1
+
+-- name: take_delivery
+-- Why: nobody else sends it meanwhile; if the sender dies, it is due again.
+UPDATE jobs.deliveries
+SET due_at = %(due_at)s, attempts = attempts + 1
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND message_id = %(message_id)s
+
+-- name: end_delivery
+-- Why: it was taken, or is tried again later, or was tried often enough.
+UPDATE jobs.deliveries
+SET state = %(state)s, due_at = %(due_at)s, last_error = %(error)s, ended_at = %(ended_at)s
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND message_id = %(message_id)s
+  AND state = 'pending'
+
+-- name: postpone_deliveries
+-- Why: a receiver that is down is not asked for every message that waits for it.
+UPDATE jobs.deliveries
+SET due_at = %(until)s
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending' AND due_at < %(until)s
+
+-- name: note_webhook
+-- Why: how it is, and since when; days of failure disable it.
+UPDATE jobs.webhooks
+SET failing_since = %(failing_since)s, last_error = %(error)s, disabled_at = %(disabled_at)s
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND removed_at IS NULL

@@ -1,15 +1,19 @@
 """The statements of schema jobs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
+from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
 
 Outcome = Literal["succeeded", "failed"]
+DeliveryState = Literal["pending", "delivered", "given_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,64 @@ class Lease:
     tenant_id: str
     job_name: str
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A subscription, without its secret. `pending`: messages that wait for it."""
+
+    webhook_id: UUID
+    url: str
+    kinds: list[str]
+    created_at: datetime
+    created_by: str
+    failing_since: datetime | None
+    last_error: str | None
+    disabled_at: datetime | None
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookName:
+    """Which webhook of whom."""
+
+    tenant_id: str
+    webhook_id: UUID
+
+    def parameters(self) -> dict[str, object]:
+        """As the statements name it."""
+        return {"tenant_id": self.tenant_id, "webhook_id": self.webhook_id}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Receiver:
+    """Where to send, and the key that signs; it is never shown, so it has no repr."""
+
+    webhook_id: UUID
+    url: str
+    secret: bytes
+    failing_since: datetime | None
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that is due. `attempts`: those that failed."""
+
+    message_id: UUID
+    kind: str
+    body: str
+    created_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message about to be queued. `body`: JSON text."""
+
+    message_id: str
+    body: str
+    at: datetime
 
 
 def ensure_job(tx: Tx, tenant_id: str, job_name: str, due_at: datetime) -> None:
@@ -91,3 +153,92 @@ def end_run(tx: Tx, tenant_id: str, run_id: str, finished_at: datetime, outcome:
 def jobs(tx: Tx, tenant_id: str) -> Rows[Job]:
     """Every job of a tenant."""
     return tx.query(Job, SQL["jobs"], {"tenant_id": tenant_id})
+
+
+def insert_webhook(
+    tx: Tx, name: WebhookName, url: str, kinds: Sequence[str], secret: bytes, actor: str, now: datetime, most: int
+) -> Rows[UUID]:
+    """Make a subscription; no row where the tenant has `most` already."""
+    parameters = {"url": url, "kinds": list(kinds), "secret": secret, "actor": actor, "now": now, "most": most}
+    return tx.scalars(UUID, SQL["insert_webhook"], name.parameters() | parameters)
+
+
+def webhooks(tx: Tx, tenant_id: str) -> Rows[Webhook]:
+    """The subscriptions of a tenant, disabled ones included."""
+    return tx.query(Webhook, SQL["webhooks"], {"tenant_id": tenant_id})
+
+
+def remove_webhook(tx: Tx, name: WebhookName, now: datetime) -> Rows[UUID]:
+    """End a subscription; no row where there is none."""
+    return tx.scalars(UUID, SQL["remove_webhook"], name.parameters() | {"now": now})
+
+
+def give_up_deliveries(tx: Tx, name: WebhookName, now: datetime) -> None:
+    """Send nothing of what waits."""
+    tx.execute(SQL["give_up_deliveries"], name.parameters() | {"now": now})
+
+
+def queue_deliveries(tx: Tx, tenant_id: str, kind: str, messages: Sequence[Message]) -> None:
+    """Queue messages for whoever subscribes to the kind."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "kind": kind,
+        "message_ids": arrays.ids(one.message_id for one in messages),
+        "bodies": arrays.texts([one.body for one in messages]),
+        "at": arrays.instants(one.at for one in messages),
+    }
+    tx.execute(SQL["queue_deliveries"], parameters)
+
+
+def queue_test(tx: Tx, name: WebhookName, message_id: str, body: str, now: datetime) -> Rows[UUID]:
+    """Queue a message that tells nothing; no row where the webhook takes none."""
+    parameters = {"message_id": message_id, "body": body, "now": now}
+    return tx.scalars(UUID, SQL["queue_test"], name.parameters() | parameters)
+
+
+def due_webhooks(tx: Tx, now: datetime) -> Rows[WebhookName]:
+    """Those, of all tenants, for which a message is due."""
+    return tx.query(WebhookName, SQL["due_webhooks"], {"now": now})
+
+
+def lock_webhook(tx: Tx, name: WebhookName) -> Rows[Receiver]:
+    """Hold a webhook that takes messages until the transaction ends."""
+    return tx.query(Receiver, SQL["lock_webhook"], name.parameters())
+
+
+def next_delivery(tx: Tx, name: WebhookName, now: datetime) -> Rows[Delivery]:
+    """The message that is due longest."""
+    return tx.query(Delivery, SQL["next_delivery"], name.parameters() | {"now": now})
+
+
+def take_delivery(tx: Tx, name: WebhookName, message_id: UUID, due_at: datetime) -> None:
+    """Have a message for oneself until then."""
+    tx.execute(SQL["take_delivery"], name.parameters() | {"message_id": message_id, "due_at": due_at})
+
+
+def end_delivery(
+    tx: Tx,
+    name: WebhookName,
+    message_id: UUID,
+    state: DeliveryState,
+    due_at: datetime,
+    error: str | None,
+    now: datetime,
+) -> None:
+    """Note what became of an attempt; one that stays pending is due then."""
+    ended_at = None if state == "pending" else now
+    parameters = {"message_id": message_id, "state": state, "due_at": due_at, "error": error, "ended_at": ended_at}
+    tx.execute(SQL["end_delivery"], name.parameters() | parameters)
+
+
+def postpone_deliveries(tx: Tx, name: WebhookName, until: datetime) -> None:
+    """Send nothing before then."""
+    tx.execute(SQL["postpone_deliveries"], name.parameters() | {"until": until})
+
+
+def note_webhook(
+    tx: Tx, name: WebhookName, failing_since: datetime | None, error: str | None, disabled_at: datetime | None
+) -> None:
+    """Note how a webhook is."""
+    parameters = {"failing_since": failing_since, "error": error, "disabled_at": disabled_at}
+    tx.execute(SQL["note_webhook"], name.parameters() | parameters)

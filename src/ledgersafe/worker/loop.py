@@ -8,6 +8,7 @@ from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline.schedule import begin, end, ensure_jobs
+from ledgersafe.worker.deliveries import Deliveries
 from ledgersafe.worker.schedule import SCHEDULE, Job
 from ledgersafe.worker.tasks import TASKS, Task
 
@@ -20,6 +21,7 @@ def work(runtime: Runtime, stop: Event, *, jobs: tuple[Job, ...] = SCHEDULE) -> 
     """Run what is due until `stop` is set. A database that is away is waited for."""
     worker = new_id()
     _log.info("working", worker=worker, jobs=[job.name for job in jobs])
+    Deliveries(runtime, stop).start()
     known = False
     while not stop.is_set():
         try:

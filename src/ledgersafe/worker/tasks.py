@@ -7,7 +7,8 @@ import structlog
 
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
-from ledgersafe.pipeline import bulk
+from ledgersafe.ledger.store import ExportName
+from ledgersafe.pipeline import bulk, export
 from ledgersafe.pipeline.promote import promote, tenants_to_post
 from ledgersafe.pipeline.refresh import refresh
 from ledgersafe.quarantine.store import RunName
@@ -42,9 +43,28 @@ def posting(runtime: Runtime) -> bool:
 
 
 def refreshing(runtime: Runtime) -> bool:
-    """Additive gold tables follow what was posted; what is older than a moment is left to the sweep."""
-    done = refresh(runtime.database, runtime.clock, since=runtime.clock.now() - _LATELY)
+    """Gold tables of sums follow what was posted; what is older than a moment, and the others, are on the schedule."""
+    since = runtime.clock.now() - _LATELY
+    done = refresh(runtime.database, runtime.clock, since=since, at_once=True, in_background=True)
     return any(one.error is None for one in done)
 
 
-TASKS: tuple[Task, ...] = (posting, bulk_runs, refreshing)
+def exporting(runtime: Runtime) -> bool:
+    """A step of every export run that is under way: large ones, and those whose maker died."""
+    done = [_export_on(runtime, name) for name in export.under_way(runtime.database)]
+    return any(done)
+
+
+def _export_on(runtime: Runtime, name: ExportName) -> bool:
+    """A step of one run; where a bug stops it, the others go on, and the next round tries it again."""
+    try:
+        export.step(runtime.database, name, runtime.clock)
+    except (DatabaseUnavailable, TryAgain):
+        raise
+    except Exception as error:  # noqa: BLE001 - it is logged, and the run stays where it is
+        _log.error("export_failed", run=name.number, exc_info=error)
+        return False
+    return True
+
+
+TASKS: tuple[Task, ...] = (posting, bulk_runs, refreshing, exporting)
