@@ -36,11 +36,24 @@ FROM bronze.events_raw
 WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
 ORDER BY raw_id
 
+-- name: bodies
+-- Why: what is to be posted, in the order of its arrival, and no more at once than one transaction should take. The bounds
+-- leave most partitions out; a window knows what the events before each come to.
+SELECT raw_id::text AS raw_id, event_id, event_type, door, received_at, ce_headers, body
+FROM (
+  SELECT raw_id, event_id, event_type, door, received_at, ce_headers, body,
+         sum(octet_length(body)) OVER (ORDER BY raw_id) - octet_length(body) AS bytes_before
+  FROM bronze.events_raw
+  WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
+    AND raw_id BETWEEN %(first)s::uuid AND %(last)s::uuid) AS r
+WHERE bytes_before < %(most_bytes)s
+ORDER BY raw_id
+
 -- name: count_arrivals
 -- Why: the left side of "every arrival is accounted for".
 SELECT tenant_id, count(*) AS number
 FROM bronze.events_raw
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 
 -- name: ensure_partition
@@ -53,11 +66,11 @@ SELECT clock_timestamp() AS db_time
 
 -- name: redact_body
 -- Why: the one function that may change an arrival, and only its body.
-SELECT bronze.redact_body(%(tenant_id)s, %(raw_id)s, %(replacement)s)
+SELECT bronze.redact_body(%(tenant_id)s, %(raw_id)s)
 
 -- name: redact_rejected_body
 -- Why: the same for a body that was refused at the door.
-SELECT bronze.redact_rejected_body(%(tenant_id)s, %(rejected_id)s, %(replacement)s)
+SELECT bronze.redact_rejected_body(%(tenant_id)s, %(rejected_id)s)
 
 -- name: rejected_by_id
 -- Why: to tell "not there" from "redacted already".
@@ -74,3 +87,50 @@ WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
   AND (%(before)s::uuid IS NULL OR rejected_id < %(before)s::uuid)
 ORDER BY rejected_id DESC
 LIMIT %(most)s
+
+-- name: tenants
+-- Why: keyset page: verification goes from tenant to tenant; a loose scan costs one index probe each.
+WITH RECURSIVE found AS (
+  (SELECT tenant_id FROM bronze.events_raw WHERE tenant_id > %(after)s ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT r.tenant_id FROM bronze.events_raw r WHERE r.tenant_id > f.tenant_id ORDER BY r.tenant_id LIMIT 1)
+  FROM found f
+  WHERE f.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL LIMIT %(most)s
+
+-- name: without_key
+-- Why: an arrival that no key knows of would be answered as new, and is in nobody's count.
+SELECT r.tenant_id, count(*) AS number, (array_agg(r.raw_id::text ORDER BY r.raw_id))[1:20] AS examples
+FROM bronze.events_raw r
+WHERE r.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
+  SELECT FROM gate.events_processed k WHERE k.tenant_id = r.tenant_id AND k.idempotency_key = r.event_id)
+GROUP BY r.tenant_id
+
+-- name: leaves
+-- Why: what a seal covers of each arrival, made of the row and its body as they are now. Of a redacted body, the hash that
+-- was recorded at its arrival counts, and of its headers the one that the seal kept. One row for all: it costs a third.
+SELECT coalesce(string_agg(r.leaf_hash, ''::bytea ORDER BY r.position), ''::bytea) AS leaf_hashes,
+       coalesce(string_agg(r.state, '' ORDER BY r.position), '') AS states,
+       CASE WHEN count(r.header_hash) > 0 THEN array_agg(r.header_hash ORDER BY r.position) END AS header_hashes
+FROM (
+  SELECT w.position, k.header_hash,
+         CASE WHEN e.raw_id IS NULL THEN decode(repeat('00', 32), 'hex') ELSE sha256('\x00'::bytea || convert_to(
+           json_build_array(
+             'arrival', %(tenant_id)s::text, e.raw_id, extract(epoch FROM e.received_at)::text, e.door, e.event_id,
+             e.event_type, e.store_id, e.source_system, e.schema_version, extract(epoch FROM e.occurred_at)::text,
+             e.source_event_id, e.txn_id, encode(e.payload_hash, 'hex'), e.canonical_version, e.key_id,
+             encode(CASE WHEN k.is_redacted THEN e.body_sha256 ELSE h.body_hash END, 'hex'), k.header_hash)::text,
+           'UTF8')) END AS leaf_hash,
+         CASE WHEN e.raw_id IS NULL THEN 'm' WHEN h.body_hash <> e.body_sha256 AND NOT k.is_redacted THEN 'b'
+              WHEN e.received_at < %(late_before)s::timestamptz THEN 'l' WHEN k.is_redacted THEN 'r' ELSE '.' END AS state
+  FROM unnest(%(raw_ids)s::uuid[], %(header_hashes)s::text[]) WITH ORDINALITY AS w (raw_id, header_hash, position)
+  LEFT JOIN bronze.events_raw e ON e.tenant_id = %(tenant_id)s AND e.raw_id = w.raw_id
+  CROSS JOIN LATERAL (SELECT sha256(e.body) AS body_hash OFFSET 0) h
+  CROSS JOIN LATERAL (
+    SELECT h.body_hash <> e.body_sha256 AND e.body = %(replacement)s AS is_redacted,
+           CASE WHEN e.ce_headers IS NOT NULL THEN encode(sha256(convert_to(e.ce_headers::text, 'UTF8')), 'hex')
+                WHEN h.body_hash <> e.body_sha256 AND e.body = %(replacement)s THEN w.header_hash END AS header_hash
+    OFFSET 0) k
+  OFFSET 0
+) r

@@ -10,7 +10,7 @@ import msgspec
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import TenantCount
+from ledgersafe.db.rows import Findings, Leaves, TenantCount
 from ledgersafe.db.sql import Statements
 from ledgersafe.kernel.canonical import CANONICALISATION_VERSION
 
@@ -57,6 +57,18 @@ class StoredRaw:
     body_sha256: bytes
     ce_headers: Any
     key_id: str | None
+
+
+class Body(msgspec.Struct, frozen=True, gc=False):
+    """What posting needs of a row of bronze.events_raw."""
+
+    raw_id: str
+    event_id: str
+    event_type: str | None
+    door: str
+    received_at: datetime
+    ce_headers: Any
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +151,31 @@ def arrivals_by_id(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[Stor
     return tx.query(StoredRaw, SQL["arrivals_by_id"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
 
 
-def count_arrivals(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many arrivals each tenant (or one) has."""
-    return tx.query(TenantCount, SQL["count_arrivals"], {"tenant_id": tenant_id})
+def bodies(tx: Tx, tenant_id: str, raw_ids: Sequence[str], most_bytes: int) -> Rows[Body]:
+    """These arrivals (sorted), as far as they come to so many bytes: the first in any case."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "raw_ids": arrays.ids(raw_ids),
+        "first": raw_ids[0],
+        "last": raw_ids[-1],
+        "most_bytes": most_bytes,
+    }
+    return tx.query(Body, SQL["bodies"], parameters, binary=True)
+
+
+def count_arrivals(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How many arrivals each of these tenants has."""
+    return tx.query(TenantCount, SQL["count_arrivals"], {"tenant_ids": list(tenant_ids)})
+
+
+def without_key(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Arrivals of no key."""
+    return tx.query(Findings, SQL["without_key"], {"tenant_ids": list(tenant_ids)})
+
+
+def tenants(tx: Tx, after: str, most: int) -> Rows[str]:
+    """Tenants with any arrival, in order, from the one after this on."""
+    return tx.scalars(str, SQL["tenants"], {"after": after, "most": most})
 
 
 def ensure_partition(tx: Tx, suffix: str, lower_id: UUID, upper_id: UUID) -> bool:
@@ -155,16 +189,14 @@ def db_time(tx: Tx) -> Rows[datetime]:
     return tx.scalars(datetime, SQL["db_time"])
 
 
-def redact_body(tx: Tx, tenant_id: str, raw_id: UUID, replacement: bytes) -> Rows[bool]:
-    """Put the replacement in an arrival's body's place; returns whether anything changed."""
-    parameters = {"tenant_id": tenant_id, "raw_id": raw_id, "replacement": replacement}
-    return tx.scalars(bool, SQL["redact_body"], parameters)
+def redact_body(tx: Tx, tenant_id: str, raw_id: UUID) -> Rows[bool]:
+    """Make an arrival's body unreadable, where the audit log says who does it; returns whether anything changed."""
+    return tx.scalars(bool, SQL["redact_body"], {"tenant_id": tenant_id, "raw_id": raw_id})
 
 
-def redact_rejected_body(tx: Tx, tenant_id: str, rejected_id: UUID, replacement: bytes) -> Rows[bool]:
-    """Put the replacement in a rejected body's place; returns whether anything changed."""
-    parameters = {"tenant_id": tenant_id, "rejected_id": rejected_id, "replacement": replacement}
-    return tx.scalars(bool, SQL["redact_rejected_body"], parameters)
+def redact_rejected_body(tx: Tx, tenant_id: str, rejected_id: UUID) -> Rows[bool]:
+    """The same for a body that was refused at the door."""
+    return tx.scalars(bool, SQL["redact_rejected_body"], {"tenant_id": tenant_id, "rejected_id": rejected_id})
 
 
 def rejected_by_id(tx: Tx, tenant_id: str, rejected_id: UUID) -> Rows[StoredRejected]:
@@ -178,3 +210,26 @@ def rejected_page(
     """One page of rejected bodies, latest first; `before` is the last id seen."""
     parameters = {"tenant_ids": tenant_ids, "reason_code": reason_code, "before": before, "most": most}
     return tx.query(StoredRejected, SQL["rejected_page"], parameters)
+
+
+def leaves(
+    tx: Tx,
+    tenant_id: str,
+    raw_ids: bytes,
+    *,
+    replacement: bytes,
+    header_hashes: Sequence[str | None] = (),
+    late_before: datetime | None = None,
+) -> Rows[Leaves]:
+    """These arrivals (ids of 16 bytes each) as seals see them. `late_before`: older ones are "l".
+
+    `replacement`: the body of a redacted one, whose headers have the hash that is given in parallel.
+    """
+    parameters = {
+        "tenant_id": tenant_id,
+        "raw_ids": arrays.packed_ids(raw_ids),
+        "replacement": replacement,
+        "header_hashes": arrays.texts(header_hashes),
+        "late_before": late_before,
+    }
+    return tx.query(Leaves, SQL["leaves"], parameters)

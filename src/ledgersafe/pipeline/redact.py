@@ -1,5 +1,6 @@
 """redact: a body is made unreadable for good, because the law says so; who did it, and why, stays on record."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from ledgersafe.audit import store as audit
@@ -11,6 +12,11 @@ from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND, NOT_POSTED_Y
 from ledgersafe.pipeline.resolve import Operator
 
 REPLACEMENT = b'{"redacted":true}'
+"""What stands in a body's place: bronze.redaction() says the same."""
+
+
+class _RedactedBeforeError(Exception):
+    """Nothing changed, so nothing goes on record."""
 
 
 def redact_arrival(
@@ -22,28 +28,30 @@ def redact_arrival(
     posted any more, and will be parked when its turn comes.
     """
     _need(notes)
-    with database.transaction() as tx:
+    with suppress(_RedactedBeforeError), database.transaction() as tx:
         if not bronze.arrivals_by_id(tx, tenant_id, [raw_id]).all():
             raise RequestRefused(NOT_FOUND, f"Tenant {tenant_id!r} has no arrival {raw_id}.")
         if not even_if_not_posted and gate.is_waiting_to_post(tx, tenant_id, [raw_id]).one():
             message = f"Arrival {raw_id} waits to be posted. Redact it later, or say even_if_not_posted."
             raise RequestRefused(NOT_POSTED_YET, message)
-        changed = bronze.redact_body(tx, tenant_id, raw_id, REPLACEMENT).one()
-        if changed:
-            audit.insert(tx, [_entry(tenant_id, by, "arrival", raw_id, notes)])
-        return changed
+        audit.insert(tx, [_entry(tenant_id, by, "arrival", raw_id, notes)])
+        if not bronze.redact_body(tx, tenant_id, raw_id).one():
+            raise _RedactedBeforeError
+        return True
+    return False
 
 
 def redact_rejected(database: Database, tenant_id: str, rejected_id: UUID, notes: str, by: Operator) -> bool:
     """The same for a body that was refused at the door."""
     _need(notes)
-    with database.transaction() as tx:
+    with suppress(_RedactedBeforeError), database.transaction() as tx:
         if bronze.rejected_by_id(tx, tenant_id, rejected_id).first() is None:
             raise RequestRefused(NOT_FOUND, f"Tenant {tenant_id!r} has no rejected body {rejected_id}.")
-        changed = bronze.redact_rejected_body(tx, tenant_id, rejected_id, REPLACEMENT).one()
-        if changed:
-            audit.insert(tx, [_entry(tenant_id, by, "rejected", rejected_id, notes)])
-        return changed
+        audit.insert(tx, [_entry(tenant_id, by, "rejected", rejected_id, notes)])
+        if not bronze.redact_rejected_body(tx, tenant_id, rejected_id).one():
+            raise _RedactedBeforeError
+        return True
+    return False
 
 
 def _need(notes: str) -> None:
