@@ -23,7 +23,7 @@ from bench.servers import postgres
 from bench.table import Row
 from ledgersafe import __version__
 
-PATHS = ("single", "idle", "batch", "fairness", "growth")
+PATHS = ("single", "idle", "batch", "fairness", "growth", "promote", "gold")
 _LATEST = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -86,7 +86,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=PATHS, default=list(PATHS), metavar="NAME", help=", ".join(PATHS))
     parser.add_argument("--repeats", type=int, help="how often each contender runs (5)")
     parser.add_argument("--seconds", type=float, help="how long each run lasts (4)")
-    parser.add_argument("--growth-events", type=int, help="how many events are stored for growth (5,000,000)")
+    parser.add_argument(
+        "--growth-events", type=int, help="how many events are stored for growth, and posted for gold (5,000,000)"
+    )
     parser.add_argument("--tries", type=int, help="how often a run is tried while others use the machine (3)")
     parser.add_argument("--json", type=Path, default=_LATEST, help="where the result goes")
     parser.add_argument("--quick", action="store_true", help="short and few: to see that it works, not to quote")

@@ -61,11 +61,16 @@ class Postgres:
         """Where the application connects."""
         return _in_database(self.urls.app, database)
 
-    def clone(self, database: str) -> None:
-        """Make a database with the schema, the partitions and the keys, and no events."""
+    def clone(self, database: str, template: str = "ledgersafe") -> None:
+        """Make a database as another one is; by default with the schema, the partitions and the keys, and no events."""
         with _connect(self.urls.superuser, "postgres") as connection:
-            name = sql.Identifier(database)
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE ledgersafe").format(name))
+            names = sql.Identifier(database), sql.Identifier(template)
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+
+    def drop(self, database: str) -> None:
+        """Have a database no more, if there is one."""
+        with _connect(self.urls.superuser, "postgres") as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
 
     def empty(self, database: str) -> None:
         """Take every event out of a database, so that whoever runs next meets what the one before met."""
@@ -128,16 +133,29 @@ def api(database_url: str, *command: str) -> Iterator[Api]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERSAFE_")}
-    environment = kept | {"LEDGERSAFE_DATABASE_URL": database_url, "LEDGERSAFE_LOG_LEVEL": "warning"}
-    words = command or ("ledgersafe", "serve", "--port")
-    process = subprocess.Popen(
-        [sys.executable, "-m", *words, str(port)], env=environment, preexec_fn=die_with_parent(signal.SIGTERM)
-    )
     url = f"http://127.0.0.1:{port}"
-    try:
+    with _running(database_url, *(command or ("ledgersafe", "serve", "--port")), str(port)) as process:
         _wait(url, process)
         yield Api(url, process.pid)
+
+
+@contextmanager
+def worker(database_url: str) -> Iterator[int]:
+    """Ledgersafe's worker, which posts and refreshes; its process id."""
+    with _running(database_url, "ledgersafe", "work") as process:
+        yield process.pid
+
+
+@contextmanager
+def _running(database_url: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process: `python -m WORDS`, with the settings of the environment; it is ended with the block."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERSAFE_")}
+    environment = kept | {"LEDGERSAFE_DATABASE_URL": database_url, "LEDGERSAFE_LOG_LEVEL": "warning"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words], env=environment, preexec_fn=die_with_parent(signal.SIGTERM)
+    )
+    try:
+        yield process
     finally:
         process.terminate()
         try:

@@ -17,6 +17,15 @@ IGNORE: Action = "mark_resolved_no_replay"
 REPLAY: Action = "override_and_replay"
 MENDS: dict[str, Any] = {"total_amount": 42.5}
 SPOILS: dict[str, Any] = {"total_amount": 1, "currency": "XXY"}
+COUNTS = """
+SELECT idempotency_key, raw_id FROM gate.to_post WHERE tenant_id = %(tenant)s
+UNION ALL
+SELECT event_id, raw_id FROM silver.transactions t
+WHERE tenant_id = %(tenant)s AND kind = 'posting' AND NOT EXISTS (
+  SELECT FROM silver.transactions r
+  WHERE (r.tenant_id, r.transaction_id, r.revision) = (t.tenant_id, t.transaction_id, t.revision) AND r.kind = 'reversal')
+"""
+"""Keys with the arrival that counts, as far as posting goes: it is on the work list, or posted and not taken back."""
 
 
 def operator(*tenants: str, actor: str = "key:operator") -> Operator:

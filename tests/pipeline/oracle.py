@@ -139,11 +139,72 @@ def by_stock_code(till: Till) -> dict[str, tuple[Decimal, ...]]:
     return {sku: tuple(map(Decimal, rest)) for sku, *rest in till.rows(sql)}
 
 
-def digest(till: Till) -> dict[str, tuple[int, str]]:
-    """Table → (rows, a hash over all of them)."""
-    tables = ("transactions", "line_items", "tenders", "references", "heads", "waiting", "batches")
-    found: dict[str, tuple[int, str]] = {}
-    for table in (*(f"silver.{table}" for table in tables), "ledger.entries", "ledger.accounts", "ledger.periods"):
-        sql = f"SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {table} t WHERE tenant_id = %s"
-        found[table] = till.rows(sql)[0]
+def by_stock_code_of_csv(sent: list[dict[str, Any]]) -> dict[str, tuple[Decimal, ...]]:
+    """The same, reckoned from the events alone."""
+    found: dict[str, list[Decimal]] = {}
+    places = {"SALE": (1, 4), "RETURN": (2, 5), "STOCK_ADJUSTMENT": (3, None), "ADJUSTMENT": (None, None)}
+    for event in (event for event in sent if event["event_id"] != ODD):
+        units, money = places[event["event_type"]]
+        sign = -1 if event["event_type"] == "RETURN" else 1
+        for line in event["line_items"]:
+            row = found.setdefault(line["sku"], [Decimal(0)] * 6)
+            row[0] += 1
+            if units is not None:
+                row[units] += sign * Decimal(line["qty"])
+            if money is not None:
+                row[money] += sign * Decimal(line["amount"])
+    return {sku: tuple(row) for sku, row in found.items()}
+
+
+_GOLD = {
+    "day": "SELECT books_date::text, {sums} FROM gold.daily_store_sales WHERE tenant_id = %s GROUP BY 1",
+    "month": "SELECT to_char(books_date, 'YYYY-MM'), {sums} FROM gold.daily_store_sales WHERE tenant_id = %s GROUP BY 1",
+    "country": "SELECT country, {sums} FROM gold.daily_country_sales WHERE tenant_id = %s GROUP BY 1",
+    "month_country": """SELECT to_char(books_date, 'YYYY-MM'), country, {sums} FROM gold.daily_country_sales
+        WHERE tenant_id = %s GROUP BY 1, 2""",
+}
+
+
+def from_gold(till: Till, group: str) -> Sums:
+    """(gross, returns) by group; adjustments stay outside of these tables."""
+    found = till.rows(_GOLD[group].format(sums="sum(gross), sum(returns), sum(net)"))
+    assert all(row[-1] == row[-2] + row[-3] for row in found), "net is gross and returns: there is no tax, no discount"
+    return {row[:-3]: row[-3:-1] for row in found}
+
+
+def by_stock_code_in_gold(till: Till) -> dict[str, tuple[Decimal, ...]]:
+    """Stock code → (units sold, gross, cancelled); without those of nothing."""
+    sql = """SELECT sku, sum(units), sum(gross), sum(returns) FROM gold.daily_product_sales WHERE tenant_id = %s
+        GROUP BY 1 HAVING (sum(units), sum(gross), sum(returns)) <> (0, 0, 0)"""
+    return {sku: tuple(rest) for sku, *rest in till.rows(sql)}
+
+
+def totals(till: Till) -> dict[str, tuple[Decimal, Decimal]]:
+    """(gross, returns) of everything, as silver, the ledger and each table of gold have them."""
+    by_gold = "SELECT sum(gross), sum(returns) FROM gold.{} WHERE tenant_id = %s"
+    found = {table: till.rows(by_gold.format(table))[0] for table in SALES_TABLES}
+    for name, rows in (("silver", from_silver(till, "month")), ("ledger", from_ledger(till, "month"))):
+        found[name] = (
+            sum((row[0] for row in rows.values()), Decimal(0)),
+            sum((row[1] for row in rows.values()), Decimal(0)),
+        )
+    return found
+
+
+SALES_TABLES = ("daily_store_sales", "daily_country_sales", "daily_product_sales", "hourly_sales")
+SUMS = {
+    *SALES_TABLES, "payment_mix", "return_rates", "account_daily", "region_daily", "daily_brand_sales", "basket_pairs",
+}  # fmt: skip
+"""The tables of gold that move with what is posted, and with nothing else. Others tell what came in and when, or are
+made anew on a schedule."""
+
+
+def digest(till: Till, schemas: tuple[str, ...] = ("silver", "ledger")) -> dict[str, tuple[int, str]]:
+    """Table → (rows, a hash over all of them): every table of these schemas; of gold, the tables of sums."""
+    listed = """SELECT schemaname, tablename FROM pg_tables WHERE %s <> '' AND schemaname = ANY(%s) ORDER BY 1, 2"""
+    tables = [(schema, name) for schema, name in till.rows(listed, list(schemas)) if schema != "gold" or name in SUMS]
+    sql = "SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {} t WHERE tenant_id = %s"
+    found = {f"{schema}.{name}": till.rows(sql.format(f"{schema}.{name}"))[0] for schema, name in tables}
+    if "gold" in schemas:
+        found["gold.applied"] = till.rows(f"{sql.format('gold.applied')} AND table_name = ANY(%s)", sorted(SUMS))[0]
     return found

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from unittest.mock import Mock
 
+import orjson
 import psycopg
 import pytest
 
@@ -129,12 +130,50 @@ def test_a_statement_that_takes_too_long_is_tried_in_halves(till: Till, monkeypa
     def slow(tx: Any, tenant_id: str, rows: Any) -> None:
         tried.append(len(rows))
         if len(rows) > 6:
-            raise DatabaseUnavailable("canceling statement due to statement timeout", "57014")
+            tx.execute(b"SET LOCAL statement_timeout = 1")
+            tx.execute(b"SELECT pg_sleep(10)")
         real(tx, tenant_id, rows)
 
     monkeypatch.setattr(silver, "insert_lines", slow)
     assert till.send(*(till.sold(f"s{number}") for number in range(10))).posted == 10
     assert max(tried) == 20
+    till.assert_sound()
+
+
+def test_one_event_that_always_takes_too_long_is_parked_in_the_end(
+    till: Till, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = silver.insert_lines
+
+    def slow(tx: Any, tenant_id: str, rows: Any) -> None:
+        if any(row.sku == POISON for row in rows):
+            tx.execute(b"SET LOCAL statement_timeout = 1")
+            tx.execute(b"SELECT pg_sleep(10)")
+        real(tx, tenant_id, rows)
+
+    monkeypatch.setattr(silver, "insert_lines", slow)
+    accepted(db, [till.sold("s"), poison(till, "p"), till.sold("t")])
+    found = promote(db, till.tenant, till.now)
+    assert (found.posted, found.put_off) == (2, 1)
+    for wait, put_off in ((1, 1), (2, 1), (4, 1), (8, 0)):
+        till.now += timedelta(seconds=wait)
+        found = promote(db, till.tenant, till.now)
+        assert (found.put_off, found.parked) == (put_off, 1 - put_off)
+    assert till.held() == {"p": "INTERNAL_ERROR"}
+    till.assert_sound()
+
+
+def test_a_batch_takes_no_more_bytes_than_a_transaction_should(
+    till: Till, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2,000 receipts of 300 lines took 21 seconds at once."""
+    sales = [till.sold(f"s{number}") for number in range(9)]
+    monkeypatch.setattr(promoting, "_MOST_BYTES", 2 * len(orjson.dumps(sales[0])) + 1)
+    accepted(db, sales)
+    assert [promote(db, till.tenant, till.now).posted for _ in range(4)] == [3, 3, 3, 0]
+    monkeypatch.setattr(promoting, "_MOST_BYTES", 1)
+    accepted(db, [till.sold("t"), till.sold("u")])
+    assert [promote(db, till.tenant, till.now).posted for _ in range(3)] == [1, 1, 0]
     till.assert_sound()
 
 

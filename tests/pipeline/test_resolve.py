@@ -14,6 +14,7 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.pipeline.resolve import Result, Wish, resolve
 from tests.pipeline.arrivals import accepted
 from tests.pipeline.operating import (
+    COUNTS,
     IGNORE,
     MENDS,
     REPLAY,
@@ -80,14 +81,6 @@ SELECT idempotency_key, status, arrivals, processed_at IS NOT NULL, last_excepti
 FROM gate.events_processed WHERE tenant_id = %s
 """
 PAYLOADS = "SELECT idempotency_key, raw_id, decision FROM gate.payloads WHERE tenant_id = %s"
-COUNTS = """
-SELECT idempotency_key, raw_id FROM gate.to_post WHERE tenant_id = %(tenant)s
-UNION ALL
-SELECT event_id, raw_id FROM silver.transactions t
-WHERE tenant_id = %(tenant)s AND kind = 'posting' AND NOT EXISTS (
-  SELECT FROM silver.transactions r
-  WHERE (r.tenant_id, r.transaction_id, r.revision) = (t.tenant_id, t.transaction_id, t.revision) AND r.kind = 'reversal')
-"""
 EXCEPTIONS = """
 SELECT idempotency_key, exception_id, reason_code, raw_id, last_raw_id, arrivals, replay_attempts, last_replay_status,
        resolution, canonical_raw_id, override_patch, status, resolution_actor, last_replay_at IS NOT NULL

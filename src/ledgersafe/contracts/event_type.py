@@ -1,12 +1,12 @@
 """What a file of `contracts/events` says about one event type."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 from ledgersafe.contracts.envelope import Envelope
-from ledgersafe.contracts.posting import Leg
+from ledgersafe.contracts.posting import Leg, Paid, Sums
 from ledgersafe.kernel.errors import Fault
 
 Effect = Literal["originates", "corrects", "undoes"]
@@ -15,8 +15,11 @@ Effect = Literal["originates", "corrects", "undoes"]
 Check = Callable[[Any, Decimal], Iterator[Fault]]
 """A rule over a well-formed event: (event, the currency's minor unit) → what is wrong with it."""
 
-Posts = Callable[[Any, Decimal], list[Leg]]
-"""What a well-formed event posts: (event, the currency's minor unit) → legs in balance."""
+Posts = Callable[[Sums, Sequence[Paid]], list[Leg]]
+"""What a well-formed event posts: (its sums, how it was paid) → legs in balance."""
+
+Original = Literal["none", "may", "must"]
+"""Whether an event acts on a transaction that came before it, which it names: never, where it names one, or always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class EventType:
     """One event type of one schema version: its shape, the rules that a well-formed one must keep, and what it posts.
 
     `posts` is None where the event posts by another's rule: a correction by that of what it corrects.
+    `same_day`: only on the business date of its original. `gives_back`: its lines are taken from those of its original,
+    which must be of a type that `sells`.
     """
 
     name: str
@@ -33,3 +38,7 @@ class EventType:
     effect: Effect
     posts: Posts | None
     summary: str
+    original: Original = "none"
+    same_day: bool = False
+    gives_back: bool = False
+    sells: bool = False

@@ -47,7 +47,7 @@ _ROLE_OF_TENDER: dict[str, Role] = {
 }
 
 
-class Sums(msgspec.Struct, frozen=True):
+class Sums(msgspec.Struct, frozen=True, gc=False):
     """The sums of one event, as it states them: the type gives the direction."""
 
     units: Decimal
@@ -60,7 +60,7 @@ class Sums(msgspec.Struct, frozen=True):
     total: Decimal
 
 
-class Paid(msgspec.Struct, frozen=True):
+class Paid(msgspec.Struct, frozen=True, gc=False):
     """One means of payment, less change."""
 
     type: str
@@ -111,11 +111,10 @@ def money(paid: Sequence[Paid], total: Decimal) -> list[Leg]:
     return [(_ROLE_OF_TENDER.get(one.type.lower(), "other_tenders"), one.amount) for one in paid]
 
 
-def trade(event: ItemisedEvent, minor_unit: Decimal, revenue: Role) -> list[Leg]:
+def trade(of: Sums, paid: Sequence[Paid], revenue: Role) -> list[Leg]:
     """Goods against money: money in, `revenue` less included tax, discounts, tax, rounding and difference."""
-    of = sums(event, minor_unit)
     return [
-        *money(tenders(event), of.total),
+        *money(paid, of.total),
         (revenue, of.included_tax - of.gross),
         ("discounts", of.discount),
         ("tax", -of.tax),

@@ -79,6 +79,12 @@ def ids(values: Iterable[str]) -> str:
     return "{" + ",".join(values) + "}"
 
 
+def packed_ids(ids_in_bytes: bytes) -> str:
+    """The literal of a uuid[], of ids of 16 bytes each, one after the other."""
+    digits = ids_in_bytes.hex()
+    return "{" + ",".join([digits[start : start + 32] for start in range(0, len(digits), 32)]) + "}"
+
+
 def instants(values: Iterable[datetime | None]) -> str:
     """The literal of a timestamptz[]."""
     return "{" + ",".join(["NULL" if value is None else value.isoformat() for value in values]) + "}"

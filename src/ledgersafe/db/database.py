@@ -4,19 +4,21 @@ Transactions are opened in `ledgersafe.pipeline` only (a house rule): a verb is 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, LiteralString, TypedDict, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
 
 from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable, translated
+from ledgersafe.db.reading import read_into
 
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any]
+_TAKE_TIME = b"SELECT set_config('statement_timeout', %(milliseconds)s, true)"
 _PIPELINED = 6
 """How many statements of full length one wait may be for: a pipeline's answers are waited for together."""
 
@@ -55,6 +57,10 @@ class Rows(ABC, Generic[Row]):
     def first(self) -> Row | None:
         """The first row, or None where there is none."""
 
+    def types(self) -> dict[str, str]:
+        """The columns and their types, as Postgres names them: also of no row. Raises NotImplementedError elsewhere."""
+        raise NotImplementedError(type(self).__name__)
+
     def one(self) -> Row:
         """The only row. Raises LookupError where there is none."""
         row = self.first()
@@ -76,8 +82,17 @@ class Tx(ABC):
         """Send a statement that returns no rows; what is wrong with it is raised later, at the latest at the commit."""
 
     @abstractmethod
-    def query(self, row: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
-        """Send a statement whose rows are read into the dataclass `row` by column name."""
+    def copy(self, statement: bytes, rows: Sequence[str]) -> None:
+        """Send rows to a COPY … FROM STDIN, in the text format (`db.copying`), and wait until they are stored."""
+
+    @abstractmethod
+    def query(
+        self, row: type[Row], statement: bytes, parameters: Parameters | None = None, *, binary: bool = False
+    ) -> Rows[Row]:
+        """Send a statement whose rows are read into the dataclass or struct `row` by column name.
+
+        `binary`: have values come in Postgres's own format, which is cheaper where bytea is among them.
+        """
 
     @abstractmethod
     def scalars(self, kind: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
@@ -87,9 +102,15 @@ class Tx(ABC):
         """Have this transaction's statements find rows by index, never by reading a table through.
 
         For verbs that only look up keys: until a young table has been analysed, the planner takes it for empty, and a
-        foreign key that was planned then reads all of it for every row that is inserted.
+        foreign key that was planned then reads all of it for every row that is inserted. Without bitmaps, sorted keys
+        are met in their order, so that rows are locked in it.
         """
         self.execute(b"SET LOCAL enable_seqscan = off")
+        self.execute(b"SET LOCAL enable_bitmapscan = off")
+
+    def take_time(self, seconds: float) -> None:
+        """Let each statement of this transaction take so long: for verbs that read whole tables."""
+        self.execute(_TAKE_TIME, {"milliseconds": str(int(seconds * 1000))})
 
     def forget(self) -> None:
         """Have the transaction rolled back, not committed, when its block ends: for dry runs."""
@@ -108,28 +129,53 @@ class _CursorRows(Rows[Row], Generic[Row]):
     def first(self) -> Row | None:
         return self._cursor.fetchone()
 
+    def types(self) -> dict[str, str]:
+        known = self._cursor.adapters.types
+        found = {column.name: known.get(column.type_code) for column in self._cursor.description or ()}
+        return {name: "text" if kind is None else kind.name for name, kind in found.items()}
+
 
 class _ConnectionTx(Tx):
-    """A transaction on a connection whose pipeline is open."""
+    """A transaction on a connection. Its pipeline is closed for a COPY, which Postgres takes by itself only."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_is_piped", "_pipelines")
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, pipelines: ExitStack) -> None:
         super().__init__()
         self._connection = connection
+        self._pipelines = pipelines
+        self._is_piped = False
 
     def execute(self, statement: bytes, parameters: Parameters | None = None) -> None:
-        self._connection.execute(statement, parameters)
+        self._piped().execute(statement, parameters)
 
-    def query(self, row: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
-        cursor = self._connection.cursor(row_factory=class_row(row))
+    def copy(self, statement: bytes, rows: Sequence[str]) -> None:
+        self._pipelines.close()
+        self._is_piped = False
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write("".join(rows))
+
+    def query(
+        self, row: type[Row], statement: bytes, parameters: Parameters | None = None, *, binary: bool = False
+    ) -> Rows[Row]:
+        cursor = self._piped().cursor(row_factory=read_into(row), binary=binary)
         cursor.execute(statement, parameters)
         return _CursorRows(cursor)
+
+    def take_time(self, seconds: float) -> None:
+        super().take_time(seconds)
+        self._connection.patience = _PIPELINED * seconds
 
     def scalars(self, kind: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
-        cursor = self._connection.cursor(row_factory=scalar_row)
+        cursor = self._piped().cursor(row_factory=scalar_row)
         cursor.execute(statement, parameters)
         return _CursorRows(cursor)
+
+    def _piped(self) -> _Connection:
+        if not self._is_piped:
+            self._pipelines.enter_context(self._connection.pipeline())
+            self._is_piped = True
+        return self._connection
 
 
 class Database:
@@ -186,9 +232,9 @@ class Database:
         connection.patience = patience or self._patience
         try:
             with translated():
-                with connection.pipeline():
-                    connection.execute(begin)
-                    tx = _ConnectionTx(connection)
+                with ExitStack() as pipelines:
+                    tx = _ConnectionTx(connection, pipelines)
+                    tx.execute(begin.encode())
                     yield tx
                     end = "ROLLBACK" if tx.forgotten else "COMMIT"
                     ended = connection.execute(end)

@@ -4,7 +4,7 @@ A verb that must serve both the event loop and plain callers is written once, as
 before it looks at rows. `run_through` runs it in a synchronous transaction, `Line.run` in an asynchronous one.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -69,8 +69,16 @@ class Script(Tx):
         """Write down a statement that returns no rows."""
         self._written.append(_Written(statement, parameters, None, None))
 
-    def query(self, row: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:
-        """Write down a statement whose rows are read into the dataclass `row` by column name."""
+    def copy(self, statement: bytes, rows: Sequence[str]) -> None:
+        """Raises NotImplementedError: no verb that serves the event loop copies."""
+        raise NotImplementedError(statement, rows)
+
+    def query(
+        self, row: type[Row], statement: bytes, parameters: Parameters | None = None, *, binary: bool = False
+    ) -> Rows[Row]:
+        """Write down a statement whose rows are read into the dataclass `row` by column name, as text."""
+        if binary:
+            raise NotImplementedError(statement)
         return self._write(statement, parameters, class_row(row))
 
     def scalars(self, kind: type[Row], statement: bytes, parameters: Parameters | None = None) -> Rows[Row]:

@@ -154,7 +154,7 @@ SELECT tenant_id, coalesce(sum(arrivals), 0)::bigint AS events_raw,
        count(*) FILTER (WHERE status = 'ignored') AS ignored,
        count(*) FILTER (WHERE status = 'quarantined') AS exceptions_open
 FROM gate.events_processed
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 ORDER BY tenant_id
 
@@ -191,7 +191,7 @@ SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL
 
 -- name: claim_to_post
 -- Why: work is claimed by state; what another worker holds is left to it.
-SELECT p.raw_id, p.idempotency_key, p.attempts, k.posted_at IS NOT NULL AS was_posted
+SELECT p.raw_id::text AS raw_id, p.idempotency_key, p.attempts, k.posted_at IS NOT NULL AS was_posted
 FROM gate.to_post p
 JOIN gate.events_processed k ON k.tenant_id = p.tenant_id AND k.idempotency_key = p.idempotency_key
 WHERE p.tenant_id = %(tenant_id)s AND (p.not_before IS NULL OR p.not_before <= %(now)s)
@@ -219,12 +219,87 @@ WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[])
 -- Why: what the gate says is posted is what silver has.
 SELECT tenant_id, count(*) AS number
 FROM gate.events_processed
-WHERE posted_at IS NOT NULL AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
+WHERE posted_at IS NOT NULL AND tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 
 -- name: count_to_post
 -- Why: what is accepted and not posted yet is shown as such.
 SELECT tenant_id, count(*) AS number
 FROM gate.to_post
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
+
+-- name: tenants
+-- Why: keyset page: verification goes from tenant to tenant; loose scans cost one index probe each.
+WITH RECURSIVE of_keys AS (
+  (SELECT tenant_id FROM gate.events_processed WHERE tenant_id > %(after)s ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT k.tenant_id FROM gate.events_processed k WHERE k.tenant_id > f.tenant_id ORDER BY k.tenant_id LIMIT 1)
+  FROM of_keys f
+  WHERE f.tenant_id IS NOT NULL
+), of_counters AS (
+  (SELECT tenant_id FROM gate.counters WHERE tenant_id > %(after)s ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.tenant_id FROM gate.counters c WHERE c.tenant_id > f.tenant_id ORDER BY c.tenant_id LIMIT 1)
+  FROM of_counters f
+  WHERE f.tenant_id IS NOT NULL
+)
+(SELECT tenant_id FROM of_keys WHERE tenant_id IS NOT NULL LIMIT %(most)s)
+UNION
+(SELECT tenant_id FROM of_counters WHERE tenant_id IS NOT NULL LIMIT %(most)s)
+
+-- name: without_arrival
+-- Why: no key was made by anything but an arrival.
+SELECT k.tenant_id, count(*) AS number, (array_agg(k.idempotency_key ORDER BY k.idempotency_key))[1:20] AS examples
+FROM gate.events_processed k
+WHERE k.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
+  SELECT FROM bronze.events_raw r WHERE r.tenant_id = k.tenant_id AND r.raw_id = k.first_raw_id)
+GROUP BY k.tenant_id
+
+-- name: lost
+-- Why: an accepted key is posted, or it is on promote's work list: one that is neither would never be missed.
+SELECT k.tenant_id, count(*) AS number, (array_agg(k.idempotency_key ORDER BY k.idempotency_key))[1:20] AS examples
+FROM gate.events_processed k
+WHERE k.tenant_id = ANY(%(tenant_ids)s::text[]) AND k.status = 'processed' AND k.posted_at IS NULL AND NOT EXISTS (
+  SELECT FROM gate.to_post p WHERE p.tenant_id = k.tenant_id AND p.idempotency_key = k.idempotency_key)
+GROUP BY k.tenant_id
+
+-- name: unposted_by_day
+-- Why: whoever closes a day sees what came for it and is not in the books: parked, ignored, or waiting to be posted. By
+-- the store's own trading day. What bounds it is how much is open, and when exceptions were opened.
+WITH unposted AS (
+  SELECT DISTINCT ON (u.idempotency_key) u.idempotency_key, u.raw_id, u.seen_at, u.state
+  FROM (
+    SELECT 1 AS rank, 'waiting' AS state, idempotency_key, raw_id, NULL::timestamptz AS seen_at
+    FROM gate.to_post
+    WHERE tenant_id = %(tenant_id)s
+    UNION ALL
+    SELECT 2, 'parked', idempotency_key, raw_id, created_at
+    FROM quarantine.exceptions
+    WHERE tenant_id = %(tenant_id)s AND status = 'open'
+    UNION ALL
+    SELECT 3, 'ignored', idempotency_key, raw_id, created_at
+    FROM quarantine.exceptions
+    WHERE tenant_id = %(tenant_id)s AND status = 'resolved' AND resolution = 'ignored'
+      AND created_at >= %(since)s::date - interval '3 days') AS u
+  ORDER BY u.idempotency_key, u.rank, u.seen_at DESC
+), dated AS (
+  SELECT u.state, k.posted_at IS NOT NULL AS is_posted, r.raw_id IS NOT NULL AS has_arrived,
+         coalesce(r.store_id, '') AS store_id,
+         ((coalesce(r.occurred_at, r.received_at, u.seen_at) AT TIME ZONE coalesce(s.time_zone, t.time_zone, 'UTC'))
+           - make_interval(hours => coalesce(s.day_starts_at, t.day_starts_at, 0)))::date AS day
+  FROM unposted u
+  JOIN gate.events_processed k ON k.tenant_id = %(tenant_id)s AND k.idempotency_key = u.idempotency_key
+  LEFT JOIN bronze.events_raw r ON r.tenant_id = %(tenant_id)s AND r.raw_id = u.raw_id
+  LEFT JOIN tenants.tenants t ON t.tenant_id = %(tenant_id)s
+  LEFT JOIN tenants.stores s ON s.tenant_id = %(tenant_id)s AND s.store_id = r.store_id
+  WHERE u.state <> 'ignored' OR k.status = 'ignored'
+)
+SELECT store_id, day AS books_date, count(*) FILTER (WHERE has_arrived AND NOT is_posted) AS arrived,
+       count(*) FILTER (WHERE state = 'parked' AND NOT is_posted) AS parked,
+       count(*) FILTER (WHERE state = 'waiting' AND NOT is_posted) AS waiting,
+       count(*) FILTER (WHERE state = 'ignored' AND NOT is_posted) AS ignored,
+       count(*) FILTER (WHERE state = 'parked' AND is_posted) AS disputed
+FROM dated
+WHERE day BETWEEN %(since)s AND %(until)s AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
+GROUP BY store_id, day

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import TenantCount
+from ledgersafe.db.rows import Days, Findings, TenantCount
 from ledgersafe.db.sql import Statements
 from ledgersafe.gate.rules import Decision, Status
 
@@ -62,11 +62,10 @@ class SourceEvent:
     idempotency_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToPost:
+class ToPost(msgspec.Struct, frozen=True, gc=False):
     """An accepted arrival that waits to be posted. `was_posted`: another payload of its key is in the books."""
 
-    raw_id: UUID
+    raw_id: str
     idempotency_key: str
     attempts: int
     was_posted: bool
@@ -82,6 +81,19 @@ class Counts:
     quarantined: int
     ignored: int
     exceptions_open: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnpostedEvents:
+    """Events of a trading day of a store that are not in the books, by why; `disputed` ones are, in another payload."""
+
+    store_id: str
+    books_date: date
+    arrived: int
+    parked: int
+    waiting: int
+    ignored: int
+    disputed: int
 
 
 def claim_keys(tx: Tx, tenant_id: str, keys: Sequence[Key], *, arrivals: int, slot: int) -> Rows[str]:
@@ -191,9 +203,9 @@ def is_waiting_to_post(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[
     return tx.scalars(bool, SQL["is_waiting_to_post"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
 
 
-def count_keys(tx: Tx, tenant_id: str | None) -> Rows[Counts]:
-    """The counts as the keys themselves have them; exceptions_open is what it must be: one a held key."""
-    return tx.query(Counts, SQL["count_keys"], {"tenant_id": tenant_id})
+def count_keys(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Counts]:
+    """What the counters of these tenants must say, counted from the keys."""
+    return tx.query(Counts, SQL["count_keys"], {"tenant_ids": list(tenant_ids)})
 
 
 def decide_other_payloads(tx: Tx, tenant_id: str, decided: Sequence[tuple[str, bytes, Decision]]) -> None:
@@ -228,32 +240,51 @@ def tenants_to_post(tx: Tx) -> Rows[str]:
     return tx.scalars(str, SQL["tenants_to_post"], {})
 
 
-def claim_to_post(tx: Tx, tenant_id: str, now: datetime, most: int, only: Sequence[UUID] | None = None) -> Rows[ToPost]:
+def claim_to_post(tx: Tx, tenant_id: str, now: datetime, most: int, only: Sequence[str] | None = None) -> Rows[ToPost]:
     """Hold some of what a tenant has to post and nobody else holds; `only`: of these arrivals."""
-    raw_ids = None if only is None else list(only)
+    raw_ids = None if only is None else arrays.ids(only)
     parameters = {"tenant_id": tenant_id, "now": now, "most": most, "raw_ids": raw_ids}
     return tx.query(ToPost, SQL["claim_to_post"], parameters)
 
 
-def note_posted(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[UUID], now: datetime) -> None:
-    """Note that keys are posted, by these arrivals."""
-    parameters = {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": list(raw_ids), "now": now}
-    tx.execute(SQL["note_posted"], parameters)
+def note_posted(tx: Tx, tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str], now: datetime) -> None:
+    """Note that keys (sorted) are posted, by these arrivals."""
+    tx.execute(SQL["note_posted"], _keyed(tenant_id, keys, raw_ids) | {"now": now})
 
 
-def put_off(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID], not_before: datetime) -> None:
+def put_off(tx: Tx, tenant_id: str, raw_ids: Sequence[str], not_before: datetime) -> None:
     """Count a failed attempt to post these arrivals, and say when to try again."""
-    tx.execute(SQL["put_off"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids), "not_before": not_before})
+    tx.execute(SQL["put_off"], {"tenant_id": tenant_id, "raw_ids": arrays.ids(raw_ids), "not_before": not_before})
 
 
-def count_posted(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many keys of each tenant (or one) are posted."""
-    return tx.query(TenantCount, SQL["count_posted"], {"tenant_id": tenant_id})
+def count_posted(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How many keys of each of these tenants are posted."""
+    return tx.query(TenantCount, SQL["count_posted"], {"tenant_ids": list(tenant_ids)})
 
 
-def count_to_post(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many arrivals of each tenant (or one) wait to be posted."""
-    return tx.query(TenantCount, SQL["count_to_post"], {"tenant_id": tenant_id})
+def count_to_post(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How many arrivals of each of these tenants wait to be posted."""
+    return tx.query(TenantCount, SQL["count_to_post"], {"tenant_ids": list(tenant_ids)})
+
+
+def lost(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Accepted keys that are neither posted nor on the work list."""
+    return tx.query(Findings, SQL["lost"], {"tenant_ids": list(tenant_ids)})
+
+
+def without_arrival(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Keys whose first arrival is not there."""
+    return tx.query(Findings, SQL["without_arrival"], {"tenant_ids": list(tenant_ids)})
+
+
+def tenants(tx: Tx, after: str, most: int) -> Rows[str]:
+    """Tenants with any key or counter, from the one after this on; not in order, and up to twice as many."""
+    return tx.scalars(str, SQL["tenants"], {"after": after, "most": most})
+
+
+def unposted_by_day(tx: Tx, tenant_id: str, days: Days) -> Rows[UnpostedEvents]:
+    """How many events of a tenant are not in the books, by store and trading day."""
+    return tx.query(UnpostedEvents, SQL["unposted_by_day"], {"tenant_id": tenant_id, **days.parameters()})
 
 
 def _state(tenant_id: str, keys: Sequence[Key]) -> dict[str, object]:

@@ -31,6 +31,7 @@ from ledgersafe.kernel.reasons import (
     IGNORED_BY_OPERATOR,
     Reason,
 )
+from ledgersafe.pipeline.announce import announce, told
 from ledgersafe.pipeline.arrival import Arrival
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.tenants import store as tenants
@@ -345,7 +346,9 @@ def _write(tx: Tx, tenant_id: str, held: Iterable[_Held], writes: _Writes) -> No
     if writes.not_to_post:
         gate.delete_to_post(tx, tenant_id, writes.not_to_post)
     if writes.opened:
-        quarantine.open_exceptions(tx, tenant_id, list(writes.opened.values()))
+        opened = list(writes.opened.values())
+        quarantine.open_exceptions(tx, tenant_id, opened)
+        announce(tx, tenant_id, "exception.opened", [told(one) for one in opened])
     if writes.joined:
         quarantine.join_exceptions(tx, tenant_id, list(writes.joined.values()))
     if writes.audited:

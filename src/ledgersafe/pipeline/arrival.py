@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from ledgersafe.bronze.store import StoredRaw
+from ledgersafe.bronze.store import Body, StoredRaw
 from ledgersafe.contracts.doors import map_event
 from ledgersafe.contracts.envelope import is_usable_id
 from ledgersafe.contracts.identity import fingerprint
@@ -77,7 +77,7 @@ def read(parcel: Parcel, body: bytes, default_tenant: str = "") -> Mapped:
     return Mapped(parcel, body, event, tenant_id, event_id, document)
 
 
-def read_again(stored: StoredRaw, tenant_id: str, credential: Credential, now: datetime) -> Mapped:
+def read_again(stored: StoredRaw | Body, tenant_id: str, credential: Credential, now: datetime) -> Mapped:
     """The same from a stored arrival, to be judged as of now. Raises RequestRefused (its body may be redacted)."""
     parcel = Parcel(stored.door, credential, now, stored.ce_headers)
     return read(parcel, stored.body, tenant_id)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
+import msgspec
+
+from ledgersafe.contracts.items import Line
 from ledgersafe.contracts.posting import Leg, Role
 from ledgersafe.db.database import Tx
 from ledgersafe.kernel.ids import new_id
@@ -30,13 +32,15 @@ class Given:
     """What a return gave back of one original."""
 
     original: Name
-    original_transaction_id: UUID
+    original_transaction_id: str
     allocations: list[Allocation]
 
 
-@dataclass(slots=True)
-class Revised:
-    """One posting, as far as later events must know it; in the books already, or about to be."""
+class Revised(msgspec.Struct, gc=False):
+    """One posting, as far as later events must know it; in the books already, or about to be.
+
+    What is about to be has `lines`; what it sold is made of them when somebody asks, which is rare.
+    """
 
     type: str
     event_type: str
@@ -44,8 +48,18 @@ class Revised:
     business_date: date
     books_date: date
     currency: str
-    sold: list[Sold] = field(default_factory=list[Sold])
+    lines: Iterable[tuple[int, Line]] = ()
     given: Given | None = None
+    read: list[Sold] = []
+
+    def sold(self) -> list[Sold]:
+        """Its lines, as far as returns must know."""
+        return self.read or sold_by(self.lines)
+
+
+def sold_by(lines: Iterable[tuple[int, Line]]) -> list[Sold]:
+    """Numbered lines, as far as returns must know."""
+    return [Sold(number, line.sku, line.qty, line.amount) for number, line in lines]
 
 
 @dataclass(slots=True)
@@ -113,8 +127,9 @@ class Books:
 
     def begin(self) -> None:
         """What is decided from here on can be taken back."""
-        self.changed |= {name for name, head in self._before.items() if head != self.heads[name]}
-        self._before = {}
+        if self._before:
+            self.changed |= {name for name, head in self._before.items() if head != self.heads[name]}
+            self._before = {}
         self._lengths = [len(rows) for rows in self._rows()]
         self._posted = []
 
@@ -148,6 +163,7 @@ def open_books(tx: Tx, tenant_id: str, now: datetime, store_ids: Collection[str]
     """The books of a tenant, with the settings of these stores; a chart is made where there is none."""
     settings = tenants.book_settings(tx, tenant_id)
     known = tenants.stores(tx, tenant_id, sorted(store_ids))
+    ledger.share_chart(tx, tenant_id)
     chart = ledger.accounts(tx, tenant_id).all()
     if not chart:
         ledger.ensure_accounts(tx, tenant_id, default_chart())
@@ -158,20 +174,25 @@ def open_books(tx: Tx, tenant_id: str, now: datetime, store_ids: Collection[str]
 
 def hold(tx: Tx, books: Books, heads: Iterable[Head]) -> None:
     """Hold these heads, and read what is known of their transactions. Those given as live are about to be."""
-    wanted = {head.name(): head for head in heads if head.name() not in books.heads}
+    wanted = {name: head for head in heads if (name := head.name()) not in books.heads}
     ordered = [wanted[name] for name in sorted(wanted)]
-    found = {head.name(): head for head in silver.lock_heads(tx, books.tenant_id, ordered).all()} if ordered else {}
-    for name, head in found.items():
-        if head.state == "live" and head.transaction_id == wanted[name].transaction_id:
-            books.fresh.add(name)
-    books.heads |= found
+    if not ordered:
+        return
+    held = set(silver.lock_heads(tx, books.tenant_id, ordered).all())
+    fresh = {
+        name: head for name, head in wanted.items() if head.transaction_id is not None and head.transaction_id in held
+    }
+    others = [name for name in wanted if name not in fresh]
+    found = {head.name(): head for head in silver.heads(tx, books.tenant_id, others).all()} if others else {}
+    books.fresh |= fresh.keys()
+    books.heads |= fresh | found
     read(
         tx,
         books,
         [
             (head.transaction_id, head.revision)
-            for name, head in found.items()
-            if name not in books.fresh and head.transaction_id is not None and head.revision is not None
+            for head in found.values()
+            if head.transaction_id is not None and head.revision is not None
         ],
     )
 
@@ -185,16 +206,17 @@ def read(tx: Tx, books: Books, revisions: Sequence[Revision]) -> None:
     lines = silver.lines(tx, books.tenant_id, unread)
     references = silver.references(tx, books.tenant_id, unread)
     for row in postings.all():
-        books.revised[row.transaction_id, row.revision] = Revised(
+        books.revised[str(row.transaction_id), row.revision] = Revised(
             row.type, row.event_type, row.event_id, row.business_date, row.books_date, row.currency
         )
     for line in lines.all():
         sold = Sold(line.line_no, line.sku, line.quantity, line.amount)
-        books.revised[line.transaction_id, line.revision].sold.append(sold)
+        books.revised[str(line.transaction_id), line.revision].read.append(sold)
     for row in references.all():
-        revised = books.revised[row.transaction_id, row.revision]
+        revised = books.revised[str(row.transaction_id), row.revision]
         if revised.given is None:
-            revised.given = Given((row.original_store_id, row.original_txn_id), row.original_transaction_id, [])
+            original = row.original_store_id, row.original_txn_id
+            revised.given = Given(original, str(row.original_transaction_id), [])
         revised.given.allocations.append(Allocation(row.line_no, row.original_line_no, row.quantity, row.amount))
 
 
@@ -218,7 +240,7 @@ def entry(books: Books, transaction: silver.Transaction, legs: Sequence[Leg]) ->
         business_date=transaction.business_date,
         books_date=transaction.books_date,
         currency=transaction.currency,
-        accounts=[books.accounts[role] for role, _ in legs],
+        accounts=tuple([books.accounts[role] for role, _ in legs]),
         amounts=[amount for _, amount in legs],
         raw_id=transaction.raw_id,
     )

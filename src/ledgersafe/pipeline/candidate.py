@@ -1,22 +1,22 @@
 """What is to be posted: an accepted arrival, typed anew from its stored bytes and the patch laid over it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
-from uuid import UUID
 
 import msgspec
 
-from ledgersafe.bronze.store import StoredRaw
+from ledgersafe.bronze.store import Body, StoredRaw
 from ledgersafe.contracts.envelope import read_special
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.items import ItemisedEvent, Line
+from ledgersafe.contracts.stored import read_stored
 from ledgersafe.kernel.money import minor_unit
-from ledgersafe.pipeline.arrival import Mapped, patched, read_again
+from ledgersafe.pipeline.arrival import patched, read_again
 from ledgersafe.tenants.rules import SCOPES, Credential
 from ledgersafe.tenants.store import BookSettings, Store
 
@@ -24,14 +24,14 @@ SYSTEM = Credential("system", None, None, frozenset(SCOPES))
 """Who reads what was accepted: it was allowed to come in when it came."""
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A valid event on its way into the books. `books_date`: the day that an operator chose for it.
 
     `was_posted`: another payload of its key stands in the books, which this one replaces.
     """
 
     event_id: str
-    raw_id: UUID
+    raw_id: str
     event: Any
     contract: EventType
     currency: str
@@ -42,45 +42,70 @@ class Candidate(msgspec.Struct, frozen=True):
     was_posted: bool = False
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An arrival whose payload counts, with what an operator decided along with it."""
 
-    stored: StoredRaw
+    stored: Body
     patch: dict[str, Any] | None = None
     books_date: date | None = None
     was_posted: bool = False
 
 
-def mapped(accepted: Accepted, tenant_id: str) -> Mapped:
-    """The event of an accepted arrival. Raises RequestRefused (its body is redacted)."""
-    found = read_again(accepted.stored, tenant_id, SYSTEM, accepted.stored.received_at)
-    return found if accepted.patch is None else patched(found, accepted.patch)
+def body_of(stored: StoredRaw) -> Body:
+    """What posting needs of an arrival that was read whole."""
+    return Body(
+        raw_id=str(stored.raw_id),
+        event_id=stored.event_id,
+        event_type=stored.event_type,
+        door=stored.door,
+        received_at=stored.received_at,
+        ce_headers=stored.ce_headers,
+        body=stored.body,
+    )
 
 
-def candidate(
-    accepted: Accepted, event: Mapping[str, Any], settings: BookSettings, stores: Mapping[str, Store]
-) -> Candidate:
-    """Type a mapped event. Raises msgspec.ValidationError or KeyError: its contract has changed since."""
-    contract = event_types()[event["event_type"]]
-    typed: Any = msgspec.convert(event, contract.shape, dec_hook=read_special)
-    store = stores.get(typed.store_id)
-    currency = typed.currency or (store.currency if store is not None else None) or settings.currency or ""
+def typed(accepted: Accepted, tenant_id: str) -> Any:
+    """The event of an accepted arrival, in the shape of its type.
+
+    Raises RequestRefused (its body is redacted), msgspec.ValidationError or KeyError (its contract has changed since).
+    """
+    stored = accepted.stored
+    found = read_stored(stored.door, stored.event_type, stored.body) if accepted.patch is None else None
+    if found is not None:
+        return found
+    mapped = read_again(stored, tenant_id, SYSTEM, stored.received_at)
+    event = mapped.event if accepted.patch is None else patched(mapped, accepted.patch).event
+    shape: Any = event_types()[event["event_type"]].shape
+    return msgspec.convert(event, shape, dec_hook=read_special)
+
+
+def candidate(accepted: Accepted, event: Any, settings: BookSettings, stores: Mapping[str, Store]) -> Candidate:
+    """A typed event as it goes into the books."""
+    store = stores.get(event.store_id)
+    currency = event.currency or (store.currency if store is not None else None) or settings.currency or ""
     return Candidate(
-        event_id=typed.event_id,
+        event_id=event.event_id,
         raw_id=accepted.stored.raw_id,
-        event=typed,
-        contract=contract,
+        event=event,
+        contract=event_types()[event.event_type],
         currency=currency,
         unit=minor_unit(currency),
-        country=_country(event) or (store.country if store is not None else None),
+        country=_country(event.metadata) or (store.country if store is not None else None),
         store=store,
         books_date=accepted.books_date,
         was_posted=accepted.was_posted,
     )
 
 
-def numbered(event: ItemisedEvent) -> list[tuple[int, Line]]:
+def numbered(event: ItemisedEvent) -> Collection[tuple[int, Line]]:
     """The lines with their numbers: as sent, and for those without (or with one that is taken) the next free ones."""
+    by_number = {line.line_no: line for line in event.line_items}
+    if None not in by_number and len(by_number) == len(event.line_items):
+        return cast("Collection[tuple[int, Line]]", by_number.items())
+    return _numbered_anew(event)
+
+
+def _numbered_anew(event: ItemisedEvent) -> list[tuple[int, Line]]:
     taken: set[int] = set()
     numbers: list[int | None] = []
     for line in event.line_items:
@@ -110,7 +135,6 @@ def product_key(sku: str, gtin: str | None, name: str | None, brand: str | None)
     return sha256("".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()[:32]
 
 
-def _country(event: Mapping[str, Any]) -> str | None:
-    metadata = event.get("metadata")
-    found = cast("dict[str, Any]", metadata).get("country") if isinstance(metadata, dict) else None
+def _country(metadata: Mapping[str, Any] | None) -> str | None:
+    found = None if metadata is None else metadata.get("country")
     return found if isinstance(found, str) and found and "\x00" not in found else None

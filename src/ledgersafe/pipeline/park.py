@@ -9,12 +9,13 @@ import msgspec
 import orjson
 
 from ledgersafe.audit import store as audit
+from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Tx
 from ledgersafe.gate import rules
 from ledgersafe.gate import store as gate
 from ledgersafe.gate.rules import Decision
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.pipeline.candidate import Accepted
+from ledgersafe.pipeline.announce import Told, announce, told
 from ledgersafe.pipeline.post import Unposted
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
@@ -25,9 +26,10 @@ SLOT = 65
 
 
 class Parked(msgspec.Struct, frozen=True):
-    """An accepted arrival, and why it cannot be posted."""
+    """An accepted arrival of a key, and why it cannot be posted."""
 
-    accepted: Accepted
+    raw_id: str
+    event_id: str
     unposted: Unposted
 
 
@@ -36,10 +38,12 @@ def park(tx: Tx, tenant_id: str, now: datetime, parked: Sequence[Parked]) -> Non
 
     A key has one open exception: where it has one already, what was found joins it, on record.
     """
-    by_key = {one.accepted.stored.event_id: one for one in parked}
+    by_key = {one.event_id: one for one in parked}
     locked = gate.lock_keys(tx, tenant_id, sorted(by_key))
+    arrivals = bronze.arrivals_by_id(tx, tenant_id, [UUID(one.raw_id) for one in parked])
     open_ones = quarantine.open_of_keys(tx, tenant_id, sorted(by_key))
     keys = locked.all()
+    stored = {row.event_id: row for row in arrivals.all()}
     exception_of = {row.idempotency_key: row.exception_id for row in open_ones.all()}
     opened: list[quarantine.NewException] = []
     others: list[tuple[str, bytes, Decision]] = []
@@ -48,13 +52,13 @@ def park(tx: Tx, tenant_id: str, now: datetime, parked: Sequence[Parked]) -> Non
     were_processed = 0
     for key in keys:
         one = by_key[key.idempotency_key]
-        fingerprint = one.accepted.stored.payload_hash
+        fingerprint = stored[one.event_id].payload_hash
         if fingerprint == key.payload_hash_first:
             key.first_decision = "open"
         else:
             others.append((key.idempotency_key, fingerprint, "open"))
         known = exception_of.get(key.idempotency_key)
-        new = _exception(one, now) if known is None else None
+        new = _exception(stored[one.event_id], one.unposted, now) if known is None else None
         exception_id = str(known) if new is None else new.exception_id
         if new is not None:
             opened.append(new)
@@ -67,9 +71,10 @@ def park(tx: Tx, tenant_id: str, now: datetime, parked: Sequence[Parked]) -> Non
     gate.update_keys(tx, tenant_id, keys)
     if others:
         gate.decide_other_payloads(tx, tenant_id, others)
-    gate.delete_to_post(tx, tenant_id, [str(one.accepted.stored.raw_id) for one in parked])
+    gate.delete_to_post(tx, tenant_id, [one.raw_id for one in parked])
     if opened:
         quarantine.open_exceptions(tx, tenant_id, opened)
+        announce(tx, tenant_id, "exception.opened", [told(one) for one in opened])
     if waiting:
         silver.insert_waiting(tx, tenant_id, waiting)
     audit.insert(tx, audited)
@@ -128,19 +133,20 @@ def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime)
         gate.decide_other_payloads(tx, tenant_id, others)
     gate.insert_to_post(tx, tenant_id, [key for key, _ in to_post], [raw_id for _, raw_id in to_post])
     quarantine.release(tx, tenant_id, [row.exception_id for row in released], audit.SYSTEM, now)
+    ended = [Told(str(row.exception_id), row.idempotency_key, now, resolution="released") for row in released]
+    announce(tx, tenant_id, "exception.resolved", ended)
     audit.insert(tx, [_released(tenant_id, now, row) for row in released])
     count = len(released)
     gate.add_to_counters(tx, SLOT, gate.Counts(tenant_id, 0, count, -count, 0, -count))
     return count
 
 
-def _exception(one: Parked, now: datetime) -> quarantine.NewException:
-    stored = one.accepted.stored
+def _exception(stored: bronze.StoredRaw, unposted: Unposted, now: datetime) -> quarantine.NewException:
     return quarantine.NewException(
         exception_id=new_id(),
         idempotency_key=stored.event_id,
-        reason_code=one.unposted.fault.reason.code,
-        details_json=orjson.dumps([one.unposted.fault.as_json()]).decode(),
+        reason_code=unposted.fault.reason.code,
+        details_json=orjson.dumps([unposted.fault.as_json()]).decode(),
         raw_id=str(stored.raw_id),
         last_raw_id=str(stored.raw_id),
         arrivals=1,
@@ -157,9 +163,9 @@ def _exception(one: Parked, now: datetime) -> quarantine.NewException:
 def _audit(tenant_id: str, now: datetime, one: Parked, exception_id: str, *, is_new: bool) -> audit.Entry:
     fault = one.unposted.fault
     facts: dict[str, Any] = {
-        "event_id": one.accepted.stored.event_id,
+        "event_id": one.event_id,
         "reason_code": fault.reason.code,
-        "raw_id": str(one.accepted.stored.raw_id),
+        "raw_id": one.raw_id,
         "details": [fault.as_json()],
     }
     action = "exception.opened" if is_new else "exception.fault_added"

@@ -4,10 +4,9 @@ One call posts a batch of one tenant, in the caller's transaction. What cannot b
 left out; its neighbours are posted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 import msgspec
 
@@ -19,7 +18,7 @@ from ledgersafe.kernel import reasons
 from ledgersafe.kernel.clock import trading_day
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.pipeline.books import Books, Given, Revised, entry, hold, hold_periods, read, write
+from ledgersafe.pipeline.books import Books, Given, Revised, entry, hold, hold_periods, read, sold_by, write
 from ledgersafe.pipeline.candidate import Candidate, numbered, product_key
 from ledgersafe.silver import store as silver
 from ledgersafe.silver.rules import Exceeded, GivenBack, Sold, allocate, below_returned
@@ -35,7 +34,7 @@ class Unposted(msgspec.Struct, frozen=True):
     waits_for: Name | None = None
 
 
-class _Dated(msgspec.Struct, frozen=True):
+class _Dated(msgspec.Struct, frozen=True, gc=False):
     """A candidate with the trading day of its store."""
 
     of: Candidate
@@ -66,6 +65,9 @@ def post(tx: Tx, books: Books, candidates: Sequence[Candidate]) -> list[Unposted
             dated[index] = found
     _gather(tx, books, list(dated.values()))
     for index in sorted(dated, key=lambda at: (_original_name(dated[at].of) is not None, at)):
+        if _is_plain(books, dated[index]):
+            _add_plain(books, dated[index])
+            continue
         books.begin()
         try:
             _post_one(books, dated[index])
@@ -103,13 +105,13 @@ def _gather(tx: Tx, books: Books, dated: Sequence[_Dated]) -> None:
         original = _original_name(one.of)
         if one.of.contract.effect == "originates" and name not in wanted:
             is_plain = original is None and not one.of.was_posted
-            wanted[name] = Head(*name, "live", UUID(new_id()), 1) if is_plain else Head(*name, "awaited")
+            wanted[name] = Head(*name, "live", new_id(), 1) if is_plain else Head(*name, "awaited")
         if original is not None:
             wanted.setdefault(original, Head(*original, "awaited"))
     for row in before:
         wanted.setdefault((row.store_id, row.txn_id), Head(row.store_id, row.txn_id, "awaited"))
     hold(tx, books, wanted.values())
-    read(tx, books, [(row.transaction_id, row.revision) for row in before if row.kind == "posting"])
+    read(tx, books, [(str(row.transaction_id), row.revision) for row in before if row.kind == "posting"])
     givers = [revised.given.original for revised in books.revised.values() if revised.given is not None]
     hold(tx, books, [Head(*name, "awaited") for name in givers])
     days = {one.of.books_date or one.day for one in dated}
@@ -126,6 +128,24 @@ def _post_one(books: Books, one: _Dated) -> None:
         _amend(books, one)
 
 
+def _is_plain(books: Books, one: _Dated) -> bool:
+    """Whether it is a new transaction that touches no other: nothing can speak against it any more."""
+    contract, event = one.of.contract, one.of.event
+    return (
+        (event.store_id, event.txn_id) in books.fresh
+        and contract.effect == "originates"
+        and not one.of.was_posted
+        and not contract.gives_back
+        and not books.is_closed(one.of.books_date or one.day)
+    )
+
+
+def _add_plain(books: Books, one: _Dated) -> None:
+    head = books.heads[one.of.event.store_id, one.of.event.txn_id]
+    _add(books, one, head, one.of.contract.name, one.day, one.of.books_date or one.day)
+    books.fresh.discard(head.name())
+
+
 def _originate(books: Books, one: _Dated) -> None:
     """A transaction of its own: SALE, RETURN, ADJUSTMENT, STOCK_ADJUSTMENT."""
     event, name = one.of.event, (one.of.event.store_id, one.of.event.txn_id)
@@ -139,7 +159,7 @@ def _originate(books: Books, one: _Dated) -> None:
     day = one.of.books_date or one.day
     _open_day(books, day, "/occurred_at")
     if head.transaction_id is None or head.revision is None:
-        head.transaction_id, head.revision = UUID(new_id()), 1
+        head.transaction_id, head.revision = new_id(), 1
         books.arrived.append(name)
     elif posted is not None:
         head.revision += 1
@@ -156,7 +176,7 @@ def _take_back(books: Books, one: _Dated) -> None:
         if before.event_type != before.type:
             break  # it was a correction: what it corrected would have to come back
         same = name == (one.of.event.store_id, one.of.event.txn_id)
-        _not_below_returned(books, one, name, _sold(numbered(one.of.event)) if same else [])
+        _not_below_returned(books, one, name, sold_by(numbered(one.of.event)) if same else [])
         _reverse(books, one, name, one.of.books_date or before.books_date)
         if not same:
             books.change(name).state = "voided"
@@ -173,10 +193,10 @@ def _amend(books: Books, one: _Dated) -> None:
         message = "the books have moved on since the event was posted"
         raise _Refused(reasons.POSTED_AND_CHANGED, "/original_txn_id", message)
     _in_window(books, one, before)
-    if one.of.contract.name == "VOID" and one.day != before.business_date:
+    if one.of.contract.same_day and one.day != before.business_date:
         message = f"the original is of {before.business_date}, the void of {one.day}: a CANCEL undoes it later"
         raise _Refused(reasons.VOID_AFTER_CLOSE, "/original_txn_id", message)
-    _not_below_returned(books, one, name, [] if undoes else _sold(numbered(one.of.event)))
+    _not_below_returned(books, one, name, [] if undoes else sold_by(numbered(one.of.event)))
     _reverse(books, one, name, one.of.books_date or before.books_date)
     head = books.change(name)
     if undoes or head.revision is None:
@@ -204,11 +224,11 @@ def _original(books: Books, one: Candidate) -> tuple[Name, Revised]:
 
 
 def _original_name(one: Candidate) -> Name | None:
-    """How tills name the original of an event; None where it names none."""
-    txn_id: str | None = getattr(one.event, "original_txn_id", None)
-    if txn_id is None or one.contract.name in ("SALE", "ADJUSTMENT", "STOCK_ADJUSTMENT"):
+    """How tills name the original of an event; None where it acts on none."""
+    if one.contract.original == "none":
         return None
-    return one.event.original_store_id or one.event.store_id, txn_id
+    txn_id: str | None = one.event.original_txn_id
+    return None if txn_id is None else (one.event.original_store_id or one.event.store_id, txn_id)
 
 
 def _in_window(books: Books, one: _Dated, before: Revised) -> None:
@@ -227,7 +247,7 @@ def _not_below_returned(books: Books, one: _Dated, name: Name, sold: Sequence[So
     before, returned = books.current(name), books.returned(name)
     if before is None or not returned:
         return
-    line_no = below_returned(sold, before.sold, returned)
+    line_no = below_returned(sold, before.sold(), returned)
     if line_no is not None:
         message = f"more of line {line_no} was given back already than would remain"
         raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/line_items", message)
@@ -261,10 +281,10 @@ def _reverse(books: Books, one: _Dated, name: Name, day: date) -> None:
 def _give_back(books: Books, one: _Dated, as_type: str) -> Given | None:
     """What a return takes of its original; None for what is no return, or names no original."""
     event = one.of.event
-    if as_type != "RETURN":
+    if not event_types()[as_type].gives_back:
         return None
     if event.original_txn_id is None or one.of.contract.effect == "corrects":
-        if one.of.contract.name == "RETURN" and books.settings.unreferenced_returns == "park":
+        if one.of.contract.gives_back and books.settings.unreferenced_returns == "park":
             message = "the return names no original"
             raise _Refused(reasons.UNREFERENCED_RETURN, "/original_txn_id", message)
         return None
@@ -277,7 +297,7 @@ def _allocated(books: Books, one: _Dated, name: Name) -> Given:
     event, head, before = one.of.event, books.change(name), books.current(name)
     if before is None or head.transaction_id is None:
         raise RuntimeError(f"there is no posting of {name} to give back of")
-    if before.type != "SALE":
+    if not event_types()[before.type].sells:
         message = f"the original is a {before.type}: it sold nothing that could be given back"
         raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/original_txn_id", message)
     if before.currency != one.of.currency:
@@ -287,7 +307,7 @@ def _allocated(books: Books, one: _Dated, name: Name) -> Given:
         GivenBack(number, line.sku, line.qty, line.amount, line.original_line_no) for number, line in numbered(event)
     ]
     try:
-        allocations, after = allocate(lines, before.sold, books.returned(name))
+        allocations, after = allocate(lines, before.sold(), books.returned(name))
     except Exceeded as exceeded:
         at = next(index for index, line in enumerate(lines) if line is exceeded.line)
         raise _Refused(reasons.CANNOT_EXCEED_ORIGINAL, f"/line_items/{at}", str(exceeded)) from None
@@ -304,10 +324,6 @@ def _count_given(books: Books, given: Given, sign: int) -> None:
     books.set_returned(given.original, returned)
 
 
-def _sold(lines: Iterable[tuple[int, Line]]) -> list[Sold]:
-    return [Sold(number, line.sku, line.qty, line.amount) for number, line in lines]
-
-
 def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_date: date) -> None:
     """One posting: a transaction with its lines, tenders, references and its entry."""
     event = one.of.event
@@ -318,7 +334,7 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
     earlier = books.revised.get((head.transaction_id, head.revision - 1))
     if one.of.contract.effect == "corrects" and earlier is not None and earlier.given is not None:
         given = _allocated(books, one, earlier.given.original)
-    paid, of, lines = tenders(event), sums(event, one.of.unit), numbered(event)
+    of, paid, lines = sums(event, one.of.unit), tenders(event), numbered(event)
     transaction = silver.Transaction(
         transaction_id=head.transaction_id,
         revision=head.revision,
@@ -359,29 +375,30 @@ def _add(books: Books, one: _Dated, head: Head, as_type: str, day: date, books_d
             for one in given.allocations
         ]
     posts = event_types()[as_type].posts
-    if posts is not None and (legs := merged(posts(event, one.of.unit))):
+    if posts is not None and (legs := merged(posts(of, paid))):
         books.entries.append(entry(books, transaction, legs))
     books.is_posted(head.name())
     books.revised[revision] = Revised(
-        as_type, one.of.contract.name, one.of.event_id, day, books_date, one.of.currency, _sold(lines), given
+        as_type, one.of.contract.name, one.of.event_id, day, books_date, one.of.currency, lines, given
     )
 
 
-def _lines(lines: Iterable[tuple[int, Line]], revision: silver.Revision) -> Iterator[silver.LineItem]:
-    for number, line in lines:
-        yield silver.LineItem(
-            transaction_id=revision[0],
-            revision=revision[1],
-            line_no=number,
-            sku=line.sku,
-            name=line.name,
-            brand=line.brand,
-            category=line.category,
-            gtin=line.gtin,
-            quantity=line.qty,
-            unit_price=line.unit_price,
-            discount=line.discount,
-            tax=line.tax,
-            amount=line.amount,
-            product_key=product_key(line.sku, line.gtin, line.name, line.brand),
+def _lines(lines: Iterable[tuple[int, Line]], revision: silver.Revision) -> list[silver.LineItem]:
+    return [
+        silver.LineItem(  # by position, as it is by far the most that is made here
+            *revision,
+            number,
+            line.sku,
+            line.name,
+            line.brand,
+            line.category,
+            line.gtin,
+            line.qty,
+            line.unit_price,
+            line.discount,
+            line.tax,
+            line.amount,
+            product_key(line.sku, line.gtin, line.name, line.brand),
         )
+        for number, line in lines
+    ]

@@ -8,7 +8,7 @@ is tried again, and parked as INTERNAL_ERROR after some attempts, so that it blo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any
 
 import msgspec
 import stamina
@@ -21,9 +21,8 @@ from ledgersafe.gate import store as gate
 from ledgersafe.gate.store import ToPost
 from ledgersafe.kernel.errors import Fault, RequestRefused
 from ledgersafe.kernel.reasons import CONTRACT_VIOLATION, INTERNAL_ERROR
-from ledgersafe.pipeline.arrival import Mapped
 from ledgersafe.pipeline.books import Books, open_books
-from ledgersafe.pipeline.candidate import Accepted, Candidate, candidate, mapped
+from ledgersafe.pipeline.candidate import Accepted, Candidate, candidate, typed
 from ledgersafe.pipeline.park import Parked, keys_of, park, unpark
 from ledgersafe.pipeline.post import Unposted, post
 from ledgersafe.pipeline.release import take_waiting
@@ -32,6 +31,8 @@ from ledgersafe.silver.store import Name
 from ledgersafe.tenants import store as tenants
 
 BATCH = 2_000
+_MOST_BYTES = 4 * 2**20
+"""How much of a batch is posted at once: 2,000 receipts of usual length, or some of very many lines."""
 _MOST_ATTEMPTS = 5
 _TOO_SLOW = "57014"  # statement_timeout: less at once may do
 _FIRST_BACK_OFF = timedelta(seconds=1)
@@ -64,23 +65,19 @@ def promote(database: Database, tenant_id: str, now: datetime, most: int = BATCH
     return _promote(database, tenant_id, now, most, None)
 
 
-def _promote(database: Database, tenant_id: str, now: datetime, most: int, only: Sequence[UUID] | None) -> Promoted:
+def _promote(database: Database, tenant_id: str, now: datetime, most: int, only: Sequence[str] | None) -> Promoted:
     claimed: list[ToPost] = []
     try:
         return _promote_once(database, tenant_id, now, most, only, claimed)
     except TryAgain:
         raise
-    except DatabaseUnavailable as error:
-        if error.sqlstate != _TOO_SLOW or len(claimed) < 2:
-            raise
-        return _promote_halves(database, tenant_id, now, most, claimed)
     except Exception as error:
-        if not claimed:
+        if not claimed or (isinstance(error, DatabaseUnavailable) and error.sqlstate != _TOO_SLOW):
             raise
         if len(claimed) > 1:
             return _promote_halves(database, tenant_id, now, most, claimed)
         one = claimed[0]
-        _log.error("posting_failed", tenant=tenant_id, raw_id=str(one.raw_id), attempts=one.attempts, exc_info=error)
+        _log.error("posting_failed", tenant=tenant_id, raw_id=one.raw_id, attempts=one.attempts, exc_info=error)
         return _put_off(database, tenant_id, one, now, error)
 
 
@@ -95,7 +92,7 @@ def _promote_halves(
 
 @stamina.retry(on=TryAgain, attempts=8, wait_initial=0.01, wait_max=0.5, timeout=None)
 def _promote_once(
-    database: Database, tenant_id: str, now: datetime, most: int, only: Sequence[UUID] | None, claimed: list[ToPost]
+    database: Database, tenant_id: str, now: datetime, most: int, only: Sequence[str] | None, claimed: list[ToPost]
 ) -> Promoted:
     with database.transaction() as tx:
         tx.look_up_by_index()
@@ -104,50 +101,58 @@ def _promote_once(
 
 
 def _post_claimed(tx: Tx, tenant_id: str, now: datetime, claimed: Sequence[ToPost]) -> Promoted:
-    decided = quarantine.decisions(tx, tenant_id, [one.raw_id for one in claimed])
-    arrivals = {row.raw_id: row for row in bronze.arrivals_by_id(tx, tenant_id, [one.raw_id for one in claimed]).all()}
-    overlaid = {row.raw_id: row for row in decided.all()}
-    accepted: dict[UUID, Accepted] = {}
-    for one in claimed:
-        over = overlaid.get(one.raw_id)
-        patch, books_date = (None, None) if over is None else (over.patch, over.books_date)
-        accepted[one.raw_id] = Accepted(arrivals[one.raw_id], patch, books_date, one.was_posted)
+    accepted = _accepted(tx, tenant_id, claimed)
     parked, arrived = _post_accepted(tx, tenant_id, now, accepted)
-    keys = {one.raw_id: one.idempotency_key for one in claimed}
-    left_out = {one.accepted.stored.raw_id for one in parked}
-    posted = [raw_id for raw_id in keys if raw_id not in left_out]
+    left_out = {one.raw_id for one in parked}
+    posted = {raw_id: one.stored.event_id for raw_id, one in accepted.items() if raw_id not in left_out}
     waiting = take_waiting(tx, tenant_id, arrived)
-    names = {*keys.values(), *keys_of(tx, tenant_id, waiting)}
-    gate.lock_keys(tx, tenant_id, sorted(names))  # all at once, as accept does: else the two would deadlock
+    if parked or waiting:
+        names = {*posted.values(), *(one.event_id for one in parked), *keys_of(tx, tenant_id, waiting)}
+        gate.lock_keys(tx, tenant_id, sorted(names))  # all at once, as accept does: else the two would deadlock
     if parked:
         park(tx, tenant_id, now, parked)
         waiting += take_waiting(tx, tenant_id, arrived)  # of the same batch
     if posted:
-        gate.note_posted(tx, tenant_id, [keys[raw_id] for raw_id in posted], posted, now)
+        gate.note_posted(tx, tenant_id, sorted(posted.values()), list(posted), now)
     if waiting:
         unpark(tx, tenant_id, waiting, now)
     return Promoted(posted=len(posted), parked=len(parked))
 
 
+def _accepted(tx: Tx, tenant_id: str, claimed: Sequence[ToPost]) -> dict[str, Accepted]:
+    """What of the claimed is posted at once, by raw_id: as much as one transaction should take; the rest comes next."""
+    raw_ids = [one.raw_id for one in claimed]
+    decided = quarantine.decisions(tx, tenant_id, raw_ids)
+    bodies = bronze.bodies(tx, tenant_id, raw_ids, _MOST_BYTES).all()
+    overlaid = {str(row.raw_id): row for row in decided.all()}
+    was_posted = {one.raw_id for one in claimed if one.was_posted}
+    accepted: dict[str, Accepted] = {}
+    for body in bodies:
+        over = overlaid.get(body.raw_id)
+        patch, books_date = (None, None) if over is None else (over.patch, over.books_date)
+        accepted[body.raw_id] = Accepted(body, patch, books_date, body.raw_id in was_posted)
+    return accepted
+
+
 def post_accepted(
     tx: Tx, tenant_id: str, now: datetime, accepted: Sequence[Accepted]
-) -> tuple[dict[UUID, Fault], list[Name]]:
+) -> tuple[dict[str, Fault], list[Name]]:
     """Post payloads that an operator has count, in the transaction of the decision.
 
     Returns the faults of those that cannot be posted, by raw_id, and the transactions others may be waiting for.
     """
     tx.look_up_by_index()
     parked, arrived = _post_accepted(tx, tenant_id, now, {one.stored.raw_id: one for one in accepted})
-    return {one.accepted.stored.raw_id: one.unposted.fault for one in parked}, arrived
+    return {one.raw_id: one.unposted.fault for one in parked}, arrived
 
 
 def _post_accepted(
-    tx: Tx, tenant_id: str, now: datetime, accepted: Mapping[UUID, Accepted]
+    tx: Tx, tenant_id: str, now: datetime, accepted: Mapping[str, Accepted]
 ) -> tuple[list[Parked], list[Name]]:
     books, candidates, parked = _read(tx, tenant_id, now, list(accepted.values()))
     for one, found in zip(candidates, post(tx, books, candidates), strict=True):
         if found is not None:
-            parked.append(Parked(accepted[one.raw_id], found))
+            parked.append(Parked(one.raw_id, accepted[one.raw_id].stored.event_id, found))
     return parked, books.arrived
 
 
@@ -155,25 +160,25 @@ def _read(
     tx: Tx, tenant_id: str, now: datetime, accepted: Sequence[Accepted]
 ) -> tuple[Books, list[Candidate], list[Parked]]:
     """The books, opened for what these arrivals say, and what of them can be read; the rest with why not."""
-    events: list[tuple[Accepted, Mapped]] = []
+    events: list[tuple[Accepted, Any]] = []
     parked: list[Parked] = []
     for one in accepted:
         try:
-            events.append((one, mapped(one, tenant_id)))
+            events.append((one, typed(one, tenant_id)))
         except RequestRefused as refusal:
-            parked.append(Parked(one, Unposted(Fault(refusal.reason, "", refusal.detail))))
-    store_ids = {event.event["store_id"] for _, event in events if isinstance(event.event.get("store_id"), str)}
+            parked.append(_unreadable(one, Fault(refusal.reason, "", refusal.detail)))
+        except (msgspec.ValidationError, KeyError) as error:
+            message = f"its contract has changed since it was accepted: {error}"
+            parked.append(_unreadable(one, Fault(CONTRACT_VIOLATION, "", message)))
+    store_ids = {event.store_id for _, event in events}
     books = open_books(tx, tenant_id, now, store_ids)
     if books.settings.unknown_stores == "allow" and (unknown := sorted(store_ids - books.stores.keys())):
         tenants.ensure_stores(tx, tenant_id, unknown)
-    candidates: list[Candidate] = []
-    for one, event in events:
-        try:
-            candidates.append(candidate(one, event.event, books.settings, books.stores))
-        except (msgspec.ValidationError, KeyError) as error:
-            fault = Fault(CONTRACT_VIOLATION, "", f"its contract has changed since it was accepted: {error}")
-            parked.append(Parked(one, Unposted(fault)))
-    return books, candidates, parked
+    return books, [candidate(one, event, books.settings, books.stores) for one, event in events], parked
+
+
+def _unreadable(one: Accepted, fault: Fault) -> Parked:
+    return Parked(one.stored.raw_id, one.stored.event_id, Unposted(fault))
 
 
 def _put_off(database: Database, tenant_id: str, one: ToPost, now: datetime, error: Exception) -> Promoted:
@@ -184,7 +189,6 @@ def _put_off(database: Database, tenant_id: str, one: ToPost, now: datetime, err
             return Promoted(put_off=1)
         if not gate.claim_to_post(tx, tenant_id, now, 1, [one.raw_id]).all():
             return Promoted()
-        stored = bronze.arrivals_by_id(tx, tenant_id, [one.raw_id]).one()
         fault = Fault(INTERNAL_ERROR, "", f"posting failed {_MOST_ATTEMPTS} times: {type(error).__name__}")
-        park(tx, tenant_id, now, [Parked(Accepted(stored), Unposted(fault))])
+        park(tx, tenant_id, now, [Parked(one.raw_id, one.idempotency_key, Unposted(fault))])
         return Promoted(parked=1)

@@ -1,6 +1,6 @@
 """release: what came before the original that it names goes on by itself, once that is posted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,9 +12,14 @@ from ledgersafe.silver.store import Name
 _A_SWEEP = 1_000
 
 
-def release_waiting(tx: Tx, tenant_id: str, arrived: Sequence[Name], now: datetime) -> int:
-    """Let go of what waits for these transactions, just posted, whose heads are held. Returns how many."""
-    waiting = take_waiting(tx, tenant_id, arrived)
+def release_waiting(
+    tx: Tx, tenant_id: str, arrived: Sequence[Name], now: datetime, decided: Collection[UUID] = ()
+) -> int:
+    """Let go of what waits for these transactions, just posted, whose heads are held. Returns how many.
+
+    `decided`: exceptions that the caller closes itself, in the same transaction; they wait no more, and that is all.
+    """
+    waiting = [one for one in take_waiting(tx, tenant_id, arrived) if one not in decided]
     return unpark(tx, tenant_id, waiting, now) if waiting else 0
 
 

@@ -31,8 +31,9 @@ from ledgersafe.kernel.reasons import (
     PATCH_TOUCHES_IDENTITY,
     REPLAY_REFUSED,
 )
+from ledgersafe.pipeline.announce import Told, announce
 from ledgersafe.pipeline.arrival import Arrival, judged, patched, read_again
-from ledgersafe.pipeline.candidate import Accepted
+from ledgersafe.pipeline.candidate import Accepted, body_of
 from ledgersafe.pipeline.promote import post_accepted
 from ledgersafe.pipeline.release import release_waiting
 from ledgersafe.quarantine import store as quarantine
@@ -100,7 +101,7 @@ class _Writes:
 
     keys: list[gate.Key] = field(default_factory=list[gate.Key])
     others: list[tuple[str, bytes, Decision]] = field(default_factory=list[tuple[str, bytes, Decision]])
-    posted: list[tuple[str, UUID]] = field(default_factory=list[tuple[str, UUID]])
+    posted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     not_to_post: list[str] = field(default_factory=list[str])
     closed: list[quarantine.Closed] = field(default_factory=list[quarantine.Closed])
     attempted: list[UUID] = field(default_factory=list[UUID])
@@ -317,11 +318,18 @@ def _post(
     if not fit:
         return {}
     accepted = [
-        Accepted(stored, wish.patch, wish.books_date, was_posted=held.key.posted_at is not None) for held, stored in fit
+        Accepted(body_of(stored), wish.patch, wish.books_date, was_posted=held.key.posted_at is not None)
+        for held, stored in fit
     ]
     faults, released = post_accepted(tx, tenant_id, operator.now, accepted)
-    release_waiting(tx, tenant_id, released, operator.now)
-    return {held.exception.exception_id: (faults[stored.raw_id],) for held, stored in fit if stored.raw_id in faults}
+    refused = {
+        held.exception.exception_id: (fault,)
+        for held, stored in fit
+        if (fault := faults.get(str(stored.raw_id))) is not None
+    }
+    decided = {held.exception.exception_id for held, _ in fit} - refused.keys()
+    release_waiting(tx, tenant_id, released, operator.now, decided)
+    return refused
 
 
 def _stays_as_it_is(chosen: gate.Payload, wish: Wish) -> bool:
@@ -337,7 +345,7 @@ def _accept(held: _Held, tenant_id: str, chosen: gate.Payload, wish: Wish, opera
     stays_as_it_is = _stays_as_it_is(chosen, wish)
     writes.not_to_post += [str(payload.raw_id) for payload in counted_before if payload.raw_id != chosen.raw_id]
     if not stays_as_it_is:
-        writes.posted.append((key, chosen.raw_id))
+        writes.posted.append((key, str(chosen.raw_id)))
     closed = quarantine.Closed(held.exception.exception_id, key, "replayed", chosen.raw_id)
     if not stays_as_it_is:
         held.key.processed_at = operator.now
@@ -431,9 +439,14 @@ def _write_closed(tx: Tx, tenant_id: str, wish: Wish, operator: Operator, writes
     if writes.not_to_post:
         gate.delete_to_post(tx, tenant_id, writes.not_to_post)
     if writes.posted:
-        keys, raw_ids = [key for key, _ in writes.posted], [raw_id for _, raw_id in writes.posted]
+        keys, raw_ids = sorted(key for key, _ in writes.posted), [raw_id for _, raw_id in writes.posted]
         gate.note_posted(tx, tenant_id, keys, raw_ids, operator.now)
     quarantine.close_exceptions(tx, decided, writes.closed)
+    ended = [
+        Told(str(one.exception_id), one.idempotency_key, operator.now, resolution=one.resolution)
+        for one in writes.closed
+    ]
+    announce(tx, tenant_id, "exception.resolved", ended)
     change = gate.Counts(
         tenant_id,
         events_raw=0,

@@ -66,14 +66,14 @@ ORDER BY created_at, exception_id
 -- Why: the truth that the counters are held against.
 SELECT tenant_id, count(*) AS number
 FROM quarantine.exceptions
-WHERE status = 'open' AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
+WHERE status = 'open' AND tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 
 -- name: count_all
 -- Why: no exception without an audit row: the other side of that sum.
 SELECT tenant_id, count(*) AS number
 FROM quarantine.exceptions
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 
 -- name: exceptions_by_id
@@ -237,3 +237,14 @@ UPDATE quarantine.exceptions e
 SET status = 'resolved', resolution = 'released', canonical_raw_id = e.raw_id, resolution_actor = %(actor)s,
     resolution_notes = 'the original was posted', resolved_at = %(now)s
 WHERE e.tenant_id = %(tenant_id)s AND e.exception_id = ANY(%(exception_ids)s::uuid[]) AND e.status = 'open'
+
+-- name: orphans
+-- Why: an exception is about a key and an arrival that are there.
+SELECT e.tenant_id, count(*) AS number, (array_agg(e.exception_id::text ORDER BY e.exception_id))[1:20] AS examples
+FROM quarantine.exceptions e
+WHERE e.tenant_id = ANY(%(tenant_ids)s::text[])
+  AND NOT (EXISTS (
+    SELECT FROM gate.events_processed k WHERE k.tenant_id = e.tenant_id AND k.idempotency_key = e.idempotency_key)
+  AND EXISTS (
+    SELECT FROM bronze.events_raw r WHERE r.tenant_id = e.tenant_id AND r.raw_id = e.raw_id))
+GROUP BY e.tenant_id

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import TenantCount
+from ledgersafe.db.rows import Findings, TenantCount
 from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
@@ -263,14 +263,19 @@ def exceptions_of_key(tx: Tx, tenant_id: str, idempotency_key: str) -> Rows[Exce
     return tx.query(ExceptionRow, SQL["exceptions_of_key"], {"tenant_id": tenant_id, "key": idempotency_key})
 
 
-def count_open(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many open exceptions each tenant (or one) has."""
-    return tx.query(TenantCount, SQL["count_open"], {"tenant_id": tenant_id})
+def count_open(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How many exceptions of each of these tenants are open."""
+    return tx.query(TenantCount, SQL["count_open"], {"tenant_ids": list(tenant_ids)})
 
 
-def count_all(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many exceptions each tenant (or one) ever had."""
-    return tx.query(TenantCount, SQL["count_all"], {"tenant_id": tenant_id})
+def count_all(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How many exceptions each of these tenants has, open or closed."""
+    return tx.query(TenantCount, SQL["count_all"], {"tenant_ids": list(tenant_ids)})
+
+
+def orphans(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Exceptions whose key or arrival is not there."""
+    return tx.query(Findings, SQL["orphans"], {"tenant_ids": list(tenant_ids)})
 
 
 def exceptions_by_id(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> Rows[ExceptionRow]:
@@ -378,9 +383,9 @@ def items(tx: Tx, name: RunName, outcome: str | None, after_id: UUID | None, mos
     return tx.query(Item, SQL["items"], parameters)
 
 
-def decisions(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[Overlaid]:
+def decisions(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID | str]) -> Rows[Overlaid]:
     """What operators decided along with these payloads."""
-    return tx.query(Overlaid, SQL["decisions"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
+    return tx.query(Overlaid, SQL["decisions"], {"tenant_id": tenant_id, "raw_ids": arrays.plain(raw_ids)})
 
 
 def open_of_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[OpenOfKey]:

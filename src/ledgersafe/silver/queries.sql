@@ -1,13 +1,20 @@
 -- name: lock_heads
--- Why: whoever posts or awaits a transaction meets at its head: new ones are made, those that are there locked, and what
--- they are is read, in one sorted statement, so that nobody deadlocks and no wake-up is lost.
+-- Why: whoever posts or awaits a transaction meets at its head: new ones are made, those that are there locked, in one
+-- sorted statement, so that nobody deadlocks and no wake-up is lost. Which are new is told by their transactions.
 INSERT INTO silver.heads AS h (tenant_id, store_id, txn_id, state, transaction_id, revision)
-SELECT %(tenant_id)s, a.store_id, a.txn_id, a.state, a.transaction_id, a.revision
-FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[], %(states)s::text[], %(transaction_ids)s::uuid[],
-            %(revisions)s::integer[])
-  AS a (store_id, txn_id, state, transaction_id, revision)
+SELECT %(tenant_id)s, a.store_id, a.txn_id, CASE WHEN a.transaction_id IS NULL THEN 'awaited' ELSE 'live' END,
+       a.transaction_id, CASE WHEN a.transaction_id IS NOT NULL THEN 1 END
+FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[], %(transaction_ids)s::uuid[])
+  AS a (store_id, txn_id, transaction_id)
 ON CONFLICT (tenant_id, store_id, txn_id) DO UPDATE SET state = h.state
-RETURNING store_id, txn_id, state, transaction_id, revision, returned_lines, returned_quantities, returned_amounts
+RETURNING transaction_id::text
+
+-- name: heads
+-- Why: a separate statement after the lock, so that it sees what whoever held them before has made of them.
+SELECT h.store_id, h.txn_id, h.state, h.transaction_id::text AS transaction_id, h.revision, h.returned_lines,
+       h.returned_quantities, h.returned_amounts
+FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[]) AS a (store_id, txn_id)
+JOIN silver.heads h ON h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = a.txn_id
 
 -- name: update_heads
 -- Why: what posting made of transactions whose heads it holds.
@@ -58,59 +65,29 @@ JOIN silver.transactions o
  AND o.kind = 'posting'
 
 -- name: insert_transactions
--- Why: one statement of a whole batch; a key that is there already is a bug, and must fail.
-INSERT INTO silver.transactions (
+-- Why: the postings of a whole batch; a key that is there already is a bug, and must fail.
+COPY silver.transactions (
   tenant_id, transaction_id, revision, kind, store_id, txn_id, type, event_type, event_id, raw_id, register_id,
   cashier_id, customer_id, business_date, books_date, occurred_at, posted_at, currency, lines, units, gross, discount,
   tax, included_tax, rounding, totals_difference, total, payment, country, is_referenced, simulated)
-SELECT %(tenant_id)s, a.transaction_id, a.revision, 'posting', a.store_id, a.txn_id, a.type, a.event_type, a.event_id,
-       a.raw_id, a.register_id, a.cashier_id, a.customer_id, a.business_date, a.books_date, a.occurred_at,
-       %(posted_at)s, a.currency, a.lines, a.units, a.gross, a.discount, a.tax, a.included_tax, a.rounding,
-       a.totals_difference, a.total, a.payment, a.country, a.is_referenced, a.simulated
-FROM unnest(
-  %(transaction_ids)s::uuid[], %(revisions)s::integer[], %(store_ids)s::text[], %(txn_ids)s::text[], %(types)s::text[],
-  %(event_types)s::text[], %(event_ids)s::text[], %(raw_ids)s::uuid[], %(register_ids)s::text[],
-  %(cashier_ids)s::text[], %(customer_ids)s::text[], %(business_dates)s::date[], %(books_dates)s::date[],
-  %(occurred_at)s::timestamptz[], %(currencies)s::text[], %(lines)s::integer[], %(units)s::numeric[],
-  %(gross)s::numeric[], %(discounts)s::numeric[], %(taxes)s::numeric[], %(included_taxes)s::numeric[],
-  %(roundings)s::numeric[], %(totals_differences)s::numeric[], %(totals)s::numeric[], %(payments)s::text[],
-  %(countries)s::text[], %(are_referenced)s::boolean[], %(simulated)s::boolean[]
-) AS a (transaction_id, revision, store_id, txn_id, type, event_type, event_id, raw_id, register_id, cashier_id,
-        customer_id, business_date, books_date, occurred_at, currency, lines, units, gross, discount, tax, included_tax,
-        rounding, totals_difference, total, payment, country, is_referenced, simulated)
+FROM STDIN
 
 -- name: insert_lines
 -- Why: the lines of a batch; each belongs to a posting just inserted.
-INSERT INTO silver.line_items (
+COPY silver.line_items (
   tenant_id, transaction_id, revision, kind, line_no, sku, name, brand, category, gtin, quantity, unit_price, discount,
   tax, amount, product_key)
-SELECT %(tenant_id)s, a.transaction_id, a.revision, 'posting', a.line_no, a.sku, a.name, a.brand, a.category, a.gtin,
-       a.quantity, a.unit_price, a.discount, a.tax, a.amount, a.product_key
-FROM unnest(
-  %(transaction_ids)s::uuid[], %(revisions)s::integer[], %(line_nos)s::integer[], %(skus)s::text[], %(names)s::text[],
-  %(brands)s::text[], %(categories)s::text[], %(gtins)s::text[], %(quantities)s::numeric[], %(unit_prices)s::numeric[],
-  %(discounts)s::numeric[], %(taxes)s::numeric[], %(amounts)s::numeric[], %(product_keys)s::uuid[]
-) AS a (transaction_id, revision, line_no, sku, name, brand, category, gtin, quantity, unit_price, discount, tax, amount,
-        product_key)
+FROM STDIN
 
 -- name: insert_tenders
 -- Why: how the postings of a batch were paid.
-INSERT INTO silver.tenders (tenant_id, transaction_id, revision, kind, tender_no, type, amount)
-SELECT %(tenant_id)s, a.transaction_id, a.revision, 'posting', a.tender_no, a.type, a.amount
-FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[], %(tender_nos)s::integer[], %(types)s::text[],
-            %(amounts)s::numeric[])
-  AS a (transaction_id, revision, tender_no, type, amount)
+COPY silver.tenders (tenant_id, transaction_id, revision, kind, tender_no, type, amount) FROM STDIN
 
 -- name: insert_references
 -- Why: which lines of which originals the returns of a batch give back.
-INSERT INTO silver.references (
+COPY silver.references (
   tenant_id, transaction_id, revision, kind, line_no, original_transaction_id, original_line_no, quantity, amount)
-SELECT %(tenant_id)s, a.transaction_id, a.revision, 'posting', a.line_no, a.original_transaction_id, a.original_line_no,
-       a.quantity, a.amount
-FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[], %(line_nos)s::integer[],
-            %(original_transaction_ids)s::uuid[], %(original_line_nos)s::integer[], %(quantities)s::numeric[],
-            %(amounts)s::numeric[])
-  AS a (transaction_id, revision, line_no, original_transaction_id, original_line_no, quantity, amount)
+FROM STDIN
 
 -- name: reverse_transactions
 -- Why: what is undone is taken back as it was posted, with every measure negated, so that sums are always the truth.
@@ -203,53 +180,57 @@ WHERE tenant_id = %(tenant_id)s AND exception_id = ANY(%(exception_ids)s::uuid[]
 -- Why: every posted key caused something here, and nothing here was caused by anything else.
 SELECT tenant_id, count(DISTINCT event_id) AS number
 FROM silver.transactions
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY tenant_id
 
 -- name: count_transactions
 -- Why: the left side of checks over all of them.
 SELECT tenant_id, count(*) AS number
 FROM silver.transactions
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
+WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND books_date >= coalesce(%(since)s::date, '-infinity')
 GROUP BY tenant_id
 
--- name: count_true_to_lines
+-- name: untrue_to_lines
 -- Why: what a transaction says of itself is what its lines say.
-SELECT t.tenant_id, count(*) AS number
-FROM silver.transactions t
-JOIN (SELECT tenant_id, transaction_id, revision, kind, count(*) AS lines, sum(quantity) AS units, sum(amount) AS gross
-      FROM silver.line_items
-      WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
-      GROUP BY tenant_id, transaction_id, revision, kind) l
-  ON l.tenant_id = t.tenant_id AND l.transaction_id = t.transaction_id AND l.revision = t.revision AND l.kind = t.kind
-WHERE (%(tenant_id)s::text IS NULL OR t.tenant_id = %(tenant_id)s)
-  AND l.lines = t.lines AND l.units = t.units AND l.gross = t.gross
-  AND t.total = t.gross - t.discount + t.tax - t.included_tax + t.rounding + t.totals_difference
-GROUP BY t.tenant_id
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT t.tenant_id, format('%%s revision %%s (%%s)', t.transaction_id, t.revision, t.kind) AS what
+  FROM silver.transactions t
+  LEFT JOIN silver.line_items l
+    ON l.tenant_id = t.tenant_id AND l.transaction_id = t.transaction_id AND l.revision = t.revision AND l.kind = t.kind
+  WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+  GROUP BY t.tenant_id, t.transaction_id, t.revision, t.kind
+  HAVING count(l.line_no) <> t.lines OR coalesce(sum(l.quantity), 0) <> t.units OR coalesce(sum(l.amount), 0) <> t.gross
+    OR t.total <> t.gross - t.discount + t.tax - t.included_tax + t.rounding + t.totals_difference) AS f
+GROUP BY f.tenant_id
 
 -- name: count_reversals
 -- Why: the left side of the next.
 SELECT tenant_id, count(*) AS number
 FROM silver.transactions
-WHERE kind = 'reversal' AND (%(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s)
+WHERE kind = 'reversal' AND tenant_id = ANY(%(tenant_ids)s::text[]) AND books_date >= coalesce(%(since)s::date, '-infinity')
 GROUP BY tenant_id
 
--- name: count_true_reversals
+-- name: untrue_reversals
 -- Why: a reversal takes back exactly what was posted.
-SELECT r.tenant_id, count(*) AS number
+SELECT r.tenant_id, count(*) AS number,
+       (array_agg(format('%%s revision %%s', r.transaction_id, r.revision) ORDER BY r.transaction_id))[1:20] AS examples
 FROM silver.transactions r
-JOIN silver.transactions p
+LEFT JOIN silver.transactions p
   ON p.tenant_id = r.tenant_id AND p.transaction_id = r.transaction_id AND p.revision = r.revision AND p.kind = 'posting'
-WHERE r.kind = 'reversal' AND (%(tenant_id)s::text IS NULL OR r.tenant_id = %(tenant_id)s)
+WHERE r.kind = 'reversal' AND r.tenant_id = ANY(%(tenant_ids)s::text[])
+  AND r.books_date >= coalesce(%(since)s::date, '-infinity')
   AND (r.type, r.currency, r.lines, r.units, r.gross, r.discount, r.tax, r.included_tax, r.rounding, r.total)
-    = (p.type, p.currency, p.lines, -p.units, -p.gross, -p.discount, -p.tax, -p.included_tax, -p.rounding, -p.total)
+    IS DISTINCT FROM
+      (p.type, p.currency, p.lines, -p.units, -p.gross, -p.discount, -p.tax, -p.included_tax, -p.rounding, -p.total)
 GROUP BY r.tenant_id
 
 -- name: count_live_postings
 -- Why: of every transaction at most the latest revision stands.
 SELECT p.tenant_id, count(*) AS number
 FROM silver.transactions p
-WHERE p.kind = 'posting' AND (%(tenant_id)s::text IS NULL OR p.tenant_id = %(tenant_id)s)
+WHERE p.kind = 'posting' AND p.tenant_id = ANY(%(tenant_ids)s::text[])
+  AND p.books_date >= coalesce(%(since)s::date, '-infinity')
   AND NOT EXISTS (
     SELECT FROM silver.transactions r
     WHERE r.tenant_id = p.tenant_id AND r.transaction_id = p.transaction_id AND r.revision = p.revision
@@ -263,14 +244,17 @@ FROM silver.heads h
 JOIN silver.transactions p
   ON p.tenant_id = h.tenant_id AND p.transaction_id = h.transaction_id AND p.revision = h.revision
  AND p.kind = 'posting' AND p.store_id = h.store_id AND p.txn_id = h.txn_id
-WHERE h.state = 'live' AND (%(tenant_id)s::text IS NULL OR h.tenant_id = %(tenant_id)s)
+WHERE h.state = 'live' AND h.tenant_id = ANY(%(tenant_ids)s::text[])
+  AND p.books_date >= coalesce(%(since)s::date, '-infinity')
 GROUP BY h.tenant_id
 
--- name: count_lost_references
+-- name: lost_references
 -- Why: whatever was given back was sold.
-SELECT r.tenant_id, count(*) AS number
+SELECT r.tenant_id, count(*) AS number,
+       (array_agg(format('%%s line %%s', r.transaction_id, r.line_no) ORDER BY r.transaction_id, r.line_no))[1:20]
+         AS examples
 FROM silver.references r
-WHERE (%(tenant_id)s::text IS NULL OR r.tenant_id = %(tenant_id)s)
+WHERE r.tenant_id = ANY(%(tenant_ids)s::text[])
   AND NOT EXISTS (
     SELECT FROM silver.line_items l
     WHERE l.tenant_id = r.tenant_id AND l.transaction_id = r.original_transaction_id
@@ -278,12 +262,105 @@ WHERE (%(tenant_id)s::text IS NULL OR r.tenant_id = %(tenant_id)s)
 GROUP BY r.tenant_id
 
 -- name: day_sums
--- Why: silver and ledger say the same of every day of every store, each by its own rows.
-SELECT tenant_id, store_id, books_date, currency,
-       coalesce(sum(gross - included_tax) FILTER (WHERE type = 'SALE'), 0) AS sales,
-       coalesce(sum(included_tax - gross) FILTER (WHERE type = 'RETURN'), 0) AS returns,
-       coalesce(sum(CASE type WHEN 'SALE' THEN -discount WHEN 'RETURN' THEN discount END), 0) AS discounts,
-       coalesce(sum(CASE type WHEN 'SALE' THEN tax WHEN 'RETURN' THEN -tax WHEN 'ADJUSTMENT' THEN tax END), 0) AS tax
-FROM silver.transactions
-WHERE %(tenant_id)s::text IS NULL OR tenant_id = %(tenant_id)s
-GROUP BY tenant_id, store_id, books_date, currency
+-- Why: what lines and receipts say of every day of every store; ledger and gold must say the same. The ledger's accounts
+-- hold amounts without included tax, and the tax of adjustments too: how much that is, is told beside.
+WITH of_lines AS (
+  SELECT t.tenant_id, t.store_id, t.books_date, t.currency,
+         coalesce(sum(l.amount) FILTER (WHERE t.type = 'SALE'), 0) AS gross,
+         coalesce(-sum(l.amount) FILTER (WHERE t.type = 'RETURN'), 0) AS returns
+  FROM silver.transactions t
+  JOIN silver.line_items l
+    ON l.tenant_id = t.tenant_id AND l.transaction_id = t.transaction_id AND l.revision = t.revision AND l.kind = t.kind
+  WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.type IN ('SALE', 'RETURN')
+    AND t.books_date BETWEEN coalesce(%(since)s::date, '-infinity') AND coalesce(%(until)s::date, 'infinity')
+  GROUP BY t.tenant_id, t.store_id, t.books_date, t.currency),
+of_receipts AS (
+  SELECT tenant_id, store_id, books_date, currency,
+         coalesce(sum(CASE type WHEN 'SALE' THEN -discount WHEN 'RETURN' THEN discount END), 0) AS discounts,
+         coalesce(sum(CASE type WHEN 'SALE' THEN tax WHEN 'RETURN' THEN -tax END), 0) AS tax,
+         coalesce(sum(included_tax) FILTER (WHERE type = 'SALE'), 0) AS included_in_gross,
+         coalesce(-sum(included_tax) FILTER (WHERE type = 'RETURN'), 0) AS included_in_returns,
+         coalesce(sum(tax) FILTER (WHERE type = 'ADJUSTMENT'), 0) AS other_tax
+  FROM silver.transactions
+  WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND type <> 'STOCK_ADJUSTMENT'
+    AND books_date BETWEEN coalesce(%(since)s::date, '-infinity') AND coalesce(%(until)s::date, 'infinity')
+  GROUP BY tenant_id, store_id, books_date, currency)
+SELECT r.tenant_id, r.store_id, r.books_date, r.currency, coalesce(l.gross, 0) AS gross,
+       coalesce(l.returns, 0) AS returns, r.discounts, r.tax,
+       coalesce(l.gross, 0) + coalesce(l.returns, 0) + r.discounts - r.included_in_gross - r.included_in_returns AS net,
+       r.included_in_gross, r.included_in_returns, r.other_tax
+FROM of_receipts r
+LEFT JOIN of_lines l
+  ON l.tenant_id = r.tenant_id AND l.store_id = r.store_id AND l.books_date = r.books_date AND l.currency = r.currency
+
+-- name: tenants
+-- Why: keyset page: verification goes from tenant to tenant; a loose scan costs one index probe each.
+WITH RECURSIVE found AS (
+  (SELECT tenant_id FROM silver.transactions WHERE tenant_id > %(after)s ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.tenant_id FROM silver.transactions t WHERE t.tenant_id > f.tenant_id ORDER BY t.tenant_id LIMIT 1)
+  FROM found f
+  WHERE f.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL LIMIT %(most)s
+
+-- name: orphans
+-- Why: no foreign key is asked again once a row is in; somebody with too many rights may have gone round it.
+SELECT o.tenant_id, count(*) AS number,
+       (array_agg(format('%%s of %%s revision %%s', o.part, o.transaction_id, o.revision)
+                  ORDER BY o.part, o.transaction_id))[1:20] AS examples
+FROM (
+  SELECT 'line' AS part, tenant_id, transaction_id, revision, kind FROM silver.line_items
+  UNION ALL
+  SELECT 'tender', tenant_id, transaction_id, revision, kind FROM silver.tenders
+  UNION ALL
+  SELECT 'reference', tenant_id, transaction_id, revision, kind FROM silver.references) AS o
+WHERE o.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
+  SELECT FROM silver.transactions t
+  WHERE t.tenant_id = o.tenant_id AND t.transaction_id = o.transaction_id AND t.revision = o.revision
+    AND t.kind = o.kind)
+GROUP BY o.tenant_id
+
+-- name: without_arrival
+-- Why: nothing is in the books that did not arrive.
+SELECT t.tenant_id, count(*) AS number, (array_agg(DISTINCT t.event_id))[1:20] AS examples
+FROM silver.transactions t
+WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND NOT EXISTS (
+    SELECT FROM bronze.events_raw r WHERE r.tenant_id = t.tenant_id AND r.raw_id = t.raw_id)
+GROUP BY t.tenant_id
+
+-- name: out_of_batches
+-- Why: gold adds what batches name; a posting that none names, or that two name, would be wrong there for ever.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT coalesce(t.tenant_id, k.tenant_id) AS tenant_id,
+         format('%%s revision %%s (%%s)', coalesce(t.transaction_id, k.transaction_id),
+                coalesce(t.revision, k.revision), coalesce(t.kind, k.kind)) AS what
+  FROM (SELECT tenant_id, transaction_id, revision, kind
+        FROM silver.transactions
+        WHERE tenant_id = ANY(%(tenant_ids)s::text[])) AS t
+  FULL JOIN (
+    SELECT b.tenant_id, e.transaction_id, e.revision, e.kind, count(*) AS times
+    FROM silver.batches b
+    CROSS JOIN LATERAL unnest(b.transaction_ids, b.revisions, b.kinds) AS e (transaction_id, revision, kind)
+    WHERE b.tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY b.tenant_id, e.transaction_id, e.revision, e.kind) AS k
+    ON k.tenant_id = t.tenant_id AND k.transaction_id = t.transaction_id AND k.revision = t.revision AND k.kind = t.kind
+  WHERE t.tenant_id IS NULL OR k.times IS DISTINCT FROM 1) AS f
+GROUP BY f.tenant_id
+
+-- name: events_by_day
+-- Why: whoever closes a day sees how many events are in the books for it. An event counts once: for the day of what it
+-- posted last, or of what it took back where it posted nothing.
+SELECT t.store_id, t.books_date, count(DISTINCT t.event_id) AS posted,
+       count(DISTINCT t.event_id) FILTER (WHERE EXISTS (
+         SELECT FROM bronze.events_raw r WHERE r.tenant_id = t.tenant_id AND r.raw_id = t.raw_id)) AS arrived
+FROM silver.transactions t
+WHERE t.tenant_id = %(tenant_id)s AND t.books_date BETWEEN %(since)s AND %(until)s
+  AND (%(store_id)s::text IS NULL OR t.store_id = %(store_id)s)
+  AND NOT EXISTS (
+    SELECT FROM silver.transactions o
+    WHERE o.event_id = t.event_id AND o.tenant_id = t.tenant_id
+      AND (o.kind = 'posting', o.revision) > (t.kind = 'posting', t.revision))
+GROUP BY t.store_id, t.books_date

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
 import msgspec
 
-from ledgersafe.db import arrays
+from ledgersafe.db import arrays, copying
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import DaySums, TenantCount
+from ledgersafe.db.rows import Bounds, Days, DaySums, Findings, TenantCount
 from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
@@ -19,21 +19,21 @@ SQL = Statements(__package__ or "")
 State = Literal["awaited", "live", "voided"]
 Name = tuple[str, str]
 """(store_id, txn_id): how tills name a transaction."""
-Revision = tuple[UUID, int]
+Revision = tuple[str, int]
 """(transaction_id, revision): one posting."""
 
 
-class Head(msgspec.Struct):
+class Head(msgspec.Struct, gc=False):
     """A row of silver.heads, held; changed in memory. What was returned stands in parallel, by line."""
 
     store_id: str
     txn_id: str
     state: State
-    transaction_id: UUID | None = None
+    transaction_id: str | None = None
     revision: int | None = None
-    returned_lines: list[int] = []
-    returned_quantities: list[Decimal] = []
-    returned_amounts: list[Decimal] = []
+    returned_lines: Sequence[int] = ()
+    returned_quantities: Sequence[Decimal] = ()
+    returned_amounts: Sequence[Decimal] = ()
 
     def name(self) -> Name:
         """How tills name it."""
@@ -86,17 +86,17 @@ class PostedReference:
     original_txn_id: str
 
 
-class Transaction(msgspec.Struct, frozen=True):
+class Transaction(msgspec.Struct, frozen=True, gc=False):
     """A posting, as it is written to silver.transactions."""
 
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     store_id: str
     txn_id: str
     type: str
     event_type: str
     event_id: str
-    raw_id: UUID
+    raw_id: str
     register_id: str | None
     cashier_id: str | None
     customer_id: str | None
@@ -119,10 +119,10 @@ class Transaction(msgspec.Struct, frozen=True):
     simulated: bool
 
 
-class LineItem(msgspec.Struct, frozen=True):
+class LineItem(msgspec.Struct, frozen=True, gc=False):
     """A line, as it is written to silver.line_items."""
 
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     line_no: int
     sku: str
@@ -138,43 +138,63 @@ class LineItem(msgspec.Struct, frozen=True):
     product_key: str
 
 
-class Tender(msgspec.Struct, frozen=True):
+class Tender(msgspec.Struct, frozen=True, gc=False):
     """A means of payment, as it is written to silver.tenders."""
 
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     tender_no: int
     type: str
     amount: Decimal
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """What a line of a return gives back, as it is written to silver.references."""
 
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     line_no: int
-    original_transaction_id: UUID
+    original_transaction_id: str
     original_line_no: int
     quantity: Decimal
     amount: Decimal
 
 
-class Reversal(msgspec.Struct, frozen=True):
+class Reversal(msgspec.Struct, frozen=True, gc=False):
     """The taking back of a posting: of which, by which event, for which day."""
 
-    transaction_id: UUID
+    transaction_id: str
     revision: int
     event_type: str
     event_id: str
-    raw_id: UUID
+    raw_id: str
     books_date: date
     occurred_at: datetime
 
 
-def lock_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> Rows[Head]:
-    """Hold these heads (sorted by name) until the transaction ends; those that were not there are made as given."""
-    return tx.query(Head, SQL["lock_heads"], {"tenant_id": tenant_id} | _stand(heads))
+@dataclass(frozen=True, slots=True)
+class PostedEvents:
+    """How many events are in the books for a day of a store; `arrived`: of those, how many arrivals are there."""
+
+    store_id: str
+    books_date: date
+    posted: int
+    arrived: int
+
+
+def lock_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> Rows[str | None]:
+    """Hold these heads (sorted by name) until the transaction ends; those that were not there are made as given.
+
+    Returns the transactions that they name, in any order. Given are awaited ones, and live ones of a first revision.
+    """
+    parameters = _names(tenant_id, [head.name() for head in heads])
+    parameters["transaction_ids"] = arrays.plain(head.transaction_id for head in heads)
+    return tx.scalars(cast("type[str | None]", str), SQL["lock_heads"], parameters)
+
+
+def heads(tx: Tx, tenant_id: str, names: Sequence[Name]) -> Rows[Head]:
+    """These heads."""
+    return tx.query(Head, SQL["heads"], _names(tenant_id, names))
 
 
 def update_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> None:
@@ -210,89 +230,51 @@ def references(tx: Tx, tenant_id: str, revisions: Iterable[Revision]) -> Rows[Po
 
 def insert_transactions(tx: Tx, tenant_id: str, rows: Sequence[Transaction], posted_at: datetime) -> None:
     """Write postings."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "posted_at": posted_at,
-        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
-        "revisions": arrays.plain(row.revision for row in rows),
-        "store_ids": arrays.texts([row.store_id for row in rows]),
-        "txn_ids": arrays.texts([row.txn_id for row in rows]),
-        "types": arrays.texts([row.type for row in rows]),
-        "event_types": arrays.texts([row.event_type for row in rows]),
-        "event_ids": arrays.texts([row.event_id for row in rows]),
-        "raw_ids": arrays.plain(row.raw_id for row in rows),
-        "register_ids": arrays.texts([row.register_id for row in rows]),
-        "cashier_ids": arrays.texts([row.cashier_id for row in rows]),
-        "customer_ids": arrays.texts([row.customer_id for row in rows]),
-        "business_dates": arrays.plain(row.business_date for row in rows),
-        "books_dates": arrays.plain(row.books_date for row in rows),
-        "occurred_at": arrays.instants(row.occurred_at for row in rows),
-        "currencies": arrays.texts([row.currency for row in rows]),
-        "lines": arrays.plain(row.lines for row in rows),
-        "units": arrays.plain(row.units for row in rows),
-        "gross": arrays.plain(row.gross for row in rows),
-        "discounts": arrays.plain(row.discount for row in rows),
-        "taxes": arrays.plain(row.tax for row in rows),
-        "included_taxes": arrays.plain(row.included_tax for row in rows),
-        "roundings": arrays.plain(row.rounding for row in rows),
-        "totals_differences": arrays.plain(row.totals_difference for row in rows),
-        "totals": arrays.plain(row.total for row in rows),
-        "payments": arrays.texts([row.payment for row in rows]),
-        "countries": arrays.texts([row.country for row in rows]),
-        "are_referenced": arrays.plain(row.is_referenced for row in rows),
-        "simulated": arrays.plain(row.simulated for row in rows),
-    }
-    tx.execute(SQL["insert_transactions"], parameters)
+    word, text, tenant = copying.word, copying.text, copying.text(tenant_id)
+    copied = [
+        f"{tenant}\t{row.transaction_id}\t{row.revision}\tposting\t{word(row.store_id)}\t{text(row.txn_id)}"
+        f"\t{row.type}\t{row.event_type}\t{text(row.event_id)}\t{row.raw_id}\t{word(row.register_id)}"
+        f"\t{word(row.cashier_id)}\t{text(row.customer_id)}\t{row.business_date}\t{row.books_date}"
+        f"\t{row.occurred_at}\t{posted_at}\t{word(row.currency)}\t{row.lines}\t{row.units!s}\t{row.gross!s}"
+        f"\t{row.discount!s}\t{row.tax!s}\t{row.included_tax!s}\t{row.rounding!s}\t{row.totals_difference!s}"
+        f"\t{row.total!s}\t{word(row.payment)}\t{word(row.country)}\t{row.is_referenced}\t{row.simulated}\n"
+        for row in rows
+    ]
+    tx.copy(SQL["insert_transactions"], copied)
 
 
 def insert_lines(tx: Tx, tenant_id: str, rows: Sequence[LineItem]) -> None:
     """Write the lines of postings just inserted."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
-        "revisions": arrays.plain(row.revision for row in rows),
-        "line_nos": arrays.plain(row.line_no for row in rows),
-        "skus": arrays.texts([row.sku for row in rows]),
-        "names": arrays.texts([row.name for row in rows]),
-        "brands": arrays.texts([row.brand for row in rows]),
-        "categories": arrays.texts([row.category for row in rows]),
-        "gtins": arrays.texts([row.gtin for row in rows]),
-        "quantities": arrays.plain(row.quantity for row in rows),
-        "unit_prices": arrays.plain(row.unit_price for row in rows),
-        "discounts": arrays.plain(row.discount for row in rows),
-        "taxes": arrays.plain(row.tax for row in rows),
-        "amounts": arrays.plain(row.amount for row in rows),
-        "product_keys": arrays.ids(row.product_key for row in rows),
-    }
-    tx.execute(SQL["insert_lines"], parameters)
+    word, plain, tenant = copying.word, copying.plain, copying.text(tenant_id)
+    copied = [
+        f"{tenant}\t{row.transaction_id}\t{row.revision}\tposting\t{row.line_no}\t{word(row.sku)}"
+        f"\t{word(row.name)}\t{word(row.brand)}\t{word(row.category)}\t{word(row.gtin)}\t{row.quantity!s}"
+        f"\t{plain(row.unit_price)!s}\t{plain(row.discount)!s}\t{plain(row.tax)!s}\t{row.amount!s}"
+        f"\t{row.product_key}\n"
+        for row in rows
+    ]
+    tx.copy(SQL["insert_lines"], copied)
 
 
 def insert_tenders(tx: Tx, tenant_id: str, rows: Sequence[Tender]) -> None:
     """Write how postings just inserted were paid."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
-        "revisions": arrays.plain(row.revision for row in rows),
-        "tender_nos": arrays.plain(row.tender_no for row in rows),
-        "types": arrays.texts([row.type for row in rows]),
-        "amounts": arrays.plain(row.amount for row in rows),
-    }
-    tx.execute(SQL["insert_tenders"], parameters)
+    word, tenant = copying.word, copying.text(tenant_id)
+    copied = [
+        f"{tenant}\t{row.transaction_id}\t{row.revision}\tposting\t{row.tender_no}\t{word(row.type)}\t{row.amount!s}\n"
+        for row in rows
+    ]
+    tx.copy(SQL["insert_tenders"], copied)
 
 
 def insert_references(tx: Tx, tenant_id: str, rows: Sequence[Reference]) -> None:
     """Write what returns just inserted give back."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "transaction_ids": arrays.plain(row.transaction_id for row in rows),
-        "revisions": arrays.plain(row.revision for row in rows),
-        "line_nos": arrays.plain(row.line_no for row in rows),
-        "original_transaction_ids": arrays.plain(row.original_transaction_id for row in rows),
-        "original_line_nos": arrays.plain(row.original_line_no for row in rows),
-        "quantities": arrays.plain(row.quantity for row in rows),
-        "amounts": arrays.plain(row.amount for row in rows),
-    }
-    tx.execute(SQL["insert_references"], parameters)
+    tenant = copying.text(tenant_id)
+    copied = [
+        f"{tenant}\t{row.transaction_id}\t{row.revision}\tposting\t{row.line_no}"
+        f"\t{row.original_transaction_id}\t{row.original_line_no}\t{row.quantity!s}\t{row.amount!s}\n"
+        for row in rows
+    ]
+    tx.copy(SQL["insert_references"], copied)
 
 
 def reverse_transactions(tx: Tx, tenant_id: str, rows: Sequence[Reversal], posted_at: datetime) -> None:
@@ -331,7 +313,7 @@ def insert_batch(
     parameters = _revisions(tenant_id, both) | {
         "batch_id": batch_id,
         "posted_at": posted_at,
-        "kinds": arrays.texts(["posting"] * len(made) + ["reversal"] * len(undone)),
+        "kinds": arrays.plain(["posting"] * len(made) + ["reversal"] * len(undone)),
     }
     tx.execute(SQL["insert_batch"], parameters)
 
@@ -362,49 +344,74 @@ def delete_waiting(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> Non
     tx.execute(SQL["delete_waiting"], {"tenant_id": tenant_id, "exception_ids": list(exception_ids)})
 
 
-def count_events(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many events of each tenant (or one) caused something."""
-    return tx.query(TenantCount, SQL["count_events"], {"tenant_id": tenant_id})
+def count_events(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
+    """How many events of each of these tenants are in the books."""
+    return tx.query(TenantCount, SQL["count_events"], {"tenant_ids": list(tenant_ids)})
 
 
-def count_transactions(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many postings and reversals each tenant (or one) has."""
-    return tx.query(TenantCount, SQL["count_transactions"], {"tenant_id": tenant_id})
+def count_transactions(tx: Tx, bounds: Bounds) -> Rows[TenantCount]:
+    """How many postings and reversals there are."""
+    return tx.query(TenantCount, SQL["count_transactions"], bounds.parameters())
 
 
-def count_true_to_lines(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many of them say what their lines say, and add up."""
-    return tx.query(TenantCount, SQL["count_true_to_lines"], {"tenant_id": tenant_id})
+def untrue_to_lines(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Those that do not say what their lines say, or do not add up."""
+    return tx.query(Findings, SQL["untrue_to_lines"], bounds.parameters())
 
 
-def count_reversals(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many reversals each tenant (or one) has."""
-    return tx.query(TenantCount, SQL["count_reversals"], {"tenant_id": tenant_id})
+def count_reversals(tx: Tx, bounds: Bounds) -> Rows[TenantCount]:
+    """How many of them are reversals."""
+    return tx.query(TenantCount, SQL["count_reversals"], bounds.parameters())
 
 
-def count_true_reversals(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many of them take back exactly what was posted."""
-    return tx.query(TenantCount, SQL["count_true_reversals"], {"tenant_id": tenant_id})
+def untrue_reversals(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Reversals that do not take back exactly what was posted."""
+    return tx.query(Findings, SQL["untrue_reversals"], bounds.parameters())
 
 
-def count_live_postings(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many postings of each tenant (or one) stand."""
-    return tx.query(TenantCount, SQL["count_live_postings"], {"tenant_id": tenant_id})
+def count_live_postings(tx: Tx, bounds: Bounds) -> Rows[TenantCount]:
+    """How many postings stand."""
+    return tx.query(TenantCount, SQL["count_live_postings"], bounds.parameters())
 
 
-def count_live_heads(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many heads of each tenant (or one) name a posting that stands."""
-    return tx.query(TenantCount, SQL["count_live_heads"], {"tenant_id": tenant_id})
+def count_live_heads(tx: Tx, bounds: Bounds) -> Rows[TenantCount]:
+    """How many heads name a posting that stands."""
+    return tx.query(TenantCount, SQL["count_live_heads"], bounds.parameters())
 
 
-def count_lost_references(tx: Tx, tenant_id: str | None) -> Rows[TenantCount]:
-    """How many references of each tenant (or one) lead nowhere."""
-    return tx.query(TenantCount, SQL["count_lost_references"], {"tenant_id": tenant_id})
+def lost_references(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """References that lead nowhere."""
+    return tx.query(Findings, SQL["lost_references"], {"tenant_ids": list(tenant_ids)})
 
 
-def day_sums(tx: Tx, tenant_id: str | None) -> Rows[DaySums]:
-    """What silver says of every day of every store."""
-    return tx.query(DaySums, SQL["day_sums"], {"tenant_id": tenant_id})
+def orphans(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Lines, tenders and references of no transaction."""
+    return tx.query(Findings, SQL["orphans"], {"tenant_ids": list(tenant_ids)})
+
+
+def without_arrival(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Postings whose arrival is not there, by their events."""
+    return tx.query(Findings, SQL["without_arrival"], bounds.parameters())
+
+
+def out_of_batches(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Postings that no batch or more than one names, and what batches name that is not there."""
+    return tx.query(Findings, SQL["out_of_batches"], {"tenant_ids": list(tenant_ids)})
+
+
+def tenants(tx: Tx, after: str, most: int) -> Rows[str]:
+    """Tenants with anything in the books, in order, from the one after this on."""
+    return tx.scalars(str, SQL["tenants"], {"after": after, "most": most})
+
+
+def events_by_day(tx: Tx, tenant_id: str, days: Days) -> Rows[PostedEvents]:
+    """How many events of a tenant are in the books, by store and day."""
+    return tx.query(PostedEvents, SQL["events_by_day"], {"tenant_id": tenant_id, **days.parameters()})
+
+
+def day_sums(tx: Tx, bounds: Bounds) -> Rows[DaySums]:
+    """What lines and receipts say of every day of every store."""
+    return tx.query(DaySums, SQL["day_sums"], bounds.parameters())
 
 
 def _stand(heads: Sequence[Head]) -> dict[str, object]:

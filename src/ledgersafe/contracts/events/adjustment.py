@@ -1,21 +1,19 @@
 """ADJUSTMENT: money moves without goods (bad debt, a goodwill credit). Amounts keep their signs."""
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.items import ItemisedEvent, tenders_pay_the_total, totals_add_up
-from ledgersafe.contracts.posting import Leg, money, sums, tenders
+from ledgersafe.contracts.posting import Leg, Paid, Sums, money
 
 
 class Adjustment(ItemisedEvent, kw_only=True):
     """A change of what is owed; may be negative."""
 
 
-def posts(event: Adjustment, minor_unit: Decimal) -> list[Leg]:
+def posts(of: Sums, paid: Sequence[Paid]) -> list[Leg]:
     """What is owed changes, and with it what has to be written off. Where it was paid by is where the debt lies."""
-    paid = tenders(event)
-    owed: list[Leg] = money(paid, event.total_amount) if paid else [("receivable", event.total_amount)]
-    of = sums(event, minor_unit)
+    owed: list[Leg] = money(paid, of.total) if paid else [("receivable", of.total)]
     return [*owed, ("tax", -of.tax), ("rounding", -of.rounding), ("bad_debt", of.tax + of.rounding - of.total)]
 
 

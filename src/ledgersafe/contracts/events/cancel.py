@@ -11,4 +11,5 @@ EVENT_TYPE = EventType(
     effect="undoes",
     posts=None,
     summary="Undoes a transaction, at any time.",
+    original="must",
 )

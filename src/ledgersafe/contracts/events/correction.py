@@ -19,4 +19,5 @@ EVENT_TYPE = EventType(
     effect="corrects",
     posts=None,
     summary="The whole new truth of an earlier transaction, which it names.",
+    original="must",
 )

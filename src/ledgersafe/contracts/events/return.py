@@ -1,19 +1,19 @@
 """RETURN: goods come back for money. Its amounts are positive; it may name its original, line by line."""
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.items import ItemisedEvent, nothing_negative, tenders_pay_the_total, totals_add_up
-from ledgersafe.contracts.posting import Leg, negated, trade
+from ledgersafe.contracts.posting import Leg, Paid, Sums, negated, trade
 
 
 class Return(ItemisedEvent, kw_only=True):
     """A refund, whole or in part."""
 
 
-def posts(event: Return, minor_unit: Decimal) -> list[Leg]:
+def posts(of: Sums, paid: Sequence[Paid]) -> list[Leg]:
     """The mirror of a sale, with an account of its own for what came back."""
-    return negated(trade(event, minor_unit, "returns"))
+    return negated(trade(of, paid, "returns"))
 
 
 EVENT_TYPE = EventType(
@@ -24,4 +24,6 @@ EVENT_TYPE = EventType(
     effect="originates",
     posts=posts,
     summary="Goods come back for money; may name the sale and its lines.",
+    original="may",
+    gives_back=True,
 )

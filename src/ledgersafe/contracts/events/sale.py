@@ -1,19 +1,19 @@
 """SALE: goods for money. The type gives the direction, so nothing in it is negative."""
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.items import ItemisedEvent, nothing_negative, tenders_pay_the_total, totals_add_up
-from ledgersafe.contracts.posting import Leg, trade
+from ledgersafe.contracts.posting import Leg, Paid, Sums, trade
 
 
 class Sale(ItemisedEvent, kw_only=True):
     """A receipt."""
 
 
-def posts(event: Sale, minor_unit: Decimal) -> list[Leg]:
+def posts(of: Sums, paid: Sequence[Paid]) -> list[Leg]:
     """Money in, sales and tax owed out."""
-    return trade(event, minor_unit, "sales")
+    return trade(of, paid, "sales")
 
 
 EVENT_TYPE = EventType(
@@ -24,4 +24,5 @@ EVENT_TYPE = EventType(
     effect="originates",
     posts=posts,
     summary="Goods for money.",
+    sells=True,
 )

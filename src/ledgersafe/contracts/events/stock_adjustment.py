@@ -1,20 +1,20 @@
 """STOCK_ADJUSTMENT: goods move without a sale (write-offs, counts). Quantities and amounts keep their signs."""
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.items import ItemisedEvent, totals_add_up
-from ledgersafe.contracts.posting import Leg
+from ledgersafe.contracts.posting import Leg, Paid, Sums
 
 
 class StockAdjustment(ItemisedEvent, kw_only=True):
     """A change of what is on the shelf; may be negative."""
 
 
-def posts(event: StockAdjustment, minor_unit: Decimal) -> list[Leg]:
+def posts(of: Sums, paid: Sequence[Paid]) -> list[Leg]:
     """The value on the shelf changes, and with it what the goods sold have cost."""
-    del minor_unit
-    return [("inventory", event.total_amount), ("cost_of_goods", -event.total_amount)]
+    del paid
+    return [("inventory", of.total), ("cost_of_goods", -of.total)]
 
 
 EVENT_TYPE = EventType(

@@ -11,4 +11,6 @@ EVENT_TYPE = EventType(
     effect="undoes",
     posts=None,
     summary="Undoes a transaction of the same business date.",
+    original="must",
+    same_day=True,
 )
