@@ -13,7 +13,7 @@ import pytest
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.database import Database
 from ledgersafe.gold import store as gold
-from ledgersafe.gold.rules import InvalidTable, read_table, tables
+from ledgersafe.gold.rules import InvalidTable, ordered, read_table, tables, with_what_is_made_of
 from ledgersafe.kernel.clock import ManualClock, SystemClock
 from ledgersafe.pipeline.gold_verify import verify_gold
 from ledgersafe.pipeline.refresh import Refreshed, refresh, sweep
@@ -153,20 +153,23 @@ def test_nothing_new_nothing_done(db: Database, superuser: psycopg.Connection, t
     assert sorted(runs) == [(name, 1, None) for name in tables()]
     assert refreshed(db, tenant) == []
     assert {name: held(db, tenant, name) for name in tables()} == before
-    assert superuser.execute("SELECT count(*) FROM gold.runs WHERE tenant_id = %s", [tenant]).fetchone() == (7,)
+    assert superuser.execute("SELECT count(*) FROM gold.runs WHERE tenant_id = %s", [tenant]).fetchone() == (
+        len(tables()),
+    )
 
 
 def test_what_is_older_than_the_look_is_left_to_the_sweep(
     test_database: TestDatabase, database: Database, tenant: str
 ) -> None:
     post(database, tenant, [sale(tenant)])
-    assert refresh(database, CLOCK, since=NOW + timedelta(seconds=1)) == []
+    assert refresh(database, CLOCK, since=NOW + timedelta(seconds=1), at_once=True) == []
     assert {check.pending for check in verify_gold(database, tenant)} == {1}
     assert all(check.ok for check in verify_gold(database, tenant))
     assert sweep(database, CLOCK) == len(tables())
     assert sweep(database, ManualClock(NOW + timedelta(days=8))) == 0
     with psycopg.connect(test_database.superuser_url) as connection:
-        assert connection.execute("SELECT count(*) FROM gold.runs").fetchone() == (0,)
+        left = connection.execute("SELECT table_name, batches FROM gold.runs").fetchall()
+    assert left == [(table.name, 0) for table in ordered() if table.is_of_the_day and (table.name, 0) in left]
 
 
 def test_a_failing_table_is_on_record_and_stops_no_other(
@@ -182,14 +185,15 @@ def test_a_failing_table_is_on_record_and_stops_no_other(
 
     monkeypatch.setattr(gold, "add", broken)
     done = refresh(db, CLOCK, tenant_id=tenant)
-    assert {one.table for one in done if one.error is None} == set(tables()) - {"daily_store_sales"}
+    waiting = {table.name for table in with_what_is_made_of("daily_store_sales")}
+    assert {one.table for one in done if one.error is None} == set(tables()) - waiting
     found = superuser.execute(
         "SELECT table_name, error FROM gold.runs WHERE tenant_id = %s AND error IS NOT NULL", [tenant]
     ).fetchall()
     assert found == [("daily_store_sales", "ZeroDivisionError: planted")]
     assert held(db, tenant, "daily_store_sales") == {}
     monkeypatch.undo()
-    assert [one.table for one in refreshed(db, tenant)] == ["daily_store_sales"]
+    assert {one.table for one in refreshed(db, tenant)} == waiting
     assert len(held(db, tenant, "daily_store_sales")) == 1
 
 
@@ -226,7 +230,9 @@ def test_killed_in_the_middle(database: Database, test_database: TestDatabase, t
         stop(process)
     assert held(database, tenant, "hourly_sales") == {}
     done = {one.table for one in refreshed(database, tenant)}
-    assert done == {"hourly_sales", "payment_mix", "return_rates"}
+    names = [table.name for table in ordered() if table.kind == "additive"]
+    after = names[names.index("hourly_sales") :]
+    assert done == {*after, *(table.name for table in tables().values() if table.kind == "recomputed")}
     assert [check for check in verify_gold(database, tenant) if not check.ok or check.pending] == []
     (row,) = held(database, tenant, "daily_store_sales").values()
     assert row[0] == 50
@@ -261,36 +267,45 @@ def test_two_refreshers_at_once(books: TestDatabase, db: Database, superuser: ps
     assert faults == []
     done.extend(refreshed(db, tenant))
     assert_true(db, trade)
-    number = superuser.execute("SELECT count(*) FROM silver.batches WHERE tenant_id = %s", [tenant]).fetchone()
-    assert number is not None
-    assert sum(one.batches for one in done) == number[0] * len(tables())
+    for source, follows in (("silver", False), ("bronze", True)):
+        number = superuser.execute(f"SELECT count(*) FROM {source}.batches WHERE tenant_id = %s", [tenant]).fetchone()
+        assert number is not None
+        for table in tables().values():
+            if table.follows_arrivals == follows:
+                assert sum(one.batches for one in done if one.table == table.name) == number[0], table.name
 
 
 PLANTED: list[tuple[str, str]] = [
-    ("a changed amount", "UPDATE gold.{0} SET {1} = {1} + 0.01 WHERE tenant_id = %s"),
+    ("a changed amount", "UPDATE gold.{0} SET {1} = {1} + 1 WHERE tenant_id = %s"),
     ("a row that is gone", "DELETE FROM gold.{0} WHERE tenant_id = %s"),
     ("a batch counted, not added", "UPDATE gold.{0} SET {1} = 0 WHERE tenant_id = %s"),
 ]
+MEASURES = ("net", "received", "gross", "debit", "baskets", "arrivals", "transactions")
+OF_GOLD = [name for name, table in tables().items() if table.schema == "gold"]
 
 
-@pytest.mark.parametrize("name", list(tables()))
+@pytest.mark.parametrize("name", OF_GOLD)
 @pytest.mark.parametrize(("what", "statement"), PLANTED, ids=[what for what, _ in PLANTED])
 def test_verify_names_the_rows_that_are_off(
     db: Database, superuser: psycopg.Connection, tenant: str, name: str, what: str, statement: str
 ) -> None:
+    """What is made of the table is off along with it, and no other is."""
     del what
-    post(db, tenant, [sale(tenant)])
+    post(db, tenant, [sale(tenant), sale(tenant)])
     refreshed(db, tenant)
-    measure = next(column for column in ("net", "received", "gross", "debit") if column in tables()[name].columns)
+    measure = next(column for column in MEASURES if column in tables()[name].columns)
     superuser.execute(statement.format(name, measure).encode(), [tenant])
-    off = [check for check in verify_gold(db, tenant) if not check.ok]
-    assert [check.table for check in off] == [name]
-    assert off[0].differences[0]["books_date"] == date(2026, 2, 25)
-    assert {row["side"] for row in off[0].differences} <= {"is", "should be"}
+    off = {check.table: check for check in verify_gold(db, tenant) if not check.ok}
+    assert name in off
+    assert set(off) <= {table.name for table in with_what_is_made_of(name)}
+    (column,) = superuser.execute(f"SELECT to_jsonb(min(books_date)) FROM gold.{name} WHERE tenant_id = %s", [tenant])
+    days = {row["books_date"].isoformat() for row in off[name].differences}
+    assert column[0] is None or column[0] in days
+    assert {row["side"] for row in off[name].differences} <= {"is", "should be"}
 
 
 def test_every_file_is_a_table_and_says_what_it_is(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
-    post(db, tenant, [sale(tenant)])
+    post(db, tenant, [sale(tenant), sale(tenant)])
     refreshed(db, tenant)
     for table in tables().values():
         keys = superuser.execute(
@@ -298,18 +313,22 @@ def test_every_file_is_a_table_and_says_what_it_is(db: Database, superuser: psyc
             " CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (number, place)"
             " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number"
             " WHERE i.indrelid = %s::regclass AND i.indisprimary",
-            [f"gold.{table.name}"],
+            [table.full_name],
         ).fetchone()
         assert keys == (list(table.keys),), table.name
         with db.snapshot() as tx:
-            row = gold.page(tx, table, gold.Wanted(tenant), 1).one()
-        assert tuple(row) == table.columns, table.name
+            row = gold.page(tx, table, gold.Wanted(tenant), 1).first()
+        assert row is not None or table.schema != "gold", table.name
+        assert row is None or tuple(row) == table.columns, table.name
         for source in table.reads:
             assert superuser.execute("SELECT to_regclass(%s) IS NOT NULL", [source]).fetchone() == (True,), source
     made = superuser.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'gold' AND table_type = 'BASE TABLE'"
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables"
+        " WHERE table_schema IN ('gold', 'platinum') AND table_type = 'BASE TABLE'"
     ).fetchall()
-    assert {name for (name,) in made} == {*tables(), "applied", "runs"}
+    ours = {"gold.applied", "gold.runs", "gold.state", "gold.made_with"}
+    assert {name for (name,) in made} - ours >= {table.full_name for table in tables().values()}
+    assert {name for (name,) in made if name.startswith("gold.")} == {f"gold.{name}" for name in OF_GOLD} | ours
 
 
 def test_a_file_that_lacks_something_is_refused() -> None:

@@ -23,6 +23,8 @@ from tests.pipeline.arrivals import accepted
 FIRST_DAY = datetime(2026, 2, 2, tzinfo=UTC)
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
 ZERO = Decimal(0)
+BRANDS = {"A": "Acme", "B": "Acme", "C": "Bolt"}
+REGIONS = {"s-utc": "north", "s-euro": "north"}
 STORES = (("s-utc", "UTC", "USD"), ("s-tokyo", "Asia/Tokyo", "JPY"), ("s-euro", "UTC", "EUR"))
 Key = tuple[Any, ...]
 Rows = dict[Key, tuple[Decimal, ...]]
@@ -46,6 +48,8 @@ class Trade:
     tenant: str
     seed: int
     truths: list[Truth] = field(default_factory=list)
+    days: set[tuple[date, str]] = field(default_factory=set)
+    """(day, currency) of every sale and return that was ever in the books, also where it is no more."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)  # noqa: S311 - the same trade for the same seed
@@ -82,6 +86,8 @@ class Trade:
             | ({"tax": str(self.random.randint(0, 99) * unit)} if self.random.random() < 0.5 else {})
             for _ in range(self.random.randint(1, 4))
         ]
+        for line in lines:
+            line |= {"brand": BRANDS[line["sku"]]} if line["sku"] in BRANDS else {}
         gross = sum(Decimal(line["amount"]) for line in lines)
         tax = sum((Decimal(line.get("tax", 0)) for line in lines), ZERO)
         goods: dict[str, Any] = {"line_items": lines, "tax_included": self.random.random() < 0.5}
@@ -118,8 +124,13 @@ class Trade:
         event = sale(self.tenant, **self._name(), event_type=kind, store_id=store, currency=currency)
         event |= {"occurred_at": at.isoformat()} | self._goods(currency) | place
         local = at.astimezone(ZoneInfo(zone))
-        self.truths.append(Truth(event, local.date(), local.hour))
+        self._note(Truth(event, local.date(), local.hour))
         return event
+
+    def _note(self, truth: Truth) -> None:
+        self.truths.append(truth)
+        if truth.event["event_type"] != "ADJUSTMENT":
+            self.days.add((truth.day, truth.event["currency"]))
 
     def _about(self, of: Truth, kind: str, **changes: Any) -> dict[str, Any]:
         event = of.event
@@ -143,7 +154,7 @@ class Trade:
         also = {name: of.event[name] for name in ("tax_amount", "discount_amount") if name in of.event}
         event = self._about(of, "RETURN", **goods, **also, metadata={"country": "IT"})
         local = datetime.fromisoformat(event["occurred_at"]).astimezone(ZoneInfo(_zone(event["store_id"])))
-        self.truths.append(Truth(event, local.date(), local.hour))
+        self._note(Truth(event, local.date(), local.hour))
         return event
 
     def _correct(self, of: Truth, **changes: Any) -> dict[str, Any]:
@@ -156,6 +167,7 @@ class Trade:
 
     def _move(self, of: Truth) -> dict[str, Any]:
         of.day += timedelta(days=self.random.choice([-1, 1, 9]))
+        self.days.add((of.day, of.event["currency"]))
         return self._correct(of, business_date=of.day.isoformat())
 
     def _cancel(self, of: Truth) -> dict[str, Any]:
@@ -174,8 +186,8 @@ def set_up(superuser: Any, tenant: str) -> None:
     )
     for store, zone, currency in STORES:
         superuser.execute(
-            "INSERT INTO tenants.stores (tenant_id, store_id, time_zone, currency) VALUES (%s, %s, %s, %s)",
-            [tenant, store, zone, currency],
+            "INSERT INTO tenants.stores (tenant_id, store_id, time_zone, currency, region) VALUES (%s, %s, %s, %s, %s)",
+            [tenant, store, zone, currency, REGIONS.get(store)],
         )
 
 
@@ -193,7 +205,7 @@ def held(db: Database, tenant: str, name: str) -> Rows:
     rows = report_page(db, table, Wanted(tenant), 100_000)
     found = {
         tuple(row[key] for key in table.cursor): tuple(
-            Decimal(value)
+            Decimal(value) if isinstance(value, int | Decimal) else value
             for column, value in row.items()
             if column not in table.cursor and not column.endswith("_percent")
         )

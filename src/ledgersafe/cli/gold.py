@@ -1,16 +1,20 @@
 """`ledgersafe gold`: the tables of answers, on a database that is there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 
 from ledgersafe.bootstrap import APPLICATION_ROLE, app_url, settings
-from ledgersafe.cli.output import JsonOption, out, print_json, table
+from ledgersafe.cli.output import JsonOption, note, out, print_json, table
 from ledgersafe.db.database import Database
+from ledgersafe.gold.rules import tables
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline.gold_verify import TableCheck, verify_gold
+from ledgersafe.pipeline.rebuild import rebuild as rebuild_gold
+from ledgersafe.pipeline.rebuild import rebuild_outdated
+from ledgersafe.pipeline.refresh import Refreshed
 from ledgersafe.pipeline.refresh import refresh as refresh_gold
 
 _SECONDS = 600.0  # all of a tenant's postings are summed up anew
@@ -21,13 +25,37 @@ app = typer.Typer(no_args_is_help=True, help="Bring the tables of answers up to 
 
 @app.command()
 def refresh(tenant: TenantOption = None, json: JsonOption = False) -> None:
-    """Add what was posted and is not in the tables yet. The worker does so by itself. Exits with 1 where it fails."""
+    """Bring every table up to date, at once. The worker does so by itself. Exits with 1 where it fails."""
     with closing(_database()) as database:
-        done = refresh_gold(database, SystemClock(), tenant_id=tenant)
+        done = rebuild_outdated(database, SystemClock(), tenant)
+        done += refresh_gold(database, SystemClock(), tenant_id=tenant)
+    _tell("refreshed", done, json=json)
+
+
+@app.command()
+def rebuild(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="The table, without its schema.")],
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Empty a table and make it anew from what is posted, and then every table that is made of it.
+
+    Each is one transaction: whoever reads meanwhile sees the rows of before.
+    """
+    if name not in tables():
+        note(f"There is no gold table {name!r}. There are: {', '.join(tables())}.")
+        raise typer.Exit(2)
+    with closing(_database()) as database:
+        done = rebuild_gold(database, SystemClock(), name, tenant)
+    _tell("rebuilt", done, json=json)
+
+
+def _tell(verb: str, done: Sequence[Refreshed], *, json: bool) -> None:
+    """What was done, table by table; exits with 1 where any failed."""
     rows = [(one.tenant_id, one.table, one.batches, one.rows, one.error or "ok") for one in done]
     if json:
         names = ("tenant_id", "table", "batches", "rows", "result")
-        print_json({"refreshed": [dict(zip(names, row, strict=True)) for row in rows]})
+        print_json({verb: [dict(zip(names, row, strict=True)) for row in rows]})
     elif rows:
         out().print(table(None, ("tenant", "table", "batches>", "rows>", ""), rows))
     else:

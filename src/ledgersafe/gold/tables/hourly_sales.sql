@@ -1,4 +1,5 @@
 -- table: hourly_sales
+-- made_with: time_zone
 -- summary: What each store sold in each hour.
 -- grain: a row a store, day, hour of local time and currency
 -- reads: silver.batches, silver.transactions, tenants.stores, tenants.tenants
@@ -6,7 +7,8 @@
 -- columns: books_date, store_id, hour, currency, transactions, units, gross, discounts, returns, net, tax
 --
 -- Every revision and reversal counts for the hour at which the transaction occurred as first posted, whenever the event
--- came that corrected it. A store that is given another time zone keeps the hours of what was applied before.
+-- came that corrected it. A store that is given another time zone has all its hours in it: the table is rebuilt on the
+-- schedule.
 
 -- name: add
 -- Why: postings are never edited, only reversed, so what a batch adds or takes back is all that changes. OFFSET 0: each
@@ -14,7 +16,7 @@
 INSERT INTO gold.hourly_sales AS t (
   tenant_id, books_date, store_id, hour, currency, transactions, units, gross, discounts, returns, net, tax)
 SELECT s.tenant_id, s.books_date, s.store_id,
-       extract(hour FROM o.occurred_at AT TIME ZONE coalesce(p.time_zone, n.time_zone, 'UTC'))::smallint, s.currency,
+       extract(hour FROM o.occurred_at AT TIME ZONE m.value)::smallint, s.currency,
        sum(s.transactions), sum(s.units), sum(s.gross), sum(s.discounts), sum(s.returns), sum(s.net), sum(s.tax)
 FROM gold.posted k
 CROSS JOIN LATERAL (
@@ -28,8 +30,9 @@ CROSS JOIN LATERAL (
   FROM silver.transactions f
   WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = 1 AND f.kind = 'posting'
   OFFSET 0) AS o
-LEFT JOIN tenants.tenants n ON n.tenant_id = s.tenant_id
-LEFT JOIN tenants.stores p ON p.tenant_id = s.tenant_id AND p.store_id = s.store_id
+JOIN gold.made_with m
+  ON m.tenant_id = s.tenant_id AND m.table_name = 'hourly_sales' AND m.store_id = s.store_id
+ AND m.setting = 'time_zone'
 WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])
 GROUP BY s.tenant_id, s.books_date, s.store_id, 4, s.currency
 ORDER BY s.tenant_id, s.books_date, s.store_id, 4, s.currency
@@ -43,14 +46,15 @@ RETURNING books_date
 -- Why: the whole truth, made anew from what is posted (less the batches that are pending), against the table as it is.
 WITH truth AS (
   SELECT s.tenant_id, s.books_date, s.store_id,
-         extract(hour FROM o.occurred_at AT TIME ZONE coalesce(p.time_zone, n.time_zone, 'UTC'))::smallint AS hour,
+         extract(hour FROM o.occurred_at AT TIME ZONE m.value)::smallint AS hour,
          s.currency, sum(s.transactions) AS transactions, sum(s.units) AS units, sum(s.gross) AS gross,
          sum(s.discounts) AS discounts, sum(s.returns) AS returns, sum(s.net) AS net, sum(s.tax) AS tax
   FROM gold.sales s
   JOIN silver.transactions o
     ON o.tenant_id = s.tenant_id AND o.transaction_id = s.transaction_id AND o.revision = 1 AND o.kind = 'posting'
-  LEFT JOIN tenants.tenants n ON n.tenant_id = s.tenant_id
-  LEFT JOIN tenants.stores p ON p.tenant_id = s.tenant_id AND p.store_id = s.store_id
+  JOIN gold.made_with m
+    ON m.tenant_id = s.tenant_id AND m.table_name = 'hourly_sales' AND m.store_id = s.store_id
+   AND m.setting = 'time_zone'
   WHERE s.tenant_id = %(tenant_id)s AND NOT EXISTS (
     SELECT FROM gold.posted k
     WHERE k.tenant_id = s.tenant_id AND k.batch_id = ANY(%(pending)s::uuid[])

@@ -1,0 +1,122 @@
+-- table: daily_brand_sales
+-- summary: What was sold of each brand on each day of the books.
+-- grain: a row a day, brand and currency
+-- reads: silver.batches, silver.transactions, silver.line_items
+-- keys: tenant_id, books_date, brand, currency
+-- columns: books_date, brand, currency, transactions, units, gross, discounts, returns, net, tax
+--
+-- The empty brand has the lines that name none, and what is of no line (discounts of whole receipts, tax that lines do
+-- not state): so the brands of a day come to the day.
+
+-- name: add
+-- Why: postings are never edited, only reversed, so what a batch adds or takes back is all that changes. OFFSET 0: each
+-- is looked up by its key, also while the planner knows nothing of a young table and would read all of it.
+WITH sold AS (
+  SELECT s.*
+  FROM gold.posted k
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM gold.sales f
+    WHERE f.tenant_id = k.tenant_id AND f.transaction_id = k.transaction_id AND f.revision = k.revision
+      AND f.kind = k.kind
+    OFFSET 0) AS s
+  WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])),
+parts AS (
+  SELECT s.tenant_id, s.books_date, CASE WHEN grouping(l.brand) = 0 THEN l.brand ELSE '' END AS brand, s.currency,
+         grouping(l.brand) = 0 AS is_of_lines,
+         CASE WHEN grouping(l.brand) = 0 THEN s.transactions ELSE 0 END AS transactions,
+         CASE WHEN grouping(l.brand) = 0 AND s.type = 'SALE' THEN sum(l.quantity) ELSE 0 END AS units,
+         CASE WHEN grouping(l.brand) = 0 AND s.type = 'SALE' THEN sum(l.amount) ELSE 0 END AS gross,
+         CASE WHEN grouping(l.brand) = 1 THEN s.discounts ELSE 0 END AS discounts,
+         CASE WHEN grouping(l.brand) = 0 AND s.type = 'RETURN' THEN -sum(l.amount) ELSE 0 END AS returns,
+         CASE WHEN grouping(l.brand) = 1 THEN s.tax ELSE 0 END
+           + CASE WHEN (grouping(l.brand) = 0) = (s.type = 'SALE') THEN 1 ELSE -1 END * coalesce(sum(l.tax), 0) AS tax,
+         s.included_tax <> 0 AS is_included
+  FROM sold s
+  CROSS JOIN LATERAL (
+    SELECT coalesce(f.brand, '') AS brand, f.quantity, f.amount, f.tax
+    FROM silver.line_items f
+    WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = s.revision
+      AND f.kind = s.kind
+    OFFSET 0) AS l
+  GROUP BY GROUPING SETS (
+    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
+     s.discounts, s.tax, s.included_tax, l.brand),
+    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
+     s.discounts, s.tax, s.included_tax)))
+INSERT INTO gold.daily_brand_sales AS t (
+  tenant_id, books_date, brand, currency, transactions, units, gross, discounts, returns, net, tax)
+SELECT p.tenant_id, p.books_date, p.brand, p.currency, sum(p.transactions), sum(p.units), sum(p.gross),
+       sum(p.discounts), sum(p.returns),
+       sum(p.gross + p.discounts + p.returns) - sum(CASE WHEN p.is_included THEN p.tax ELSE 0 END), sum(p.tax)
+FROM parts p
+WHERE p.is_of_lines OR p.discounts <> 0 OR p.tax <> 0
+GROUP BY p.tenant_id, p.books_date, p.brand, p.currency
+ORDER BY p.tenant_id, p.books_date, p.brand, p.currency
+ON CONFLICT (tenant_id, books_date, brand, currency) DO UPDATE
+SET transactions = t.transactions + excluded.transactions, units = t.units + excluded.units,
+    gross = t.gross + excluded.gross, discounts = t.discounts + excluded.discounts,
+    returns = t.returns + excluded.returns, net = t.net + excluded.net, tax = t.tax + excluded.tax
+RETURNING books_date
+
+-- name: differences
+-- Why: the whole truth, made anew from what is posted (less the batches that are pending), against the table as it is.
+WITH sold AS (
+  SELECT s.*
+  FROM gold.sales s
+  WHERE s.tenant_id = %(tenant_id)s AND NOT EXISTS (
+    SELECT FROM gold.posted k
+    WHERE k.tenant_id = s.tenant_id AND k.batch_id = ANY(%(pending)s::uuid[])
+      AND k.transaction_id = s.transaction_id AND k.revision = s.revision AND k.kind = s.kind)),
+parts AS (
+  SELECT s.tenant_id, s.books_date, CASE WHEN grouping(l.brand) = 0 THEN l.brand ELSE '' END AS brand, s.currency,
+         grouping(l.brand) = 0 AS is_of_lines,
+         CASE WHEN grouping(l.brand) = 0 THEN s.transactions ELSE 0 END AS transactions,
+         CASE WHEN grouping(l.brand) = 0 AND s.type = 'SALE' THEN sum(l.quantity) ELSE 0 END AS units,
+         CASE WHEN grouping(l.brand) = 0 AND s.type = 'SALE' THEN sum(l.amount) ELSE 0 END AS gross,
+         CASE WHEN grouping(l.brand) = 1 THEN s.discounts ELSE 0 END AS discounts,
+         CASE WHEN grouping(l.brand) = 0 AND s.type = 'RETURN' THEN -sum(l.amount) ELSE 0 END AS returns,
+         CASE WHEN grouping(l.brand) = 1 THEN s.tax ELSE 0 END
+           + CASE WHEN (grouping(l.brand) = 0) = (s.type = 'SALE') THEN 1 ELSE -1 END * coalesce(sum(l.tax), 0) AS tax,
+         s.included_tax <> 0 AS is_included
+  FROM sold s
+  CROSS JOIN LATERAL (
+    SELECT coalesce(f.brand, '') AS brand, f.quantity, f.amount, f.tax
+    FROM silver.line_items f
+    WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = s.revision
+      AND f.kind = s.kind) AS l
+  GROUP BY GROUPING SETS (
+    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
+     s.discounts, s.tax, s.included_tax, l.brand),
+    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
+     s.discounts, s.tax, s.included_tax))),
+truth AS (
+  SELECT p.tenant_id, p.books_date, p.brand, p.currency, sum(p.transactions) AS transactions,
+         sum(p.units) AS units, sum(p.gross) AS gross, sum(p.discounts) AS discounts, sum(p.returns) AS returns,
+         sum(p.gross + p.discounts + p.returns) - sum(CASE WHEN p.is_included THEN p.tax ELSE 0 END) AS net,
+         sum(p.tax) AS tax
+  FROM parts p
+  WHERE p.is_of_lines OR p.discounts <> 0 OR p.tax <> 0
+  GROUP BY p.tenant_id, p.books_date, p.brand, p.currency),
+held AS (
+  SELECT tenant_id, books_date, brand, currency, transactions, units, gross, discounts, returns, net, tax
+  FROM gold.daily_brand_sales
+  WHERE tenant_id = %(tenant_id)s)
+SELECT 'should be' AS side, a.*
+FROM (SELECT * FROM truth EXCEPT SELECT * FROM held) AS a
+UNION ALL
+SELECT 'is', b.*
+FROM (SELECT * FROM held EXCEPT SELECT * FROM truth) AS b
+ORDER BY books_date, brand, currency, side
+LIMIT %(most)s
+
+-- name: page
+-- Why: a keyset page of the report, in the order of its keys.
+SELECT books_date, brand, currency, transactions, units, gross, discounts, returns, net, tax
+FROM gold.daily_brand_sales
+WHERE tenant_id = %(tenant_id)s
+  AND books_date BETWEEN coalesce(%(since)s::date, '-infinity') AND coalesce(%(until)s::date, 'infinity')
+  AND (books_date, brand, currency) > (coalesce(%(after_books_date)s::date, '-infinity'),
+       coalesce(%(after_brand)s::text, ''), coalesce(%(after_currency)s::text, ''))
+ORDER BY books_date, brand, currency
+LIMIT %(most)s
