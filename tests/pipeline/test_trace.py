@@ -3,7 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from ledgersafe.db.database import Database
+from ledgersafe.gold.rules import tables
+from ledgersafe.gold.store import Wanted
+from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline.accept import accept
+from ledgersafe.pipeline.promote import promote
+from ledgersafe.pipeline.refresh import refresh
+from ledgersafe.pipeline.report import report_page
 from ledgersafe.pipeline.trace import exception_detail, trace
 from tests.events import sale
 from tests.pipeline.arrivals import accepted, arrival, told
@@ -82,3 +88,52 @@ def test_times_are_those_of_the_arrivals(db: Database, tenant: str) -> None:
     assert found.key.first_seen_at == first
     (held,) = found.exceptions
     assert (held.created_at, held.last_arrival_at) == (first, first + timedelta(minutes=9))
+
+
+def test_a_trace_ends_at_the_rows_of_gold_that_the_event_moved(db: Database, tenant: str) -> None:
+    accepted(db, [sale(tenant, "e1", payment_method="Cash", metadata={"country": "DE"})])
+    before = trace(db, tenant, "e1")
+    assert before is not None
+    assert before.gold == []
+    promote(db, tenant, datetime.now(UTC))
+    posted = trace(db, tenant, "e1")
+    assert posted is not None
+    assert {row.state for row in posted.gold} == {"pending"}
+    refresh(db, SystemClock(), tenant_id=tenant)
+    found = trace(db, tenant, "e1")
+    assert found is not None
+    assert {row.state for row in found.gold if row.keys} == {"applied"}
+    assert {(row.table, tuple(row.keys.items())) for row in found.gold} == {
+        (row.table, tuple(row.keys.items())) for row in posted.gold
+    }
+    keys = {name: [row.keys for row in found.gold if row.table == name] for name in tables()}
+    of_store = {"books_date": "2026-02-25", "store_id": "store_001", "currency": "USD"}
+    assert keys["daily_store_sales"] == [of_store]
+    assert [row["sku"] for row in keys["daily_product_sales"]] == ["SKU-AAA", "SKU-BBB"]
+    assert [row["hour"] for row in keys["hourly_sales"]] == [0]
+    assert [row["country"] for row in keys["daily_country_sales"]] == ["DE"]
+    assert [row["payment"] for row in keys["payment_mix"]] == ["cash"]
+    assert len(keys["account_daily"]) == 2
+    for name, table in tables().items():
+        if table.follows_at_once:
+            rows = report_page(db, table, Wanted(tenant), 100)
+            assert sorted(tuple(str(row[key]) for key in table.cursor) for row in rows) == sorted(
+                tuple(str(row[key]) for key in table.cursor) for row in keys[name]
+            ), name
+
+
+def test_a_correction_moves_the_day_it_takes_from_and_the_day_it_gives_to(db: Database, tenant: str) -> None:
+    accepted(db, [sale(tenant, "e1"), sale(tenant, "other")])
+    promote(db, tenant, datetime.now(UTC))
+    about = {"original_txn_id": "txn-e1", "business_date": "2026-02-24", "occurred_at": "2026-02-25T10:00:00Z"}
+    accepted(db, [sale(tenant, "c", event_type="CORRECTION", **about)])
+    promote(db, tenant, datetime.now(UTC))
+    found = trace(db, tenant, "c")
+    assert found is not None
+    days = [row.keys["books_date"] for row in found.gold if row.table == "daily_store_sales"]
+    assert days == ["2026-02-24", "2026-02-25"]
+    batches = {one.batch_ids for one in found.gold if one.table == "daily_store_sales"}
+    assert len(batches) == 1
+    first = trace(db, tenant, "e1")
+    assert first is not None
+    assert {row.batch_ids for row in first.gold}.isdisjoint(batches)

@@ -1,19 +1,23 @@
 """verify finds what somebody with too many rights has done, and names the check."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import psycopg
 import pytest
 
 from ledgersafe.db.database import Database
+from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline.promote import promote
-from ledgersafe.pipeline.verify import verify
+from ledgersafe.pipeline.refresh import refresh
+from ledgersafe.pipeline.verify import Check, Wanted, verify, verify_page
 from tests.events import sale
 from tests.pipeline.arrivals import accepted
 
+DAY = date(2026, 2, 25)
 ONE_ARRIVAL = "DELETE FROM bronze.events_raw WHERE tenant_id = %(t)s AND event_id = 'plain'"
 PLANTED = [
-    (ONE_ARRIVAL, {"every_arrival_is_counted"}),
+    (ONE_ARRIVAL, {"every_arrival_is_counted", "keys_have_arrived"}),
     (
         "UPDATE gate.events_processed SET arrivals = arrivals + 1 WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
         {"every_arrival_is_counted", "counter_events_raw"},
@@ -29,29 +33,38 @@ PLANTED = [
     ),
     (
         "UPDATE gate.events_processed SET status = 'processed' WHERE tenant_id = %(t)s AND idempotency_key = 'faulty'",
-        {"one_open_exception_a_held_key", "counter_processed", "counter_quarantined"},
+        {"one_open_exception_a_held_key", "counter_processed", "counter_quarantined", "no_key_is_lost"},
     ),
     (
         "DELETE FROM gate.events_processed WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
-        {"every_arrival_is_counted", "counter_events_raw", "counter_processed"},
+        {"every_arrival_is_counted", "counter_events_raw", "counter_processed", "arrivals_have_a_key"},
     ),
     (
         "DELETE FROM quarantine.exceptions WHERE tenant_id = %(t)s",
         {"one_open_exception_a_held_key", "no_exception_without_audit", "counter_exceptions_open"},
     ),
+    ("DELETE FROM gate.to_post WHERE tenant_id = %(t)s AND idempotency_key = 'plain'", {"no_key_is_lost"}),
+    ("UPDATE quarantine.exceptions SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s", {"exceptions_belong"}),
 ]
+
+
+def everywhere(measures: str, *sources: str) -> set[str]:
+    """The names of the checks of these measures: of the ledger and of gold, if no other are named."""
+    return {f"{measure}_in_{source}_USD" for measure in measures.split() for source in sources or ("ledger", "gold")}
+
+
 IN_THE_BOOKS = [
     (
         "UPDATE gate.events_processed SET posted_at = NULL WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
-        {"posted_keys"},
+        {"posted_keys", "no_key_is_lost"},
     ),
     (
         "UPDATE silver.line_items SET amount = amount + 0.000001 WHERE tenant_id = %(t)s AND kind = 'posting' AND sku = 'SKU-BBB'",
-        {"lines_make_transactions"},
+        {"lines_make_transactions"} | everywhere("gross net"),
     ),
     (
         "DELETE FROM silver.line_items WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"lines_make_transactions"},
+        {"lines_make_transactions"} | everywhere("gross net"),
     ),
     (
         "UPDATE silver.transactions SET rounding = 1, totals_difference = -1 WHERE tenant_id = %(t)s AND kind = 'reversal'",
@@ -66,20 +79,64 @@ IN_THE_BOOKS = [
         {"references_lead_somewhere"},
     ),
     (
+        "UPDATE silver.references SET transaction_id = gen_random_uuid() WHERE tenant_id = %(t)s",
+        {"lines_belong"},
+    ),
+    (
+        "UPDATE silver.transactions SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND event_id = 'back'",
+        {"postings_have_arrived", "entries_belong"},
+    ),
+    (
+        "UPDATE silver.batches SET transaction_ids = transaction_ids[2:], revisions = revisions[2:], kinds = kinds[2:] WHERE tenant_id = %(t)s",
+        {"postings_are_in_one_batch"},
+    ),
+    (
+        "INSERT INTO silver.batches SELECT tenant_id, gen_random_uuid(), posted_at, transaction_ids[:1], revisions[:1], kinds[:1] FROM silver.batches WHERE tenant_id = %(t)s",
+        {"postings_are_in_one_batch", "debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross net", "gold"),
+    ),
+    (
+        "UPDATE gold.applied SET batch_id = gen_random_uuid() WHERE tenant_id = %(t)s AND table_name = 'payment_mix'",
+        {"gold_applied_what_is_there"},
+    ),
+    (
+        "UPDATE ledger.entries SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND kind = 'reversal'",
+        {"entries_belong"},
+    ),
+    (
         "UPDATE ledger.entries SET accounts = ARRAY['none'] || accounts[2:] WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"entries_balance"},
+        {"entries_balance", "credits_in_gold_USD"},
     ),
     (
         "UPDATE ledger.entries SET amounts = ARRAY[amounts[1] * 2, amounts[2] * 2] WHERE tenant_id = %(t)s AND kind = 'posting'",
-        {"silver_is_ledger"},
+        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net", "ledger"),
     ),
     (
         "DELETE FROM ledger.entries WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"silver_is_ledger"},
+        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross net", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET books_date = books_date + 1 WHERE tenant_id = %(t)s AND kind = 'posting'",
-        {"silver_is_ledger"},
+        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net", "ledger"),
+    ),
+    (
+        "UPDATE silver.transactions SET discount = 1, tax = 2, rounding = -1 WHERE tenant_id = %(t)s AND event_id = 'back'",
+        everywhere("discounts tax net"),
+    ),
+    (
+        "UPDATE gold.daily_store_sales SET gross = gross + 0.000001 WHERE tenant_id = %(t)s",
+        everywhere("gross", "gold"),
+    ),
+    (
+        "UPDATE gold.daily_store_sales SET tax = 1, discounts = 1 WHERE tenant_id = %(t)s",
+        everywhere("tax discounts", "gold"),
+    ),
+    (
+        "UPDATE gold.account_daily SET credit = credit + 1 WHERE tenant_id = %(t)s",
+        {"credits_in_gold_USD"},
+    ),
+    (
+        "DELETE FROM gold.daily_store_sales WHERE tenant_id = %(t)s",
+        everywhere("gross returns net", "gold"),
     ),
 ]
 
@@ -105,25 +162,104 @@ def test_a_planted_inconsistency_is_found_and_named(
     assert broken(db, tenant) == {tenant: expected}
 
 
-@pytest.mark.parametrize(("damage", "expected"), IN_THE_BOOKS, ids=[damage[:50] for damage, _ in IN_THE_BOOKS])
-def test_a_planted_inconsistency_of_the_books_is_found_and_named(
-    db: Database, superuser: psycopg.Connection, tenant: str, damage: str, expected: set[str]
-) -> None:
+def some_books(db: Database, tenant: str) -> None:
     one_line = {"line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": 30}], "total_amount": 30}
     events = [sale(tenant, name, txn_id=f"txn-{name}") for name in ("plain", "corrected")]
     events.append(sale(tenant, "back", event_type="RETURN", txn_id="r", original_txn_id="txn-plain", **one_line))
     events.append(sale(tenant, "c", event_type="CORRECTION", txn_id="c", original_txn_id="txn-corrected", **one_line))
     accepted(db, events)
     assert promote(db, tenant, datetime.now(UTC)).posted == 4
+
+
+def by_name(db: Database, tenant: str, since: date | None = None) -> dict[str, Check]:
+    (found,) = verify(db, tenant, since)
+    return {check.name: check for check in found.checks}
+
+
+@pytest.mark.parametrize(("damage", "expected"), IN_THE_BOOKS, ids=[damage[:60] for damage, _ in IN_THE_BOOKS])
+def test_a_planted_inconsistency_of_the_books_is_found_and_named(
+    db: Database, superuser: psycopg.Connection, tenant: str, damage: str, expected: set[str]
+) -> None:
+    some_books(db, tenant)
+    assert broken(db, tenant) == {tenant: set()}
+    refresh(db, SystemClock(), tenant_id=tenant)
     assert broken(db, tenant) == {tenant: set()}
     with superuser.transaction():
         superuser.execute("SET LOCAL session_replication_role = replica")
         assert superuser.execute(damage, {"t": tenant}).rowcount > 0
     assert broken(db, tenant) == {tenant: expected}
+    of_the_day = {name for name, check in by_name(db, tenant, DAY).items() if not check.ok}
+    assert of_the_day == {name for name in expected if name in by_name(db, tenant, DAY)}
+    assert {name for name, check in by_name(db, tenant, date(2026, 3, 1)).items() if not check.ok} <= {
+        "posted_keys",
+        "no_key_is_lost",
+    }
+
+
+def test_what_is_off_is_named_with_both_numbers(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
+    some_books(db, tenant)
+    refresh(db, SystemClock(), tenant_id=tenant)
+    before = by_name(db, tenant)["gross_in_gold_USD"]
+    assert (before.left, before.right, "off" in before.details) == (Decimal("72.5"), Decimal("72.5"), False)
+    superuser.execute("UPDATE gold.daily_store_sales SET gross = 1 WHERE tenant_id = %s", [tenant])
+    after = by_name(db, tenant)["gross_in_gold_USD"]
+    assert (after.ok, after.left, after.right) == (False, Decimal("72.5"), Decimal(1))
+    assert after.details.endswith("; off: store_001 2026-02-25 USD: 72.5 / 1.0")
+
+
+def test_equal_sums_of_unequal_days_are_off(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
+    days = [f"2026-02-{number:02}T12:00:00Z" for number in range(1, 26)]
+    accepted(db, [sale(tenant, occurred_at=day) for day in days])
+    promote(db, tenant, datetime.now(UTC))
+    refresh(db, SystemClock(), tenant_id=tenant)
+    superuser.execute(
+        "UPDATE gold.daily_store_sales SET gross = gross + CASE WHEN books_date < '2026-02-13' THEN 1 "
+        "WHEN books_date > '2026-02-13' THEN -1 ELSE 0 END WHERE tenant_id = %s",
+        [tenant],
+    )
+    check = by_name(db, tenant)["gross_in_gold_USD"]
+    assert (check.ok, check.left == check.right) == (False, True)
+    assert check.details.count("/") == 20
+    assert check.details.endswith(" and 4 more")
+    assert by_name(db, tenant, date(2026, 2, 20))["gross_in_gold_USD"].left == 6 * Decimal("42.5")
+
+
+def test_batches_that_gold_has_not_applied_are_pending(
+    db: Database, superuser: psycopg.Connection, tenant: str
+) -> None:
+    some_books(db, tenant)
+    refresh(db, SystemClock(), tenant_id=tenant)
+    accepted(db, [sale(tenant, "late")])
+    promote(db, tenant, datetime.now(UTC))
+    checks = by_name(db, tenant)
+    assert all(check.ok for check in checks.values())
+    assert "1 batches are pending" in checks["net_in_gold_USD"].details
+    assert "1 batches are pending" in checks["debits_in_gold_USD"].details
+    assert "pending" not in checks["net_in_ledger_USD"].details
+    superuser.execute(
+        "INSERT INTO gold.applied SELECT tenant_id, 'daily_store_sales', batch_id FROM silver.batches "
+        "WHERE tenant_id = %s ON CONFLICT DO NOTHING",
+        [tenant],
+    )
+    assert broken(db, tenant) == {tenant: everywhere("gross net", "gold")}
+
+
+def test_pages_of_tenants_fit_together(db: Database, tenant: str) -> None:
+    names = [f"{tenant}-{number}" for number in range(5)]
+    for name in names:
+        some_traffic(db, name)
+    found: list[str] = []
+    after: str | None = f"{tenant}-"
+    while after is not None:
+        page, after = verify_page(db, Wanted(after=after, most=2))
+        assert len(page) <= 2
+        found += [one.tenant_id for one in page if one.tenant_id.startswith(f"{tenant}-")]
+    assert found == names
+    assert [one.tenant_id for one in verify(db) if one.tenant_id in names] == names
 
 
 def test_every_check_has_its_planted_violation(db: Database, tenant: str) -> None:
-    some_traffic(db, tenant)
+    some_books(db, tenant)
     (found,) = verify(db, tenant)
     assert {check.name for check in found.checks} == set().union(*(expected for _, expected in PLANTED + IN_THE_BOOKS))
 
@@ -134,6 +270,6 @@ def test_the_fault_of_one_tenant_is_not_anothers(db: Database, superuser: psycop
     some_traffic(db, other)
     superuser.execute(ONE_ARRIVAL, {"t": tenant})
     everybody = broken(db, None)
-    assert (everybody[tenant], everybody[other]) == ({"every_arrival_is_counted"}, set())
+    assert (everybody[tenant], everybody[other]) == ({"every_arrival_is_counted", "keys_have_arrived"}, set())
     assert broken(db, other) == {other: set()}
     assert verify(db, "nobody") == []

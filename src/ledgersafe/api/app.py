@@ -11,7 +11,25 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ledgersafe import __version__
-from ledgersafe.api import audit, bodies, bulk_runs, events, exceptions, health, keys, ledger, reports, verify
+from ledgersafe.api import (
+    audit,
+    bodies,
+    bulk_runs,
+    chart,
+    events,
+    exceptions,
+    exports,
+    health,
+    keys,
+    ledger,
+    reconciliation,
+    reports,
+    seals,
+    stores,
+    tenants,
+    verify,
+    webhooks,
+)
 from ledgersafe.api.authentication import Authentication, refresh_forever
 from ledgersafe.api.dependencies import Parts
 from ledgersafe.api.edge import Bounds, Edge
@@ -19,7 +37,7 @@ from ledgersafe.api.group_commit import GroupCommit, Limits
 from ledgersafe.api.oidc import Issuer, People
 from ledgersafe.api.openapi import document
 from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
-from ledgersafe.bootstrap import Runtime
+from ledgersafe.bootstrap import Runtime, seal_key_of
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.kernel.canonical import read_json
@@ -57,8 +75,28 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         redirect_slashes=False,  # a redirect would go where the sender's Host header says
         dependencies=[Depends(_refuse_what_cannot_be_kept)],
     )
-    app.state.parts = Parts(runtime.database, runtime.clock, authentication, runtime.settings.future_seconds)
-    for resource in (events, exceptions, bulk_runs, ledger, audit, bodies, health, keys, reports, verify):
+    chosen = runtime.settings
+    seal_key = seal_key_of(chosen)
+    app.state.parts = Parts(runtime.database, runtime.clock, authentication, chosen.future_seconds, seal_key)
+    for resource in (
+        events,
+        exceptions,
+        bulk_runs,
+        ledger,
+        exports,
+        chart,
+        audit,
+        bodies,
+        health,
+        keys,
+        reconciliation,
+        reports,
+        seals,
+        stores,
+        tenants,
+        verify,
+        webhooks,
+    ):
         app.include_router(resource.router)
     for kind in (RequestRefused, DatabaseError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
@@ -21,6 +22,7 @@ class Parts:
     clock: Clock
     authentication: Authentication
     future_seconds: float
+    seal_key: Path
 
     def operator(self, credential: Credential) -> Operator:
         """Who decides, now."""

@@ -1,19 +1,48 @@
 """GET /v1/events/{event_id}: the whole trace of one event."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Path
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import AuditShape, TraceAnswer
+from ledgersafe.api.shapes import ArrivalShape, AuditShape, ExceptionShape, KeyShape, PayloadShape, Shape
 from ledgersafe.api.views import arrival_view, exception_view, key_view, payload_view
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.pipeline.trace import Trace, trace
 
 router = APIRouter(tags=["events"])
+
+
+class GoldRowShape(Shape):
+    """A row of a report that the event moved, by its keys; {} where the rows cannot be told from the event.
+
+    `pending`: the table has yet to apply the batch that committed the postings.
+    """
+
+    table: str
+    keys: dict[str, str | int | None]
+    state: Literal["applied", "pending"]
+    batch_ids: list[UUID]
+
+
+class TraceAnswer(Shape):
+    """Everything that happened to one event."""
+
+    tenant_id: str
+    event_id: str
+    key: KeyShape
+    waiting_to_post: bool
+    arrivals: list[ArrivalShape]
+    payloads: list[PayloadShape]
+    exceptions: list[ExceptionShape]
+    audit: list[AuditShape]
+    transactions: list[Any]
+    entries: list[Any]
+    gold: list[GoldRowShape]
 
 
 @router.get("/v1/events/{event_id:path}", summary="What happened to this event?")
@@ -43,5 +72,5 @@ def _answer(found: Trace) -> TraceAnswer:
         audit=[AuditShape.model_validate(row) for row in found.audit],
         transactions=[asdict(row) for row in found.transactions],
         entries=[asdict(row) for row in found.entries],
-        gold=[],
+        gold=[GoldRowShape.model_validate(row) for row in found.gold],
     )

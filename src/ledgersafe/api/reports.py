@@ -1,40 +1,46 @@
-"""GET /v1/reports/{table}: the gold tables, as JSON or as CSV."""
+"""GET /v1/reports/{table}: the gold tables, as JSON, CSV or Parquet."""
 
-import csv
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import date
-from io import StringIO
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BeforeValidator
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.days import Day
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import ReportPage
+from ledgersafe.api.report_files import PARQUET, as_csv, as_parquet
+from ledgersafe.api.shapes import Shape
 from ledgersafe.gold.rules import Table, tables
 from ledgersafe.gold.store import Wanted
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND
-from ledgersafe.pipeline.report import report_page
+from ledgersafe.pipeline.report import report_page, report_types
 
 router = APIRouter(tags=["reports"])
 
-
-def _written_out(value: object) -> object:
-    if value is not None and not (isinstance(value, str) and value[4:5] == "-"):
-        raise ValueError("expected a date such as 2026-02-25")  # a number would be read as seconds since 1970
-    return value
+Format = Literal["json", "csv", "parquet"]
 
 
-_Day = Annotated[date | None, BeforeValidator(_written_out)]
-_CSV: dict[int | str, dict[str, Any]] = {
+class ReportPage(Shape):
+    """Rows of a gold table; `columns` is their order. `next` is the cursor of the next page, or null at the end."""
+
+    table: str
+    columns: list[str]
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+_FILES: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            PARQUET: {"schema": {"type": "string", "format": "binary"}},
+        },
         "headers": {
             "Next-Cursor": {
-                "description": "Of CSV: the cursor of the next page; absent at the end.",
+                "description": "Of CSV and Parquet: the cursor of the next page; absent at the end.",
                 "schema": {"type": "string"},
             }
         },
@@ -42,20 +48,19 @@ _CSV: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/v1/reports/{table}", summary="What was sold, by day", response_model=ReportPage, responses=_CSV)
+@router.get("/v1/reports/{table}", summary="What was sold, by day", response_model=ReportPage, responses=_FILES)
 def get_report(
     parts: HasParts,
     credential: Reader,
     table: str,
     tenant_id: TenantParameter = None,
     store_id: Annotated[str | None, Query(max_length=255)] = None,
-    since: Annotated[_Day, Query(description="Books date: this day or later.")] = None,
-    until: Annotated[_Day, Query(description="Books date: this day or earlier.")] = None,
+    since: Annotated[Day, Query(description="Books date: this day or later.")] = None,
+    until: Annotated[Day, Query(description="Books date: this day or earlier.")] = None,
     cursor: Annotated[str | None, Query(max_length=4_000, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
-    as_format: Annotated[
-        Literal["json", "csv"] | None, Query(alias="format", description="Goes before the header Accept.")
-    ] = None,
+    simulated: Annotated[bool, Query(description="Needed to see books that are made up.")] = False,
+    as_format: Annotated[Format | None, Query(alias="format", description="Goes before the header Accept.")] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
 ) -> ReportPage | Response:
     """Rows of one tenant, in the order of the table's keys. Amounts are exact: decimals as text."""
@@ -65,20 +70,20 @@ def get_report(
     if store_id is not None and "store_id" not in known.keys:
         raise RequestRefused(INVALID_PARAMETER, f"{table} is not kept by store.")
     wanted = Wanted(tenant_of(credential, tenant_id), store_id, since, until, _after(known, cursor))
-    rows = report_page(parts.database, known, wanted, limit + 1)
+    rows = report_page(parts.database, known, wanted, limit + 1, simulated=simulated)
     following = _cursor(known, rows[limit - 1]) if len(rows) > limit else None
-    if as_format == "csv" or (as_format is None and "text/csv" in accept):
-        headers = {} if following is None else {"Next-Cursor": following}
-        return Response(_as_csv(known, rows[:limit]), headers=headers, media_type="text/csv")
-    return ReportPage(table=known.name, columns=list(known.columns), items=rows[:limit], next=following)
+    headers = {} if following is None else {"Next-Cursor": following}
+    wish = as_format or _accepted(accept)
+    if wish == "csv":
+        return Response(as_csv(known.columns, rows[:limit]), headers=headers, media_type="text/csv")
+    if wish == "parquet":
+        file = as_parquet(known.columns, report_types(parts.database, known), rows[:limit])
+        return Response(file, headers=headers, media_type=PARQUET)
+    return ReportPage(table=known.name, columns=list(known.columns), items=[*rows[:limit]], next=following)
 
 
-def _as_csv(table: Table, rows: list[dict[str, Any]]) -> str:
-    text = StringIO()
-    writer = csv.DictWriter(text, table.columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _accepted(accept: str) -> Format:
+    return "csv" if "text/csv" in accept else "parquet" if PARQUET in accept else "json"
 
 
 def _cursor(table: Table, row: dict[str, Any]) -> str:

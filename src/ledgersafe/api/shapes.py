@@ -219,22 +219,6 @@ class AuditShape(Shape):
     notes: str | None
 
 
-class TraceAnswer(Shape):
-    """Everything that happened to one event."""
-
-    tenant_id: str
-    event_id: str
-    key: KeyShape
-    waiting_to_post: bool
-    arrivals: list[ArrivalShape]
-    payloads: list[PayloadShape]
-    exceptions: list[ExceptionShape]
-    audit: list[AuditShape]
-    transactions: list[Any]
-    entries: list[Any]
-    gold: list[Any]
-
-
 class ExceptionPage(Shape):
     """`next` is the cursor of the next page, or null at the end."""
 
@@ -299,30 +283,6 @@ class KeyList(Shape):
     """API keys."""
 
     items: list[ApiKeyShape]
-
-
-class CheckShape(Shape):
-    """Two numbers that must be equal."""
-
-    name: str
-    ok: bool
-    left: int
-    right: int
-    details: str
-
-
-class TenantChecksShape(Shape):
-    """The checks of one tenant."""
-
-    tenant_id: str
-    checks: list[CheckShape]
-
-
-class VerifyAnswer(Shape):
-    """`ok` only if every check of every tenant is."""
-
-    ok: bool
-    tenants: list[TenantChecksShape]
 
 
 class AssignWish(BaseModel):
@@ -487,12 +447,3 @@ class RotateWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000, strict=True)
-
-
-class ReportPage(Shape):
-    """Rows of a gold table; `columns` is their order. `next` is the cursor of the next page, or null at the end."""
-
-    table: str
-    columns: list[str]
-    items: list[dict[str, Any]]
-    next: str | None

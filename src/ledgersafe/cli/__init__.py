@@ -7,7 +7,22 @@ import typer
 
 from ledgersafe import __version__
 from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
-from ledgersafe.cli import db, events, exceptions, gold, health, keys, ledger, report, verify
+from ledgersafe.cli import (
+    db,
+    events,
+    exceptions,
+    exports,
+    gold,
+    health,
+    keys,
+    ledger,
+    report,
+    seals,
+    stores,
+    tenants,
+    verify,
+    webhooks,
+)
 from ledgersafe.cli.client import CliError, Connection
 from ledgersafe.cli.demo import demo
 from ledgersafe.cli.output import err, plain
@@ -36,8 +51,13 @@ for _name, _group in (
     ("report", report.app),
     ("gold", gold.app),
     ("ledger", ledger.app),
+    ("tenants", tenants.app),
+    ("stores", stores.app),
+    ("seals", seals.app),
+    ("webhooks", webhooks.app),
 ):
     app.add_typer(_group, name=_name)
+ledger.app.add_typer(exports.app, name="export")
 for _command in (up, serve, work, trace, health.health, verify.verify, audit, rejected, demo):
     app.command()(_command)
 

@@ -1,6 +1,7 @@
 """The API as the commands see it: answers are parsed JSON, and every failure is a `CliError` a person can act on."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
@@ -122,12 +123,33 @@ class ApiClient:
             return response
         raise problem(response)
 
+    @contextmanager
+    def download(self, path: str, parameters: Parameters) -> Generator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """The headers and the body of a successful answer to a GET, in pieces: it may be of any size.
+
+        Raises CliError, ApiProblem; in the middle too, where the answer is cut off.
+        """
+        present = {name: value for name, value in parameters.items() if value is not None}
+        try:
+            with self._http.stream("GET", path, params=present) as response:
+                if not response.is_success:
+                    response.read()
+                    raise problem(response)
+                yield response.headers, response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+
     def post(self, path: str, content: Mapping[str, Any], parameters: Parameters | None = None) -> Any:
         """The JSON answer to a POST of JSON. Raises CliError, ApiProblem."""
+        return self.send("POST", path, content, parameters)
+
+    def send(self, method: str, path: str, content: Mapping[str, Any], parameters: Parameters | None = None) -> Any:
+        """The JSON answer to JSON sent by any method. Raises CliError, ApiProblem."""
         present = {name: value for name, value in (parameters or {}).items() if value is not None}
         body = orjson.dumps(content)
+        json = {"Content-Type": "application/json"}
         try:
-            response = self._http.post(path, params=present, content=body, headers={"Content-Type": "application/json"})
+            response = self._http.request(method, path, params=present, content=body, headers=json)
         except httpx.HTTPError as error:
             raise self.unreachable(error) from None
         if response.is_success:

@@ -1,11 +1,12 @@
 """`ledgersafe trace EVENT_ID`: everything that happened to one event, from its first arrival to the books."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from rich.console import Console
+from rich.tree import Tree
 
 from ledgersafe.cli.client import connection_of, read_answer
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, out, plain, print_answer, record
@@ -25,7 +26,6 @@ _CHAIN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("type", "revision", "txn_id", "books_date", "currency", "total"),
     ),
     ("entries", "Ledger entries", ("posted_at", "kind", "revision", "books_date", "currency", "accounts", "amounts")),
-    ("gold", "Gold rows touched", ()),
 )
 """The steps of the chain, in order: the answer's member, its title, and the columns shown where they are there."""
 
@@ -61,6 +61,27 @@ def show(answer: Mapping[str, Any], console: Console) -> None:
             console.print(listing(f"{title} ({len(items):,})", items, columns, _HASHES))
         else:
             missing.append(title.lower())
+    rows = items_of(answer.get("gold"))
+    if rows:
+        console.print()
+        console.print(_gold_tree(rows))
+    else:
+        missing.append("rows of gold")
     if missing:
         console.print()
         console.print(plain(f"None yet: {', '.join(missing)}.", style="dim"))
+
+
+def _gold_tree(rows: Sequence[Mapping[str, Any]]) -> Tree:
+    """The rows of gold that the event moved, by table; those whose batch a table has yet to apply say so."""
+    tree = Tree(plain(f"Rows of gold that it moved ({len(rows):,})", style="bold"))
+    branches: dict[str, Tree] = {}
+    for row in rows:
+        name = str(row.get("table"))
+        if name not in branches:
+            branches[name] = tree.add(plain(name))
+        keys = members_of(row.get("keys"))
+        shown = "  ".join(f"{key} {value}" for key, value in keys.items()) if keys else "recomputed where it is touched"
+        is_pending = row.get("state") == "pending"
+        branches[name].add(plain(f"{shown}  (pending)" if is_pending else shown, style="yellow" if is_pending else ""))
+    return tree

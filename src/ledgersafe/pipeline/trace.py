@@ -1,13 +1,17 @@
 """trace: what happened to this event? The whole chain of one key, read in one snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Literal
 from uuid import UUID
 
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.gate import store as gate
+from ledgersafe.gold import store as gold
+from ledgersafe.gold.rules import Table, tables
 from ledgersafe.ledger import store as ledger
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
@@ -15,11 +19,27 @@ from ledgersafe.silver import store as silver
 MOST_ARRIVALS = 1_000
 
 
+KeyValue = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoldRow:
+    """A row of a gold table that an event moved, by its keys; or a table, where its rows cannot be told from the event.
+
+    `pending`: the table has yet to apply the batch of postings, or one of them.
+    """
+
+    table: str
+    keys: Mapping[str, KeyValue]
+    state: Literal["applied", "pending"]
+    batch_ids: tuple[UUID, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One key from arrival to the books. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`.
 
-    `transactions`, `entries`: what the event caused, postings and reversals.
+    `transactions`, `entries`: what the event caused, postings and reversals; `gold`: the rows that these moved.
     """
 
     tenant_id: str
@@ -31,6 +51,7 @@ class Trace:
     waiting_to_post: bool
     transactions: list[silver.Posted]
     entries: list[ledger.StoredEntry]
+    gold: list[GoldRow]
 
 
 def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
@@ -57,6 +78,7 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
             waiting.one(),
             transactions,
             _entries(tx, tenant_id, transactions),
+            _gold_rows(gold.moved_by(tx, tenant_id, event_id, list(tables())).all()),
         )
 
 
@@ -66,6 +88,49 @@ def _entries(tx: Tx, tenant_id: str, caused: Sequence[silver.Posted]) -> list[le
     ids = sorted({row.transaction_id for row in caused})
     found = [ledger.entries(tx, ledger.Filter(tenant_id, transaction_id=one), MOST_ARRIVALS) for one in ids]
     return [row for rows in found for row in rows.all() if (row.transaction_id, row.revision, row.kind) in wanted]
+
+
+def _gold_rows(moved: Sequence[gold.Moved]) -> list[GoldRow]:
+    """The rows that these postings moved, by table and keys; at most MOST_ARRIVALS."""
+    batches: dict[tuple[str, tuple[tuple[str, KeyValue], ...]], dict[UUID, bool]] = {}
+    for posting in moved:
+        for table in tables().values():
+            for keys in _keys(table, posting):
+                row = batches.setdefault((table.name, tuple(keys.items())), {})
+                row[posting.batch_id] = table.name in posting.applied
+    found = [
+        GoldRow(table, dict(keys), "applied" if all(of.values()) else "pending", tuple(sorted(of)))
+        for (table, keys), of in batches.items()
+    ]
+    return sorted(found, key=lambda row: (row.table, str(row.keys)))[:MOST_ARRIVALS]
+
+
+def _keys(table: Table, posting: gold.Moved) -> Iterator[dict[str, KeyValue]]:
+    """The keys of the rows that a posting moves in a table: none, or {} where they cannot be told from it.
+
+    A table says by its keys and by what it reads which postings it is about; so a new one is found here by itself.
+    """
+    is_trade = posting.type in ("SALE", "RETURN")
+    of_accounts = "ledger.entries" in table.reads
+    if table.follows_arrivals or not (is_trade or (of_accounts and posting.accounts)):
+        return
+    known: dict[str, Sequence[KeyValue]] = {
+        "books_date": [posting.books_date.isoformat()],
+        "store_id": [posting.store_id],
+        "currency": [posting.currency],
+        "country": [posting.country],
+        "region": [posting.region],
+        "hour": [posting.hour],
+        "sku": posting.skus,
+        "brand": posting.brands,
+        "payment": posting.payments or [""],
+        "account": posting.accounts,
+    }
+    if table.kind != "additive" or any(name not in known for name in table.cursor):
+        yield {}
+        return
+    for values in product(*(known[name] for name in table.cursor)):
+        yield dict(zip(table.cursor, values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
-"""verify: what must always hold, held against the tables themselves in one snapshot."""
+"""verify: what must always hold, held against the tables themselves, a page of tenants in one snapshot.
+
+Counts of arrivals and keys are over everything. What the books say is bounded by books date, where `since` is given; a
+search for rows that belong nowhere has no day to go by, and is left out then.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -9,26 +13,33 @@ from decimal import Decimal
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Database, Tx
-from ledgersafe.db.rows import DaySums, TenantCount
+from ledgersafe.db.rows import AccountSums, Bounds, Findings, TenantCount
 from ledgersafe.gate import store as gate
+from ledgersafe.gold import store as gold
 from ledgersafe.ledger import store as ledger
+from ledgersafe.pipeline.reconcile import MEASURES, Day, read_days
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
+
+MOST_TENANTS = 1_000
+_SECONDS = 600.0
+"""How long one statement may take: the large ones read all of a tenant's lines."""
+_NAMED = 20
+"""How many of what is off are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Two numbers that must be equal. `details`: what they are."""
+    """Two numbers that must be equal, counts or sums of money. `details`: what they are, and what is off.
+
+    Sums may be equal and days not: `ok` is of the days.
+    """
 
     name: str
-    left: int
-    right: int
+    ok: bool
+    left: int | Decimal
+    right: int | Decimal
     details: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether they are equal."""
-        return self.left == self.right
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,56 +50,75 @@ class TenantChecks:
     checks: tuple[Check, ...]
 
 
-def verify(database: Database, tenant_id: str | None = None) -> list[TenantChecks]:
-    """Every check of one tenant, or of all that have any arrival."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to verify: one tenant, or up to `most` after a tenant; the books from a day on."""
+
+    tenant_id: str | None = None
+    since: date | None = None
+    after: str = ""
+    most: int = MOST_TENANTS
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the checks of one tenant are made of."""
+
+    numbers: dict[str, int]
+    findings: dict[str, Findings]
+    days: list[Day]
+    accounts: list[tuple[AccountSums, AccountSums]]
+
+
+def verify(database: Database, tenant_id: str | None = None, since: date | None = None) -> list[TenantChecks]:
+    """Every check of one tenant, or of all that have anything; each tenant in one snapshot."""
+    found: list[TenantChecks] = []
+    after: str | None = ""
+    while after is not None:
+        page, after = verify_page(database, Wanted(tenant_id, since, after))
+        found += page
+    return found
+
+
+def verify_page(database: Database, wanted: Wanted) -> tuple[list[TenantChecks], str | None]:
+    """The checks of some tenants, in order, and the tenant after which to go on; None at the end."""
     with database.snapshot() as tx:
-        facts = _facts(tx, tenant_id)
-    return [TenantChecks(name, tuple(_checks(facts[name]))) for name in sorted(facts)]
+        tx.take_time(_SECONDS)
+        known = _tenants(tx, wanted)
+        names = known[: wanted.most]
+        facts = _facts(tx, names, wanted.since)
+        checked = [TenantChecks(name, tuple(_checks(facts[name], wanted.since))) for name in names if name in facts]
+    return checked, names[-1] if len(known) > wanted.most else None
 
 
-def _facts(tx: Tx, tenant_id: str | None) -> dict[str, dict[str, int]]:
-    """By tenant, every number that a check needs."""
-    facts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for count in gate.counters(tx, None if tenant_id is None else [tenant_id]).all():
-        facts[count.tenant_id].update(_counts(count, "counted"))
-    for count in gate.count_keys(tx, tenant_id).all():
-        facts[count.tenant_id].update(_counts(count, "keys"))
-    _add(facts, "arrivals", bronze.count_arrivals(tx, tenant_id).all())
-    _add(facts, "open", quarantine.count_open(tx, tenant_id).all())
-    _add(facts, "exceptions", quarantine.count_all(tx, tenant_id).all())
-    _add(facts, "opened", audit.count_of_action(tx, "exception.opened", tenant_id).all())
-    _add(facts, "posted", gate.count_posted(tx, tenant_id).all())
-    _add(facts, "to_post", gate.count_to_post(tx, tenant_id).all())
-    _add(facts, "events", silver.count_events(tx, tenant_id).all())
-    _add(facts, "transactions", silver.count_transactions(tx, tenant_id).all())
-    _add(facts, "true_to_lines", silver.count_true_to_lines(tx, tenant_id).all())
-    _add(facts, "reversals", silver.count_reversals(tx, tenant_id).all())
-    _add(facts, "true_reversals", silver.count_true_reversals(tx, tenant_id).all())
-    _add(facts, "live_postings", silver.count_live_postings(tx, tenant_id).all())
-    _add(facts, "live_heads", silver.count_live_heads(tx, tenant_id).all())
-    _add(facts, "lost_references", silver.count_lost_references(tx, tenant_id).all())
-    _add(facts, "entries", ledger.count_entries(tx, tenant_id).all())
-    _add(facts, "balanced", ledger.count_balanced(tx, tenant_id).all())
-    _compare_days(facts, silver.day_sums(tx, tenant_id).all(), ledger.day_sums(tx, tenant_id).all())
+def _tenants(tx: Tx, wanted: Wanted) -> list[str]:
+    """One more than wanted, where there are more: whoever has a row anywhere."""
+    if wanted.tenant_id is not None:
+        return [wanted.tenant_id]
+    sources = (bronze.tenants, gate.tenants, silver.tenants, ledger.tenants, gold.tenants_with_rows)
+    found = [source(tx, wanted.after, wanted.most + 1) for source in sources]
+    return sorted({name for names in found for name in names.all()})[: wanted.most + 1]
+
+
+def _facts(tx: Tx, names: Sequence[str], since: date | None) -> Mapping[str, _Facts]:
+    """By tenant, every number that a check needs; a tenant of which there is nothing is left out."""
+    facts: dict[str, _Facts] = defaultdict(lambda: _Facts(defaultdict(int), {}, [], []))
+    bounds = Bounds(names, since)
+    for count in gate.counters(tx, names, len(names)).all():
+        facts[count.tenant_id].numbers.update(_counts(count, "counted"))
+    for count in gate.count_keys(tx, names).all():
+        facts[count.tenant_id].numbers.update(_counts(count, "keys"))
+    for name, counts in _numbers(tx, bounds):
+        for count in counts:
+            facts[count.tenant_id].numbers[name] = count.number
+    for name, findings in _findings(tx, bounds):
+        for finding in findings:
+            facts[finding.tenant_id].findings[name] = finding
+    for day in read_days(tx, bounds):
+        facts[day.place.tenant_id].days.append(day)
+    for of_entries, of_gold in _account_days(tx, bounds):
+        facts[of_entries.tenant_id].accounts.append((of_entries, of_gold))
     return facts
-
-
-def _compare_days(facts: dict[str, dict[str, int]], of_silver: Iterable[DaySums], of_ledger: Iterable[DaySums]) -> None:
-    """How many days of stores there are, and of how many silver and ledger say the same to the last digit."""
-    silver_days = {_day(sums): _money(sums) for sums in of_silver}
-    ledger_days = {_day(sums): _money(sums) for sums in of_ledger}
-    nothing = (Decimal(0),) * 4
-    for day in silver_days.keys() | ledger_days.keys():
-        facts[day[0]]["days"] += 1
-        facts[day[0]]["true_days"] += silver_days.get(day, nothing) == ledger_days.get(day, nothing)
-
-
-def _day(sums: DaySums) -> tuple[str, str, date, str]:
-    return sums.tenant_id, sums.store_id, sums.books_date, sums.currency
-
-
-def _money(sums: DaySums) -> tuple[Decimal, ...]:
-    return sums.sales, sums.returns, sums.discounts, sums.tax
 
 
 def _counts(counts: gate.Counts, prefix: str) -> dict[str, int]:
@@ -96,29 +126,171 @@ def _counts(counts: gate.Counts, prefix: str) -> dict[str, int]:
     return {f"{prefix}.{name}": getattr(counts, name) for name in names}
 
 
-def _add(facts: dict[str, dict[str, int]], name: str, counts: Iterable[TenantCount]) -> None:
-    for count in counts:
-        facts[count.tenant_id][name] = count.number
+def _numbers(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[TenantCount]]]:
+    names = bounds.tenant_ids
+    yield "arrivals", bronze.count_arrivals(tx, names).all()
+    yield "open", quarantine.count_open(tx, names).all()
+    yield "exceptions", quarantine.count_all(tx, names).all()
+    yield "opened", audit.count_of_action(tx, "exception.opened", names).all()
+    yield "posted", gate.count_posted(tx, names).all()
+    yield "to_post", gate.count_to_post(tx, names).all()
+    yield "events", silver.count_events(tx, names).all()
+    yield "transactions", silver.count_transactions(tx, bounds).all()
+    yield "reversals", silver.count_reversals(tx, bounds).all()
+    yield "live_postings", silver.count_live_postings(tx, bounds).all()
+    yield "live_heads", silver.count_live_heads(tx, bounds).all()
+    yield "entries", ledger.count_entries(tx, bounds).all()
+    yield "pending_sales", gold.count_pending(tx, "daily_store_sales", names).all()
+    yield "pending_accounts", gold.count_pending(tx, "account_daily", names).all()
 
 
-def _checks(of: dict[str, int]) -> Iterable[Check]:
-    yield Check(
-        "every_arrival_is_counted", of["arrivals"], of["keys.events_raw"], "rows of bronze = arrivals of all keys"
+def _findings(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[Findings]]]:
+    names = bounds.tenant_ids
+    yield "lost_keys", gate.lost(tx, names).all()
+    yield "exceptions", quarantine.orphans(tx, names).all()
+    yield "lines", silver.untrue_to_lines(tx, bounds).all()
+    yield "reversals", silver.untrue_reversals(tx, bounds).all()
+    yield "unbalanced", ledger.unbalanced(tx, bounds).all()
+    yield "postings", silver.without_arrival(tx, bounds).all()
+    yield "entries", ledger.orphans(tx, bounds).all()
+    if bounds.since is None:
+        yield "keys", gate.without_arrival(tx, names).all()
+        yield "arrivals", bronze.without_key(tx, names).all()
+        yield "references", silver.lost_references(tx, names).all()
+        yield "parts", silver.orphans(tx, names).all()
+        yield "batches", silver.out_of_batches(tx, names).all()
+        yield "applied", gold.orphans(tx, names).all()
+
+
+def _account_days(tx: Tx, bounds: Bounds) -> Iterator[tuple[AccountSums, AccountSums]]:
+    """What entries say of every account and day, and what gold says with what it has yet to add."""
+    entries = ledger.account_sums(tx, bounds)
+    parts = (gold.account_sums(tx, bounds), gold.pending_account_sums(tx, bounds))
+    left = {_account_day(row): row for row in entries.all()}
+    right: dict[tuple[str, date, str, str], AccountSums] = {}
+    for row in (row for rows in parts for row in rows.all()):
+        before = right.get(_account_day(row))
+        right[_account_day(row)] = row if before is None else _added(before, row.debit, row.credit)
+    for key in sorted(left.keys() | right.keys()):
+        some = left.get(key) or right[key]
+        nothing = _added(some, -some.debit, -some.credit)
+        yield left.get(key, nothing), right.get(key, nothing)
+
+
+def _account_day(row: AccountSums) -> tuple[str, date, str, str]:
+    return row.tenant_id, row.books_date, row.account, row.currency
+
+
+def _added(row: AccountSums, debit: Decimal, credit: Decimal) -> AccountSums:
+    return AccountSums(row.tenant_id, row.account, row.books_date, row.currency, row.debit + debit, row.credit + credit)
+
+
+def _checks(of: _Facts, since: date | None) -> Iterator[Check]:
+    yield from _of_arrivals(of)
+    yield from _of_postings(of)
+    if since is None:
+        yield from _of_what_belongs_nowhere(of)
+    yield from _of_money(of)
+
+
+def _of_arrivals(of: _Facts) -> Iterator[Check]:
+    n = of.numbers
+    yield _equal(
+        "every_arrival_is_counted", n["arrivals"], n["keys.events_raw"], "rows of bronze = arrivals of all keys"
     )
-    yield Check(
-        "one_open_exception_a_held_key", of["open"], of["keys.quarantined"], "open exceptions = quarantined keys"
+    yield _equal(
+        "one_open_exception_a_held_key", n["open"], n["keys.quarantined"], "open exceptions = quarantined keys"
     )
-    yield Check("no_exception_without_audit", of["exceptions"], of["opened"], "exceptions = audit rows that opened one")
+    yield _equal("no_exception_without_audit", n["exceptions"], n["opened"], "exceptions = audit rows that opened one")
     for name in ("events_raw", "processed", "quarantined", "ignored"):
-        yield Check(
-            f"counter_{name}", of[f"counted.{name}"], of[f"keys.{name}"], f"the counter {name} = the keys' own count"
-        )
-    yield Check("counter_exceptions_open", of["counted.exceptions_open"], of["open"], "the counter = open exceptions")
-    waiting = f"; {of['to_post']} more wait to be posted" if of["to_post"] else ""
-    yield Check("posted_keys", of["posted"], of["events"], f"posted keys = events that silver has{waiting}")
-    yield Check("lines_make_transactions", of["transactions"], of["true_to_lines"], "transactions = those that add up")
-    yield Check("reversals_take_back", of["reversals"], of["true_reversals"], "reversals = those of what was posted")
-    yield Check("heads_say_what_stands", of["live_postings"], of["live_heads"], "postings that stand = live heads")
-    yield Check("references_lead_somewhere", of["lost_references"], 0, "references to lines that are not there")
-    yield Check("entries_balance", of["entries"], of["balanced"], "entries = those in balance, to known accounts")
-    yield Check("silver_is_ledger", of["days"], of["true_days"], "days of stores = those with the same sums in both")
+        what = f"the counter {name} = the keys' own count"
+        yield _equal(f"counter_{name}", n[f"counted.{name}"], n[f"keys.{name}"], what)
+    yield _equal("counter_exceptions_open", n["counted.exceptions_open"], n["open"], "the counter = open exceptions")
+    yield _none(of, "exceptions_belong", "exceptions", "exceptions of no key or arrival")
+    yield _none(of, "no_key_is_lost", "lost_keys", "accepted keys that are neither posted nor wait to be")
+
+
+def _of_postings(of: _Facts) -> Iterator[Check]:
+    n = of.numbers
+    waiting = f"; {n['to_post']} more wait to be posted" if n["to_post"] else ""
+    yield _equal("posted_keys", n["posted"], n["events"], f"posted keys = events that silver has{waiting}")
+    yield _but(of, "lines_make_transactions", n["transactions"], "lines", "transactions = those that add up")
+    yield _but(of, "reversals_take_back", n["reversals"], "reversals", "reversals = those of what was posted")
+    what = "postings that stand = live heads"
+    yield _equal("heads_say_what_stands", n["live_postings"], n["live_heads"], what)
+    yield _but(of, "entries_balance", n["entries"], "unbalanced", "entries = those in balance, to known accounts")
+    yield _none(of, "postings_have_arrived", "postings", "events in the books that never arrived")
+    yield _none(of, "entries_belong", "entries", "entries of no transaction")
+
+
+def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
+    yield _none(of, "keys_have_arrived", "keys", "keys whose first arrival is not there")
+    yield _none(of, "arrivals_have_a_key", "arrivals", "arrivals of no key")
+    yield _none(of, "references_lead_somewhere", "references", "references to lines that are not there")
+    yield _none(of, "lines_belong", "parts", "lines, tenders and references of no transaction")
+    yield _none(
+        of, "postings_are_in_one_batch", "batches", "postings that no batch, or not one alone, will bring to gold"
+    )
+    yield _none(of, "gold_applied_what_is_there", "applied", "batches in gold that were never committed")
+
+
+def _of_money(of: _Facts) -> Iterator[Check]:
+    """By currency: a sum over several means nothing."""
+    for currency in sorted({day.place.currency for day in of.days}):
+        days = [day for day in of.days if day.place.currency == currency]
+        for at, measure in enumerate(MEASURES):
+            left = [day.lines.values()[at] for day in days]
+            accounts = [a + b for a, b in zip(left, (day.off_in_accounts.values()[at] for day in days), strict=True)]
+            in_gold = [a + b for a, b in zip(left, (day.off_in_gold.values()[at] for day in days), strict=True)]
+            places = [f"{day.place.store_id} {day.place.books_date} {currency}" for day in days]
+            what = f"{measure} of the lines = of the accounts, every day of every store"
+            yield _money(f"{measure}_in_ledger_{currency}", left, accounts, places, what)
+            what = f"{measure} of the lines = of gold, every day of every store{_pending(of, 'pending_sales')}"
+            yield _money(f"{measure}_in_gold_{currency}", left, in_gold, places, what)
+    for currency in sorted({left.currency for left, _ in of.accounts}):
+        pairs = [pair for pair in of.accounts if pair[0].currency == currency]
+        places = [f"{left.account} {left.books_date} {currency}" for left, _ in pairs]
+        for side in ("debit", "credit"):
+            what = f"{side}s of the entries = of gold, every day of every account{_pending(of, 'pending_accounts')}"
+            values = [[getattr(one, side) for one in pair] for pair in pairs]
+            name = f"{side}s_in_gold_{currency}"
+            yield _money(name, [value for value, _ in values], [value for _, value in values], places, what)
+
+
+def _pending(of: _Facts, name: str) -> str:
+    number = of.numbers[name]
+    return f"; {number} batches are pending, and reckoned in" if number else ""
+
+
+def _equal(name: str, left: int, right: int, details: str) -> Check:
+    return Check(name, left == right, left, right, details)
+
+
+def _none(of: _Facts, name: str, kind: str, details: str) -> Check:
+    """There must be none of these."""
+    found = of.findings.get(kind)
+    if found is None:
+        return Check(name, ok=True, left=0, right=0, details=details)
+    return Check(name, ok=False, left=found.number, right=0, details=_named(details, found.number, found.examples))
+
+
+def _but(of: _Facts, name: str, number: int, kind: str, details: str) -> Check:
+    """Of so many, all must be as they should."""
+    found = of.findings.get(kind)
+    if found is None:
+        return Check(name, ok=True, left=number, right=number, details=details)
+    right = number - found.number
+    return Check(name, ok=False, left=number, right=right, details=_named(details, found.number, found.examples))
+
+
+def _money(name: str, left: Sequence[Decimal], right: Sequence[Decimal], places: Sequence[str], details: str) -> Check:
+    """Sums that must be equal place by place."""
+    off = [f"{place}: {a} / {b}" for place, a, b in zip(places, left, right, strict=True) if a != b]
+    details = _named(details, len(off), off[:_NAMED]) if off else details
+    return Check(name, not off, sum(left, start=Decimal(0)), sum(right, start=Decimal(0)), details)
+
+
+def _named(details: str, number: int, examples: Iterable[str]) -> str:
+    named = list(examples)
+    more = f" and {number - len(named)} more" if number > len(named) else ""
+    return f"{details}; off: {', '.join(named)}{more}"
