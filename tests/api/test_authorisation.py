@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from ledgersafe.ledger.rules import default_chart
 from ledgersafe.tenants.rules import SCOPES
 from tests.api.answers import refused, rows
 from tests.conftest import Api, TestDatabase
@@ -44,17 +46,44 @@ NEEDS: dict[str, str] = {
     "get /v1/bulk-runs/{run_id}/items": "read",
     "post /v1/ledger/periods/{period}/close": "operate",
     "post /v1/ledger/periods/{period}/reopen": "operate",
+    "post /v1/ledger/exports": "operate",
+    "post /v1/ledger/exports/{number}/void": "operate",
+    "get /v1/ledger/exports": "read",
+    "get /v1/ledger/exports/{number}": "read",
+    "get /v1/ledger/exports/{number}/file": "read",
+    "post /v1/webhooks": "admin",
+    "get /v1/webhooks": "admin",
+    "post /v1/webhooks/{webhook_id}/test": "admin",
+    "delete /v1/webhooks/{webhook_id}": "admin",
     "get /v1/ledger/accounts": "read",
+    "get /v1/ledger/chart": "read",
+    "put /v1/ledger/chart": "admin",
+    "get /v1/tenants": "read",
+    "get /v1/tenants/{tenant_id}": "read",
+    "patch /v1/tenants/{tenant_id}": "admin",
+    "post /v1/tenants:import": "admin",
+    "get /v1/tenants:export": "read",
+    "get /v1/stores": "read",
+    "put /v1/stores/{store_id}": "admin",
+    "post /v1/stores:verify": "admin",
     "get /v1/ledger/entries": "read",
     "get /v1/ledger/trial-balance": "read",
     "get /v1/ledger/periods": "read",
     "get /v1/audit": "read",
     "get /v1/rejected": "read",
     "get /v1/verify": "read",
+    "get /v1/seals": "read",
+    "get /v1/seals/head": "read",
+    "get /v1/seals/verify": "read",
     "get /v1/reports/{table}": "read",
+    "get /v1/reconciliation": "read",
     "get /v1/health": "read",
 }
 """The scope that each operation needs. A new operation is put here, and gets a body below if it takes one."""
+
+OF_ANY_KEY = ("post /functions/v1/ingest-transaction", "get /v1/bulk-runs", "get /v1/keys", "get /v1/tenants")
+"""Operations that any key may ask: they are of its own tenants, whatever the query says."""
+RENUMBERED = [msgspec.structs.asdict(one) | {"account": f"9{one.account}"} for one in default_chart()]
 
 BODIES: dict[str, Any] = {
     "post /v1/events": sale(MINE, "new"),
@@ -65,6 +94,14 @@ BODIES: dict[str, Any] = {
     "post /v1/exceptions:resolve": DECISION | {"filter": {"tenant_id": MINE}},
     "post /v1/ledger/periods/{period}/close": NOTES,
     "post /v1/ledger/periods/{period}/reopen": NOTES,
+    "put /v1/ledger/chart": {"accounts": RENUMBERED},
+    "patch /v1/tenants/{tenant_id}": {"time_zone": "Asia/Tokyo"},
+    "post /v1/tenants:import": {"tenants": [{"tenant_id": MINE, "currency": "EUR"}]},
+    "put /v1/stores/{store_id}": {"name": "Corner shop"},
+    "post /v1/stores:verify": {"store_ids": ["shop-1"]},
+    "post /v1/webhooks": {"url": "https://example.invalid/hook"},
+    "post /v1/ledger/exports": {},
+    "post /v1/ledger/exports/{number}/void": {"reason": "asked for"},
     "post /v1/rejected/{rejected_id}/redact": NOTES,
     "post /v1/arrivals/{raw_id}/redact": NOTES | {"even_if_not_posted": True},
     "post /v1/keys": {"label": "new", "scopes": ["admin"], "tenant_ids": [MINE]},
@@ -103,12 +140,17 @@ def things(start_api: Callable[..., Api], new_database: Callable[[], TestDatabas
         run = client.post("/v1/exceptions:resolve", json=DECISION | {"filter": {"text": "nothing has this"}}).json()
         key = client.post("/v1/keys", json={"label": "x", "scopes": ["admin"], "tenant_ids": [MINE]}).json()["key"]
         rejected: list[dict[str, Any]] = []
+        client.put("/v1/stores/shop-1", json={}).raise_for_status()
         while not rejected:  # kept with the next commit
             rejected = client.get("/v1/rejected").json()["items"]
     names = {"exception_id": held["exception_id"], "raw_id": arrival["raw_id"], "event_id": "e1"}
     names |= {"table": "daily_store_sales"}
     names |= {"run_id": run["run_id"], "key_id": key["key_id"], "rejected_id": rejected[0]["rejected_id"]}
-    names["period"] = "2026-01"
+    names |= {"period": "2026-01", "tenant_id": MINE, "store_id": "shop-1"}
+    with api.client(api.new_key(tenants=[MINE], scopes=["operate", "admin"])) as client:
+        names["number"] = str(client.post("/v1/ledger/exports", json={}).json()["number"])
+        hook = client.post("/v1/webhooks", json={"url": "https://example.invalid/hook"}).json()
+        names["webhook_id"] = hook["webhook"]["webhook_id"]
     paths = httpx.get(f"{api.url}/openapi.json", trust_env=False).json()["paths"]
     documented = {f"{method} {path}": set(it["responses"]) for path, of in paths.items() for method, it in of.items()}
     return Things(api, names, documented)
@@ -141,7 +183,7 @@ def wrong_keys(things: Things) -> dict[str, list[Wrong]]:
 def everything_of_mine(api: Api) -> list[Any]:
     """Every row of the tenant."""
     tables = ("bronze.events_raw", "bronze.rejected", "gate.events_processed", "gate.counters", "quarantine.exceptions")
-    tables += ("quarantine.bulk_runs", "audit.audit_log")
+    tables += ("quarantine.bulk_runs", "audit.audit_log", "tenants.tenants", "tenants.stores", "ledger.accounts")
     return [
         sorted(rows(api.database, f"SELECT t::text FROM {table} t WHERE tenant_id = %s", [MINE])) for table in tables
     ]
@@ -161,7 +203,7 @@ def test_a_wrong_key_is_refused_and_changes_nothing(
             assert [item["status"] for item in response.json()["results"]] == [403]
         elif response.is_success:
             assert what == "of another tenant", (what, response.text)
-            assert name in ("post /functions/v1/ingest-transaction", "get /v1/bulk-runs", "get /v1/keys"), response.text
+            assert name in OF_ANY_KEY, response.text
             assert MINE not in response.text
         elif name.endswith("ingest-transaction"):
             assert response.json()["ok"] is False
@@ -175,7 +217,10 @@ def test_a_wrong_key_is_refused_and_changes_nothing(
 
 def test_a_right_key_gets_what_the_document_says(things: Things) -> None:
     """Last, because it changes things; reading first, then deciding."""
-    for name in sorted([*NEEDS, *PUBLIC], key=lambda name: (name.startswith("post"), "revoke" in name, name)):
+    for name in sorted(
+        [*NEEDS, *PUBLIC],
+        key=lambda name: (not name.startswith("get"), "revoke" in name, name.startswith("delete"), name),
+    ):
         scopes = [NEEDS[name]] if name in NEEDS else ["read"]
         response = things.call(name, things.api.new_key(tenants=[MINE], scopes=scopes))
         assert response.is_success, (name, response.text)

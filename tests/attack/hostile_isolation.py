@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx
+import msgspec
 
+from ledgersafe.ledger.rules import default_chart
 from ledgersafe.tenants.rules import SYSTEM_TENANT
 from tests.api.answers import rows
 from tests.attack.hostile_things import IGNORE, Belongings
@@ -16,6 +18,7 @@ from tests.contracts.test_doors import SCOUT_EXAMPLE
 from tests.events import sale
 
 NOTES = {"notes": "tried"}
+CHART = [msgspec.structs.asdict(one) for one in default_chart()]
 REPLAY = {"action": "override_and_replay", "resolution_notes": "tried", "canonical_raw_id": "first"}
 
 
@@ -32,6 +35,14 @@ def bodies(tenant: str) -> dict[str, list[Any]]:
         ],
         "post /v1/ledger/periods/{period}/close": [NOTES],
         "post /v1/ledger/periods/{period}/reopen": [NOTES],
+        "put /v1/ledger/chart": [{"accounts": CHART}],
+        "patch /v1/tenants/{tenant_id}": [{"currency": "EUR", "time_zone": "Asia/Tokyo"}],
+        "post /v1/tenants:import": [{"tenants": [{"tenant_id": tenant, "stores": [{"store_id": "tried"}]}]}],
+        "put /v1/stores/{store_id}": [{"name": "tried", "region": "tried"}],
+        "post /v1/stores:verify": [{"store_ids": ["tried"]}],
+        "post /v1/webhooks": [{"url": "https://example.invalid/tried", "kinds": ["exception.opened"]}],
+        "post /v1/ledger/exports": [{"notes": "tried"}, {"as_of": "2026-02-25"}],
+        "post /v1/ledger/exports/{number}/void": [{"reason": "tried"}],
         "post /v1/rejected/{rejected_id}/redact": [NOTES],
         "post /v1/arrivals/{raw_id}/redact": [NOTES | {"even_if_not_posted": True}],
         "post /v1/keys": [{"label": "eve", "scopes": ["read"], "tenant_ids": [tenant]}],

@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 
+from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline.promote import promote
+from ledgersafe.pipeline.seal import seal
 from ledgersafe.tenants.rules import SCOPES
 from tests.conftest import Api
 from tests.events import sale
@@ -42,8 +44,10 @@ def furnish(api: Api, tenant: str, mark: str = "plain") -> Belongings:
         _post(api, client, has)
         _decide(client, has, mark)
         _make_keys(client, has, mark)
+        _make_webhooks(client, has, mark)
         _be_refused(client, has, mark)
         page = client.get("/v1/exceptions", params={"limit": 1}).json()
+        client.put(f"/v1/stores/{mark}-store", json={"name": f"{mark}-name"}).raise_for_status()
         has.add("cursor", page["next"], client.get("/v1/audit", params={"limit": 1}).json()["next"])
     return has
 
@@ -67,6 +71,7 @@ def _send_events(client: httpx.Client, has: Belongings, mark: str) -> None:
 def _post(api: Api, client: httpx.Client, has: Belongings) -> None:
     database = api.database.open(size=2)
     promote(database, has.tenant, datetime.now(UTC))
+    seal(database, SystemClock(), tenant_id=has.tenant)
     database.close()
     entry, *_ = client.get("/v1/ledger/entries").json()["items"]
     has.add("transaction_id", entry["transaction_id"])
@@ -74,6 +79,7 @@ def _post(api: Api, client: httpx.Client, has: Belongings) -> None:
     has.add("account", entry["lines"][0]["account"])
     has.add("period", "2026-02")
     has.add("table", "daily_store_sales")
+    has.add("number", str(client.post("/v1/ledger/exports", json={}).raise_for_status().json()["number"]))
 
 
 def _decide(client: httpx.Client, has: Belongings, mark: str) -> None:
@@ -90,6 +96,13 @@ def _make_keys(client: httpx.Client, has: Belongings, mark: str) -> None:
     for scopes in (["ingest"], ["read", "admin"], ["operate"]):
         wish = {"label": f"{mark}-key", "scopes": scopes, "tenant_ids": [has.tenant]}
         has.add("key_id", client.post("/v1/keys", json=wish).raise_for_status().json()["key"]["key_id"])
+
+
+def _make_webhooks(client: httpx.Client, has: Belongings, mark: str) -> None:
+    for number in range(2):
+        wish = {"url": f"https://{mark}-{number}.invalid/hook"}
+        made = client.post("/v1/webhooks", json=wish).raise_for_status().json()
+        has.add("webhook_id", made["webhook"]["webhook_id"])
 
 
 def _be_refused(client: httpx.Client, has: Belongings, mark: str) -> None:

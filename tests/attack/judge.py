@@ -1,7 +1,7 @@
 """The judge: holds what the clients wrote down against the tables, past every right and every cache of the product.
 
 Each check of the tables is a query for what must not be there; it returns (tenant, what). test_judge.py plants a
-violation of each.
+violation of each. Those of silver, the ledger and gold are in judge_books.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from tests.attack.clients import Log, Told
+from tests.attack.judge_books import BOOKS_CHECKS, GOLD_CHECKS
 from tests.attack.traffic import Event
 from tests.conftest import Api, TestDatabase
 
@@ -95,11 +96,20 @@ TABLE_CHECKS: dict[str, str] = {
 }
 
 
-def faults(of: TestDatabase, log: Log) -> list[str]:
-    """Everything that is wrong, in words: of the log alone, of the log against the tables, of the tables."""
+def faults(of: TestDatabase, log: Log, *, caught_up: bool = False) -> list[str]:
+    """Everything that is wrong, in words: of the log alone, of the log against the tables, of the tables.
+
+    `caught_up`: a worker has posted and refreshed all there was, so that gold must say what silver says.
+    """
     with psycopg.connect(of.superuser_url, autocommit=True) as connection:
-        tables = [f"{name}: {tenant} {what}" for name in TABLE_CHECKS for tenant, what in broken(connection, name)]
+        tables = faults_of_tables(connection, caught_up=caught_up)
         return [*faults_of(connection, log.told), *_of_log(log), *_against_bronze(connection, log), *tables]
+
+
+def faults_of_tables(connection: psycopg.Connection, *, caught_up: bool) -> list[str]:
+    """What is wrong in the tables alone, in words."""
+    names = [*TABLE_CHECKS, *BOOKS_CHECKS, *(GOLD_CHECKS if caught_up else ())]
+    return [f"{name}: {tenant} {what}" for name in names for tenant, what in broken(connection, name)]
 
 
 def recent_faults(of: TestDatabase, log: Log, since: int) -> list[str]:
@@ -128,7 +138,8 @@ def faults_of_api(api: Api, tenants: Iterable[str]) -> list[str]:
 
 def broken(connection: psycopg.Connection, name: str) -> list[tuple[str, str]]:
     """What one check of the tables finds: (tenant, what), the first few."""
-    return connection.execute(f"{TABLE_CHECKS[name]} LIMIT 5").fetchall()  # type: ignore[arg-type]
+    sql = (TABLE_CHECKS | BOOKS_CHECKS | GOLD_CHECKS)[name]
+    return connection.execute(f"{sql} LIMIT 5".encode()).fetchall()
 
 
 def faults_of(connection: psycopg.Connection, told: Sequence[Told]) -> list[str]:

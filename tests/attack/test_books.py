@@ -1,11 +1,10 @@
-"""Sales and all that may follow them, in any order and repeatedly, over two workers that are killed: the books are right."""
+"""Sales and all that may follow them, in any order, late and repeatedly, over two workers that are killed: books and gold are right."""
 
-import os
-import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -13,20 +12,30 @@ import psycopg
 import pytest
 
 from ledgersafe.db.database import Database
-from tests.attack.books_model import Author, End, balances, lines_of
+from ledgersafe.pipeline.gold_verify import verify_gold
+from tests.attack.books_model import Author, End, accounts, lines_of, product_days, store_days, without_nothing
+from tests.attack.midway import kill_in
 from tests.attack.stand import FULL, Program, Stand, eventually, fresh_seed
 from tests.pipeline.arrivals import accepted
 from tests.pipeline.posting import Till
 
 SEEDS = 200 if FULL else 20
 STORIES = 25
-OPEN = b"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ledgersafe' AND backend_xid IS NOT NULL"
 LIVE = """
 SELECT txn_id, l.sku, l.quantity, l.amount FROM silver.heads h JOIN silver.line_items l
 USING (tenant_id, transaction_id, revision) WHERE tenant_id = %s AND h.state = 'live' AND l.kind = 'posting'"""
 CAUSES = """
 SELECT txn_id, event_id FROM silver.heads JOIN silver.transactions USING (tenant_id, store_id, txn_id, transaction_id, revision)
 WHERE tenant_id = %s AND state = 'live' AND kind = 'posting'"""
+GOLD = {
+    accounts: """SELECT books_date, role, sum(balance) FROM gold.account_daily JOIN ledger.accounts USING (tenant_id, account)
+        WHERE tenant_id = %s GROUP BY 1, 2""",
+    store_days: """SELECT books_date, store_id, transactions, units, gross, returns, net, tax FROM gold.daily_store_sales
+        WHERE tenant_id = %s""",
+    product_days: """SELECT books_date, store_id, sku, units, gross, returns FROM gold.daily_product_sales
+        WHERE tenant_id = %s AND sku <> ''""",
+}
+"""What the model reckons → the same, asked of gold."""
 PARKED = {"MISSING_REFERENCE", "ORIGINAL_ALREADY_VOIDED", "CANNOT_EXCEED_ORIGINAL", "DUPLICATE_TRANSACTION"}
 
 
@@ -47,17 +56,11 @@ class Attack:
         self.workers: list[Program] = [stand.worker, stand._program("worker-2", "ledgersafe", "work")]
         self.met: Counter[str] = Counter()
 
-    def kill(self, superuser: psycopg.Connection) -> None:
-        """One of them, as soon as anybody is posting; held first, so that what it was doing can be seen."""
-        worker = self.random.choice(self.workers)
-        assert worker.process is not None
+    def kill(self, superuser: psycopg.Connection, feed: Callable[[], object]) -> None:
+        """One of them, in the middle of posting or of refreshing where it can be had."""
         self.met["kills"] += 1
-        end = time.monotonic() + self.random.uniform(0, 0.5)
-        while time.monotonic() < end and not superuser.execute(OPEN).fetchall()[0][0]:
-            time.sleep(0.001)
-        os.kill(worker.process.pid, signal.SIGSTOP)
-        self.met["met a transaction"] += superuser.execute(OPEN).fetchall()[0][0]
-        worker.kill()
+        worker, what = self.random.choice(self.workers), self.random.choice(["posting", "refreshing"])
+        self.met.update(kill_in(worker, superuser, what, 1, feed))
         worker.start()
 
     def round(self, database: Database, superuser: psycopg.Connection, seed: int) -> None:
@@ -68,21 +71,26 @@ class Attack:
         events = [event for story in stories for event in story.events]
         events += self.random.choices(events, k=len(events) // 5)
         self.random.shuffle(events)
-        kills = {self.random.randrange(len(events)) for _ in range(2)}
-        at = 0
-        while at < len(events):
-            size = self.random.choice([1, 2, 5, 15])
-            accepted(database, events[at : at + size])
-            if any(at <= kill < at + size for kill in kills):
-                self.kill(superuser)
-            at += size
+        kills = sorted(self.random.randrange(len(events)) for _ in range(2))
+
+        def feed() -> None:
+            some = [events.pop() for _ in range(min(len(events), self.random.choice([1, 2, 5, 15])))]
+            if some:
+                accepted(database, some)
+
+        while events:
+            feed()
+            if kills and len(events) <= kills[-1]:
+                kills.pop()
+                self.kill(superuser, feed)
             time.sleep(self.random.choice([0, 0, 0.02]))
         eventually(lambda: till.count("gate.to_post") == 0, 30)
+        eventually(lambda: not any(one.pending for one in verify_gold(database, till.tenant)), 30)
         assert_right(till, [story.ends for story in stories])
 
 
 def assert_right(till: Till, stories: list[list[End]]) -> None:
-    """Each story has come to one of its ends, and the accounts are what these make."""
+    """Each story has come to one of its ends, and the accounts and gold are what these make, day by day."""
     live: dict[str, Counter[Any]] = {}
     for txn, *line in till.rows(LIVE):
         live.setdefault(txn, Counter())[tuple(line)] += 1
@@ -101,10 +109,19 @@ def assert_right(till: Till, stories: list[list[End]]) -> None:
         )
         for fits in standing
     ]
-    assert till.balances() == balances(event for end in chosen for event in end.values() if event)
+    stands = [event for end in chosen for event in end.values() if event]
+    for reckon, sql in GOLD.items():
+        rows = {tuple(row[: -len(measures)]): measures for row in till.rows(sql) for measures in [_measures(row)]}
+        assert without_nothing(rows) == reckon(stands), reckon.__name__
+    assert [one for one in verify_gold(till.db, till.tenant) if not one.ok] == []
     assert set(till.held().values()) <= PARKED
     assert {key for key, (_, posted) in till.keys().items() if not posted} == till.held().keys()
     till.assert_sound()
+
+
+def _measures(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The numbers at its end."""
+    return tuple(value for value in row if isinstance(value, int | Decimal))
 
 
 @pytest.mark.attack
@@ -122,3 +139,5 @@ def test_the_books_are_right_whatever_the_order_and_whoever_dies(stand: Stand) -
         worker.stop()
     database.close()
     print(f"{SEEDS} rounds, {dict(attack.met)}")
+    assert attack.met["in posting"] >= SEEDS / 4, "the kills met too little"
+    assert attack.met["in refreshing"] >= SEEDS / 4, "the kills met too little"

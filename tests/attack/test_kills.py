@@ -1,4 +1,8 @@
-"""kill -9 at random points under load: of API processes, the worker, Postgres, its sessions. The clients' log judges."""
+"""kill -9 at random points under load: of API processes, the worker, Postgres, its sessions. The clients' log judges.
+
+The worker posts and refreshes while traffic flows, and is killed in the middle of it; at the end the books and gold are
+judged, too.
+"""
 
 import os
 import signal
@@ -9,16 +13,19 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.attack.clients import Flight, Load, Log
-from tests.attack.judge import faults, faults_of_api, recent_faults
+from tests.attack.judge import broken, faults, faults_of_api, recent_faults
+from tests.attack.midway import kill_in
 from tests.attack.stand import FULL, Stand, eventually, fresh_seed, standing
 from tests.attack.traffic import Traffic
 from tests.pipeline.operating import IGNORE, MENDS, REPLAY
 
-ROUNDS = 100 if FULL else 10
-TARGETS = ["api", "postgres", "worker", "session"]
+ROUNDS = 102 if FULL else 12
+TARGETS = ["api", "postgres", "worker", "session", "posting", "refreshing"]
+CAUGHT_UP = ("gold: nothing is left to be posted", "gold: every batch is in every table of sums, and no other")
 HELD = 600
 TENANTS = ["north", "south", "west"]
 DECISIONS: list[dict[str, Any]] = [
@@ -49,7 +56,7 @@ class Attack:
         """Load, a kill, a recovery under load; then every client has its answer, and this round is judged."""
         since = len(self.log.told)
         seed = self.random.randrange(1_000_000)
-        traffic = Traffic(seed, TENANTS, f"k{number}")
+        traffic = Traffic(seed, TENANTS, f"k{number}", amends=0.08)
         with self.stand.load(self.log, traffic, seed=seed) as load:
             time.sleep(self.random.uniform(0.1, 0.6))
             getattr(self, f"kill_{target}")(load, traffic)
@@ -97,10 +104,27 @@ class Attack:
             is_under_way = self.stop_and_kill_worker(run_id)
             eventually(load.flying)
             self.stand.worker.start()
-            eventually(partial(self.has_ended, run_id), 60)
+            eventually(partial(self.has_ended, run_id), 180)
             if is_under_way:
                 return
         raise AssertionError("no kill met a run under way")
+
+    def kill_posting(self, _: Load, __: Traffic) -> None:
+        self.until_midway("posting")
+
+    def kill_refreshing(self, _: Load, __: Traffic) -> None:
+        self.until_midway("refreshing")
+
+    def until_midway(self, what: str) -> None:
+        """A kill that met the worker doing something else does not count."""
+        with psycopg.connect(self.stand.of.superuser_url, autocommit=True) as superuser:
+            for _ in range(4):
+                found = kill_in(self.stand.worker, superuser, what, 30)  # it starts, and has a lot to post first
+                self.met.update(found)
+                self.stand.worker.start()
+                if found[f"in {what}"]:
+                    return
+        raise AssertionError(f"no kill met the worker {what}")
 
     def plan(self, tenant: str) -> str:
         """Start a run over all that is open of a tenant."""
@@ -141,7 +165,7 @@ class Attack:
 
 
 @pytest.mark.attack
-@pytest.mark.timeout(1800 if FULL else 300)
+@pytest.mark.timeout(2400 if FULL else 600)
 def test_nothing_acknowledged_is_lost_by_kills(stand: Stand) -> None:
     seed = fresh_seed()
     attack = Attack(stand, seed)
@@ -151,8 +175,15 @@ def test_nothing_acknowledged_is_lost_by_kills(stand: Stand) -> None:
     for number, target in enumerate(targets):
         attack.round(number, target)
         print(f"round {number}: {target}, {time.monotonic() - began:.1f} s; {attack.log.summary()}")
+    with psycopg.connect(stand.of.superuser_url, autocommit=True) as superuser:
+        waited = eventually(lambda: not any(broken(superuser, name) for name in CAUGHT_UP), 120)
     stand.worker.stop()
     (kept,) = stand.rows("SELECT count(*) FROM bronze.events_raw")[0]
-    print(f"met {dict(attack.met)}; kept {kept}, acknowledged {len(attack.log.told)}")
-    assert faults(stand.of, attack.log) == [], f"ATTACK_SEED={seed}"
+    posted = dict(stand.rows("SELECT event_type, count(*) FROM silver.transactions GROUP BY 1"))  # type: ignore[arg-type]
+    print(
+        f"met {dict(attack.met)}; kept {kept}, acknowledged {len(attack.log.told)}; caught up in {waited:.1f} s: {posted}"
+    )
+    assert posted.keys() == {"SALE", "RETURN", "CORRECTION", "VOID", "CANCEL"}
+    assert min(attack.met["in posting"], attack.met["in refreshing"]) >= ROUNDS // len(TARGETS)
+    assert faults(stand.of, attack.log, caught_up=True) == [], f"ATTACK_SEED={seed}"
     assert faults_of_api(stand.api(), TENANTS) == [], f"ATTACK_SEED={seed}"

@@ -26,14 +26,18 @@ class Event:
 class Traffic:
     """An endless, seeded mixture over a few tenants. Recent keys come again and again, so that processes meet on them.
 
-    `batches`: the share of requests that carry many events.
+    `batches`: the share of requests that carry many events. `amends`: the share of events that are about an earlier
+    transaction (posted or not, perhaps never), which only the books can judge.
     """
 
-    def __init__(self, seed: int, tenants: list[str], prefix: str, *, batches: float = 0.1) -> None:
+    def __init__(
+        self, seed: int, tenants: list[str], prefix: str, *, batches: float = 0.1, amends: float = 0.0
+    ) -> None:
         self._random = Random(seed)  # noqa: S311 - an attack must be repeatable
         self._tenants = tenants
         self._prefix = prefix
         self._batches = batches
+        self._amends = amends
         self._number = 0
         self._recent: deque[tuple[str, str, dict[str, Any]]] = deque(maxlen=_RECENT)
         self._lock = Lock()
@@ -50,6 +54,8 @@ class Traffic:
             return [self._first({"total_amount": 1}) for _ in range(number)]
 
     def _event(self) -> Event:
+        if self._recent and self._random.random() < self._amends:
+            return self._amending()
         kind = self._random.random()
         if kind < 0.40 or not self._recent:
             return self._first({})
@@ -64,6 +70,20 @@ class Traffic:
     def _first(self, changes: dict[str, Any]) -> Event:
         self._number += 1
         tenant, event_id = self._random.choice(self._tenants), f"{self._prefix}-{self._number}"
+        return self._remembered(tenant, event_id, sale(tenant, event_id, **changes))
+
+    def _amending(self) -> Event:
+        """A return, correction or cancellation of something recent."""
+        self._number += 1
+        tenant, _, of = self._random.choice(self._recent)
+        event_id = f"{self._prefix}-{self._number}"
+        kind = self._random.choice(("RETURN", "RETURN", "CORRECTION", "VOID", "CANCEL"))
+        changes: dict[str, Any] = {"event_type": kind, "original_txn_id": of["txn_id"]}
+        if kind in ("VOID", "CANCEL"):
+            changes |= {"line_items": None, "total_amount": None}
+        else:
+            lines = of.get("line_items", [{"sku": "SKU-AAA", "qty": 1, "amount": 30.0}])[:1]
+            changes |= {"line_items": lines, "total_amount": sum(line["amount"] for line in lines)}
         return self._remembered(tenant, event_id, sale(tenant, event_id, **changes))
 
     def _retry(self) -> Event:

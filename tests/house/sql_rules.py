@@ -36,7 +36,9 @@ APPEND_ONLY = (
     "silver.references",
     "ledger.entries",
     "audit.audit_log",
+    "audit.batches",
     "audit.seals",
+    "audit.sealed_batches",
 )
 _APPEND_ONLY = re.compile(rf"(?:{'|'.join(map(re.escape, APPEND_ONLY))})(?:_(?:p?\d\w*|default))?")
 

@@ -13,7 +13,7 @@ def test_every_row_is_well_formed() -> None:
     for code, reason in REASONS.items():
         assert code == reason.code == str(reason)
         assert re.fullmatch(r"[A-Z][A-Z0-9_]{2,60}", code)
-        assert reason.status in {200, 202, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 500, 503}, code
+        assert reason.status in {200, 202, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 500, 503}, code
         assert reason.who in get_args(Who), code
         assert reason.summary.endswith((".", "…", "=.")), code
         assert "\n" not in reason.summary
