@@ -43,7 +43,7 @@ docs: setup ## Write the generated parts of the documentation anew
 	$(BIN)/python -m tests.docs.generate
 
 lock: setup ## Resolve the dependencies anew and write requirements.lock (needs uv)
-	uv pip compile --quiet --universal --extra dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --all-extras --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 
 reset: ## Remove everything that was made here: the environment, the local data, the caches
 	rm -rf $(VENV) .ledgersafe .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

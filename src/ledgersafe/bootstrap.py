@@ -4,6 +4,7 @@ import logging
 import sys
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
@@ -81,6 +82,11 @@ def owner_url(chosen: Settings) -> str:
     """Where migrations connect. Raises NoDatabase."""
     url = chosen.owner_database_url or chosen.database_url
     return url.get_secret_value() if url is not None else _embedded(chosen).owner
+
+
+def seal_key_of(chosen: Settings) -> Path:
+    """The file of the key that signs heads of seals."""
+    return chosen.seal_key or chosen.data / "seal-key.json"
 
 
 def _embedded(chosen: Settings) -> EmbeddedUrls:

@@ -58,6 +58,14 @@ class Settings(BaseSettings):
         default=30, gt=0, description="Longest time that a request's body may take to arrive."
     )
     future_seconds: float = Field(default=600, ge=0, description="How far occurred_at may lie ahead of our clock.")
+    seal_key: Path | None = Field(
+        default=None,
+        description="File of the private key (JWK, Ed25519) that signs heads of seals; made at first use, for its owner's eyes only. Several hosts need the same one. Defaults to LEDGERSAFE_DATA/seal-key.json.",
+    )
+    webhook_private_addresses: Literal["on", "off"] = Field(
+        default="off",
+        description="'on': webhooks may go to addresses of this network and this machine, too. Link-local ones are refused always.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log line that is written."
     )

@@ -94,10 +94,14 @@ REPLAY_REFUSED = _reason("REPLAY_REFUSED", 409, "OPERATOR", "The chosen payload 
 PATCH_TOUCHES_IDENTITY = _reason("PATCH_TOUCHES_IDENTITY", 422, "OPERATOR", "A patch may not touch tenant_id or event_id: that would be another event.")
 NOT_POSTED_YET = _reason("NOT_POSTED_YET", 409, "OPERATOR", "The event waits to be posted, and could not be once its body is gone.")
 RUN_ENDED = _reason("RUN_ENDED", 409, "OPERATOR", "The bulk run has ended and cannot be changed any more.")
+FORMAT_UNAVAILABLE = _reason("FORMAT_UNAVAILABLE", 406, "US", "Files of this format need a package that is not installed here.")
+EXPORT_UNDER_WAY = _reason("EXPORT_UNDER_WAY", 409, "TIME", "An export run is being made: wait until it is complete.")
 METHOD_NOT_ALLOWED = _reason("METHOD_NOT_ALLOWED", 405, "SENDER", "This address does not take that method.")
 
 # Not now: nothing was decided, the same request may be sent again.
 QUEUE_FULL = _reason("QUEUE_FULL", 503, "TIME", "More is queued than can be committed now: send it again after Retry-After.")
 CANNOT_COMMIT = _reason("CANNOT_COMMIT", 503, "TIME", "The database did not commit: send it again after Retry-After.")
 DATABASE_UNAVAILABLE = _reason("DATABASE_UNAVAILABLE", 503, "US", "The database does not answer.")
+VERIFICATIONS_RUNNING = _reason("VERIFICATIONS_RUNNING", 503, "TIME", "As many verifications run in this process as it takes: send it again after Retry-After.")
+SEAL_KEY_UNUSABLE = _reason("SEAL_KEY_UNUSABLE", 503, "OPERATOR", "The key that signs heads of seals can be neither read nor made here.")
 # fmt: on
