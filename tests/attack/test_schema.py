@@ -121,7 +121,9 @@ def test_every_operation_was_met_and_did_what_it_is_for(target: Target) -> None:
     assert sum(sum(told.values()) for told in target.answers.values()) > EXAMPLES * len(OPERATIONS)
 
 
-@pytest.mark.parametrize("name", sorted([*NEEDS, *PUBLIC], key=lambda name: (name.startswith("delete ") or "revoke" in name, name)))
+@pytest.mark.parametrize(
+    "name", sorted([*NEEDS, *PUBLIC], key=lambda name: (name.startswith("delete ") or "revoke" in name, name))
+)
 def test_a_prepared_request_is_answered_as_the_document_says(things: Things, name: str) -> None:
     """Each operation once, on things that there are: a 2xx, and of the shape that is written down."""
     method, path = name.split(" ")
