@@ -1,0 +1,1 @@
+"""How bytes become rows of text: one file of `kinds` a format, and the folder is the list."""

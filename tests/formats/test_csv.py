@@ -1,0 +1,145 @@
+"""CSV as it comes: encodings, delimiters, quotes, ragged rows; numbers of rows are those that people see."""
+
+import gzip
+import json
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from ledgersafe.formats.kinds import kind_of
+from ledgersafe.formats.rows import Bounds, UnreadableFile, Wishes
+from tests.formats.reading import read
+from tests.kernel.conftest import standards  # noqa: F401 - a fixture
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        (b"a,b\n1,2\n", [(2, "1", "2")]),
+        (b"a,b\r\n1,2\r\n", [(2, "1", "2")]),
+        (b"a,b\r1,2\r3,4\r", [(2, "1", "2"), (3, "3", "4")]),
+        (b"\xef\xbb\xbfa,b\n1,2", [(2, "1", "2")]),
+        (b"a;b\n1,5;2\n", [(2, "1,5", "2")]),
+        (b"a\tb\n1\t2\n", [(2, "1", "2")]),
+        (b"a|b\n1|2\n", [(2, "1", "2")]),
+        ("a,b\né,2\n".encode("utf-16"), [(2, "é", "2")]),
+        ("a,b\né,2\n".encode("utf-16-le"), [(2, "é", "2")]),
+        ("a,b\né,2\n".encode("utf-16-be"), [(2, "é", "2")]),
+        ("a,b\né,2\n".encode("cp1252"), [(2, "é", "2")]),
+        (b'a,b\n"x\ny","z""q"\n', [(2, "x\ny", 'z"q')]),
+        (b'a,b\n1,3" pipe\n', [(2, "1", '3" pipe')]),
+        (b"a,b\n\n1,2\n\n\n3,4\n", [(3, "1", "2"), (6, "3", "4")]),
+        (b"a,b\n001, 2 \n", [(2, "001", " 2 ")]),
+        (b"a\n1\n\n2\n", [(2, "1"), (4, "2")]),
+        (b"a,b\n", []),
+        (b"a,b\n1,x\x00y\n" + b"1,2\n" * 100, [(2, "1", "x\x00y"), *((n, "1", "2") for n in range(3, 103))]),
+        (gzip.compress(b"a,b\n1,2\n"), [(2, "1", "2")]),
+        (zstandard.compress(b"a,b\n1,2\n") + zstandard.compress(b"3,4\n"), [(2, "1", "2"), (3, "3", "4")]),
+    ],
+)
+def test_rows_are_read_as_they_stand(tmp_path: Path, data: bytes, rows: list[tuple[object, ...]]) -> None:
+    assert read(tmp_path, "x.csv", data).rows == rows
+
+
+def test_ragged_rows_are_put_aside_with_their_number_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b'a,b\n1,2\n3\n\n4,5,6\n"7\n7",8\n9,10\n')
+    assert found.rows == [(2, "1", "2"), (6, "7\n7", "8"), (7, "9", "10")]
+    assert [(number, text) for number, text, _ in found.broken] == [(3, "3"), (5, "4,5,6")]
+    assert "has 1 fields, the header has 2" in found.broken[0][2]
+
+
+def test_numbers_hold_over_many_blocks(tmp_path: Path) -> None:
+    lines = [f"{number},{'x' * 90}" if number % 1_000 else "ragged" for number in range(2, 200_000)]
+    found = read(tmp_path, "x.csv", ("a,b\n" + "\n".join(lines)).encode())
+    assert all(row[0] == int(row[1]) for row in found.rows)
+    assert [number for number, _, _ in found.broken] == list(range(1_000, 200_000, 1_000))
+
+
+def test_the_header_may_stand_further_down(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b"Report of May\n\na,b\n1,2\n3\n", header_row=3)
+    assert (found.columns, found.rows, found.broken[0][0]) == (("a", "b"), [(4, "1", "2")], 5)
+
+
+def test_what_was_found_out_is_told(tmp_path: Path) -> None:
+    assert read(tmp_path, "x.csv", "a;b\né;1\n".encode("cp1252")).facts == {
+        "encoding": "cp1252",
+        "encoding_is_guessed": True,
+        "delimiter": ";",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "EMPTY_FILE"),
+        (b"\n\n  \n", "EMPTY_FILE"),
+        (b'a,b\n1,"x\n2,3\n', "UNCLOSED_QUOTE"),
+        (b'a,b\n1,2\n1,"x', "UNCLOSED_QUOTE"),
+        (b'a,b\n1,"' + b"x,y\n" * 4_000_000, "UNCLOSED_QUOTE"),
+        (b"a,a\n1,2\n", "BAD_HEADER"),
+        (b",a\n1,2\n", "BAD_HEADER"),
+        (b"a,_row_number\n1,2\n", "BAD_HEADER"),
+        (",".join(f"c{n}" for n in range(10_000)).encode(), "TOO_MANY_COLUMNS"),
+        (b"a,b\n" + b"x" * 9_000_000, "ROW_TOO_LONG"),
+        (os.urandom(10_000), "UNREADABLE_TEXT"),
+        (gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-30], "TRUNCATED_FILE"),
+        (zstandard.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-4], "TRUNCATED_FILE"),
+        (gzip.compress(b"a,b\n" + b"1,2\n" * 4_000_000), "FILE_TOO_LARGE"),
+    ],
+)
+def test_what_cannot_be_read_says_why(tmp_path: Path, data: bytes, code: str) -> None:
+    with pytest.raises(UnreadableFile) as refused:
+        read(tmp_path, "x.csv", data)
+    assert refused.value.code == code
+
+
+def test_an_encoding_that_was_asked_for_is_kept_to(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="not utf-8"):
+        read(tmp_path, "x.csv", "a,b\né,1\n".encode("cp1252"), encoding="utf-8")
+
+
+def test_an_ending_that_nobody_reads(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"Files \.doc are not read"):
+        read(tmp_path, "x.doc", b"a")
+
+
+def test_memory_is_bounded_however_long_a_line_is(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    with path.open("wb") as file:  # sparse: two gigabytes that take no room
+        file.write(b"a,b\n")
+        file.truncate(2_000_000_000)
+    tracemalloc.start()
+    with pytest.raises(UnreadableFile) as refused:
+        list(kind_of(path.name).open(path, Wishes(), Bounds()).batches)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert refused.value.code in ("ROW_TOO_LONG", "UNREADABLE_TEXT")
+    assert peak < 100_000_000
+
+
+@pytest.mark.shared
+def test_csv_spectrum(tmp_path: Path, standards: Path) -> None:  # noqa: F811
+    """Every file of max-mapper/csv-spectrum, against the JSON beside it."""
+    files = sorted(standards.glob("csv_spectrum/**/*.csv"))
+    assert len(files) >= 10
+    for file in files:
+        expected = json.loads(_json_of(file).read_text(encoding="utf-8"))
+        data = file.read_bytes()
+        if file.stem.endswith("_crlf"):  # its own line breaks, where a checkout has made them others
+            data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        found = read(tmp_path, file.name, data)
+        rows = [dict(zip(found.columns, row[1:], strict=True)) for row in found.rows]
+        if file.stem == "location_coordinates":  # its JSON has one object, and another phone number than its CSV
+            rows, expected = (
+                [row | {"Contact Phone Number": ""} for row in rows],
+                [expected | {"Contact Phone Number": ""}],
+            )
+        assert rows == expected, file.name
+
+
+def _json_of(file: Path) -> Path:
+    beside = file.with_suffix(".json")
+    return beside if beside.is_file() else file.parent.parent / "json" / f"{file.stem}.json"
