@@ -22,7 +22,7 @@ from tests.docs import generate, markdown
 
 REPOSITORY = generate.REPOSITORY
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
-RUN = ("README.md", "docs/http-api.md", "docs/runbook.md", "docs/seals.md")
+RUN = ("README.md", "docs/contracts.md", "docs/http-api.md", "docs/runbook.md", "docs/seals.md")
 """The pages whose commands are run, in order, against one installation."""
 
 _UP = ".venv/bin/ledgersafe up"

@@ -8,6 +8,7 @@ import typer
 from ledgersafe import __version__
 from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
 from ledgersafe.cli import (
+    contracts,
     db,
     events,
     exceptions,
@@ -51,6 +52,7 @@ for _name, _group in (
     ("report", report.app),
     ("gold", gold.app),
     ("ledger", ledger.app),
+    ("contracts", contracts.app),
     ("tenants", tenants.app),
     ("stores", stores.app),
     ("seals", seals.app),

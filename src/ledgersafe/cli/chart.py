@@ -7,8 +7,9 @@ import typer
 from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, out, print_json
 from ledgersafe.cli.records import TenantOption
-from ledgersafe.cli.settings_file import read, show_changes, write
+from ledgersafe.cli.settings_file import read, show_changes
 from ledgersafe.cli.tenants import DryRunOption, FileArgument
+from ledgersafe.kernel.strict_yaml import write_yaml
 
 app = typer.Typer(no_args_is_help=True, help="The chart of accounts: show it, or replace it from a YAML file.")
 _PATH = "/v1/ledger/chart"
@@ -27,7 +28,7 @@ def show(
     if as_json:
         print_json(answer)
     elif as_yaml:
-        typer.echo(write(answer), nl=False)
+        typer.echo(write_yaml(answer), nl=False)
     else:
         out().print(listing("Chart of accounts", items_of(answer["accounts"]), ("account", "role", "type", "name")))
 

@@ -10,7 +10,8 @@ import typer
 from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, listing, members_of, note, out, plain, print_json, record
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
-from ledgersafe.cli.settings_file import NOTHING, given, read, show_changes, write
+from ledgersafe.cli.settings_file import NOTHING, given, read, show_changes
+from ledgersafe.kernel.strict_yaml import write_yaml
 
 app = typer.Typer(no_args_is_help=True, help="Settings of tenants, with their stores and sources.")
 TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="Its tenant_id.")]
@@ -108,7 +109,7 @@ def export(ctx: typer.Context, tenant: TenantOption = None) -> None:
     """Print all that is set as YAML; importing it changes nothing."""
     with connection_of(ctx).client() as client:
         answer = client.get("/v1/tenants:export", {"tenant_id": tenant})
-    typer.echo(write(answer), nl=False)
+    typer.echo(write_yaml(answer), nl=False)
 
 
 def _path(tenant: str) -> str:

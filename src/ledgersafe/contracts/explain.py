@@ -29,6 +29,8 @@ def structural_faults(value: Any, shape: Any, path: str = "") -> Iterator[Fault]
         yield from _faults_of_members(cast("dict[str, Any]", value), plain, path)
     elif get_origin(plain) is list and isinstance(value, list):
         yield from _faults_of_items(cast("list[Any]", value), shape, get_args(plain)[0], path)
+    elif get_origin(plain) is dict and isinstance(value, dict) and get_args(plain)[1] is not Any:
+        yield from _faults_of_map(cast("dict[str, Any]", value), shape, get_args(plain), path)
     elif (message := _refusal(value, shape)) is not None:
         yield Fault(CONTRACT_VIOLATION, path, message)
 
@@ -40,6 +42,22 @@ def _faults_of_members(value: dict[str, Any], shape: type[msgspec.Struct], path:
             yield from structural_faults(value[field.encode_name], field.type, where)
         elif field.required:
             yield Fault(CONTRACT_VIOLATION, where, "is required")
+    if shape.__struct_config__.forbid_unknown_fields:
+        known = {field.encode_name for field in msgspec.structs.fields(shape)}
+        for name in value.keys() - known:
+            message = f"is not known here; there are {', '.join(sorted(known))}"
+            yield Fault(CONTRACT_VIOLATION, f"{path}/{escaped(str(name))}", message)
+
+
+def _faults_of_map(value: dict[str, Any], shape: Any, of: tuple[Any, ...], path: str) -> Iterator[Fault]:
+    for name, member in value.items():
+        where = f"{path}/{escaped(str(name))}"
+        if (message := _refusal(name, of[0])) is not None:
+            yield Fault(CONTRACT_VIOLATION, where, f"as a name: {message}")
+        yield from structural_faults(member, of[1], where)
+    for bound in get_args(shape)[1:] if get_origin(shape) is Annotated else ():  # how many members it has
+        if (message := _refusal(value, Annotated[dict[Any, Any], bound])) is not None:
+            yield Fault(CONTRACT_VIOLATION, path, message)
 
 
 def _faults_of_items(value: list[Any], shape: Any, item: Any, path: str) -> Iterator[Fault]:
@@ -52,6 +70,11 @@ def _faults_of_items(value: list[Any], shape: Any, item: Any, path: str) -> Iter
     for bound in bounds if sound else ():  # the list's own length
         if (message := _refusal(value, Annotated[list[Any], bound])) is not None:
             yield Fault(CONTRACT_VIOLATION, path, message)
+
+
+def escaped(name: str) -> str:
+    """A member's name in a JSON Pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _refusal(value: Any, shape: Any) -> str | None:

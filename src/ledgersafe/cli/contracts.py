@@ -1,0 +1,156 @@
+"""`ledgersafe contracts`: what a valid file of a dataset is. It works on files alone; no database, no API is asked."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from ledgersafe.cli.client import CliError
+from ledgersafe.cli.output import JsonOption, err, out, plain, print_json, table
+from ledgersafe.contracts.datasets.diff import Change, Mode, diff
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.contracts.datasets.names import dataset_name
+from ledgersafe.contracts.datasets.reading import InvalidContract, checked, parsed
+from ledgersafe.contracts.datasets.writing import as_json_schema, as_odcs, from_odcs, members_of
+from ledgersafe.kernel.strict_yaml import write_yaml
+
+_MOST_SHOWN = 20
+_STYLES = {"ERROR": "bold red", "WARN": "yellow", "INFO": ""}
+ContractFile = Annotated[Path, typer.Argument(metavar="CONTRACT.yaml", help="Ours, or of the standard (ODCS 3).")]
+DataFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON, NDJSON, Parquet or XLSX; also .gz, .zst.")
+]
+RowsOption = Annotated[int, typer.Option(min=1, max=10_000_000, help="Of how many rows it is made.")]
+
+app = typer.Typer(no_args_is_help=True, help="Write, check and compare contracts of files.")
+
+
+@app.command()
+def validate(files: list[ContractFile], json: JsonOption = False) -> None:
+    """Check contracts; every fault is named with its place. Exits with 1 where one cannot be used."""
+    found = {file: _faults(file) for file in files}
+    if json:
+        print_json(
+            {"ok": not any(found.values()), "files": [{"file": str(f), "faults": of} for f, of in found.items()]}
+        )
+    else:
+        for file, faults in found.items():
+            if not faults:
+                out().print(plain(f"{file}: good"))
+            for fault in faults:
+                out().print(plain(f"{file}: {fault['path'] or '/'}: {fault['message']}", style="red"))
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def infer(
+    file: DataFile,
+    dataset: Annotated[str | None, typer.Option(help="Its name.", show_default="the file's")] = None,
+    rows: RowsOption = 100_000,
+) -> None:
+    """Write a first contract from a file, for a person to read and correct: to standard output, as YAML."""
+    from ledgersafe.cli import contract_files  # polars takes a moment to load, and may not be installed
+
+    typer.echo(write_yaml(contract_files.inferred(file, dataset or dataset_name(file.name), rows)), nl=False)
+
+
+@app.command()
+def check(
+    contract: ContractFile,
+    file: DataFile,
+    faults: Annotated[int, typer.Option(min=0, max=1_000_000, help="How many faults to print.")] = _MOST_SHOWN,
+    json: JsonOption = False,
+) -> None:
+    """Hold a file against a contract, row by row, and load nothing. Exits with 1 where a row is bad."""
+    from ledgersafe.cli import contract_files
+
+    result = contract_files.checked_file(_read(contract), file, faults)
+    if json:
+        print_json(result.as_json())
+    else:
+        if result.faults:
+            out().print(table(None, ("row>", "column", "rule", "value", "what is wrong"), result.faults))
+        out().print(plain(f"{result.rows:,} rows: {result.rows - result.bad:,} good, {result.bad:,} bad."))
+        for name in result.missing:
+            err().print(plain(f"The file has no column for {name!r}.", style="yellow"))
+        for name in result.unknown:
+            err().print(plain(f"The contract knows no column {name!r}; it is left out.", style="yellow"))
+    if result.bad:
+        raise typer.Exit(1)
+
+
+@app.command("diff")
+def compare(
+    old: ContractFile,
+    new: ContractFile,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="backward: old files are still taken. forward: readers of the old table find what they read."
+        ),
+    ] = "backward",
+    json: JsonOption = False,
+) -> None:
+    """What a new contract changes, by level: ERROR breaks what the mode promises. Exits with 1 where there is one."""
+    changes = diff(_read(old), _read(new), mode)
+    if json:
+        print_json([{"level": one.level, "path": one.path, "message": one.message} for one in changes])
+    elif changes:
+        out().print(table(None, ("level", "where", "what"), [_row(one) for one in changes]))
+        counted = Counter(one.level for one in changes)
+        out().print(plain(", ".join(f"{counted[level]} {level}" for level in _STYLES if counted[level])))
+    else:
+        out().print("They mean the same.")
+    if any(one.level == "ERROR" for one in changes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    contract: ContractFile,
+    to: Annotated[Literal["yaml", "odcs", "json-schema"], typer.Option(help="In which form.")] = "odcs",
+) -> None:
+    """Write a contract in another form, to standard output: ours, the Open Data Contract Standard, or JSON Schema."""
+    dataset = _read(contract)
+    if to == "json-schema":
+        print_json(as_json_schema(dataset))
+        return
+    typer.echo(write_yaml(as_odcs(dataset) if to == "odcs" else members_of(dataset)), nl=False)
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    return plain(change.level, style=_STYLES[change.level]), change.path, change.message
+
+
+def _read(file: Path) -> Dataset:
+    """A contract, ours or of the standard. Raises CliError."""
+    try:
+        return _dataset(file)
+    except InvalidContract as error:
+        lines = "\n".join(f"  {fault.path or '/'}: {fault.message}" for fault in error.faults)
+        raise CliError(f"{file} is no contract that can be used:\n{lines}") from None
+
+
+def _faults(file: Path) -> list[dict[str, str]]:
+    try:
+        _dataset(file)
+    except InvalidContract as error:
+        return [fault.as_json() for fault in error.faults]
+    return []
+
+
+def _dataset(file: Path) -> Dataset:
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CliError(f"Cannot read {file}: {error}.") from None
+    members = parsed(text)
+    if isinstance(members, dict) and "apiVersion" in members:
+        try:
+            members = from_odcs(cast("dict[str, Any]", members))
+        except ValueError as error:
+            raise CliError(f"{file} is a contract of the standard that cannot be taken over: {error}.") from None
+    return checked(members)

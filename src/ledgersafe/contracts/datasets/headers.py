@@ -1,0 +1,66 @@
+"""A file's columns and a contract's: which is which, and how a file has drifted. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.contracts.datasets.names import normal_name
+
+_ALIKE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """How a file's columns fit a contract.
+
+    `renamed`: the contract's name of each column of the file that it knows. `missing`: of the contract, not in the
+    file. `unknown`: in the file, not of the contract. `suggested`: what an unknown one could be: (unknown, missing).
+    """
+
+    renamed: dict[str, str]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+    suggested: tuple[tuple[str, str], ...]
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether the file has other columns than its contract."""
+        return bool(self.missing or self.unknown)
+
+
+def matched(dataset: Dataset, columns: Sequence[str]) -> Header:
+    """Find a file's columns in its contract: by name, else by a name that reads alike, or by an alias.
+
+    Of two that lead to the same column the exact one is taken; the other is unknown.
+    """
+    known = {
+        normal_name(said): column.name for column in dataset.columns for said in (column.name, *column.shape.aliases)
+    }
+    exact = {column.name for column in dataset.columns}
+    renamed = {name: name for name in columns if name in exact}
+    taken = set(renamed.values())
+    for name in columns:
+        found = known.get(normal_name(name))
+        if name not in renamed and found is not None and found not in taken:
+            renamed[name] = found
+            taken.add(found)
+    missing = tuple(column.name for column in dataset.columns if column.name not in taken)
+    unknown = tuple(name for name in columns if name not in renamed)
+    return Header(renamed, missing, unknown, tuple(_suggested(unknown, missing)))
+
+
+def _suggested(unknown: Sequence[str], missing: Sequence[str]) -> list[tuple[str, str]]:
+    by_normal = {normal_name(name): name for name in missing}
+    found: list[tuple[str, str]] = []
+    for name in unknown:
+        alike = get_close_matches(normal_name(name), list(by_normal), n=1, cutoff=_ALIKE)
+        if alike:
+            found.append((name, by_normal.pop(alike[0])))
+    return found
+
+
+def schema_hash(columns: Sequence[str]) -> str:
+    """What tells one header from another; the order of columns does not matter."""
+    return sha256("\x1f".join(sorted(columns)).encode()).hexdigest()

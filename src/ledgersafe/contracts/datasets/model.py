@@ -1,0 +1,68 @@
+"""A dataset's contract, checked and ready for use."""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from ledgersafe.contracts.datasets.shape import ColumnShape, DatasetShape
+from ledgersafe.contracts.datasets.types import DATE_FORMATS, DATETIME_FORMATS, ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its type, and what its shape says of it."""
+
+    name: str
+    type: ColumnType
+    shape: ColumnShape
+    is_key: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether a row without a value is bad: what is part of the key is required, too."""
+        return self.shape.required or self.is_key
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """How its dates are written, in the order in which they are tried."""
+        if isinstance(self.shape.format, str):
+            return (self.shape.format,)
+        if self.shape.format:
+            return tuple(self.shape.format)
+        return DATE_FORMATS if self.type.name == "date" else DATETIME_FORMATS
+
+    def bound(self, value: float | str | None) -> Decimal | None:
+        """A bound of a number, exactly as written. Raises ValueError."""
+        if value is None:
+            return None
+        try:
+            return Decimal(str(value))
+        except InvalidOperation:
+            raise ValueError(f"{value!r} is no number") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A contract: as it was written (`shape`), and what it means."""
+
+    shape: DatasetShape
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The dataset that it is for."""
+        return self.shape.dataset
+
+    def column(self, name: str) -> Column:
+        """A column by name. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def too_many(self, bad: int, rows: int) -> bool:
+        """Whether so many bad rows of so many are more than the contract lets pass."""
+        limit = self.shape.bad_rows_limit
+        by_number = limit.rows is not None and bad > limit.rows
+        by_fraction = limit.fraction is not None and bad > limit.fraction * rows
+        return by_number or by_fraction

@@ -1,0 +1,31 @@
+"""Names of columns: how files and contracts find together, and what the database calls them. Pure."""
+
+import re
+import unicodedata
+
+LINEAGE = frozenset({"tenant_id", "_ingestion_id", "_loaded_at", "_source_sha256", "_row_number"})
+"""The columns of a curated table that are ours."""
+
+_SEPARATORS = re.compile(r"[\s_\-./\\:()#]+")
+_UNFIT = re.compile(r"[^a-z0-9]+")
+
+
+def normal_name(name: str) -> str:
+    """A column's name for comparing: `Last Update`, `Last_Update` and a BOM before it are the same."""
+    folded = unicodedata.normalize("NFKC", name).replace("\ufeff", "").strip().strip("\"'").casefold()
+    return _SEPARATORS.sub("", folded) or folded
+
+
+def sql_name(name: str) -> str:
+    """The column's name in the curated table: lower case, words joined by `_`, at most 63 bytes."""
+    ascii_only = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    found = _UNFIT.sub("_", ascii_only).strip("_")
+    if not found or found[0].isdigit():
+        found = f"c_{found}".rstrip("_")
+    return found[:63]
+
+
+def dataset_name(filename: str) -> str:
+    """A dataset's name made of a file's: `Sales 2026.csv.gz` → `sales_2026`."""
+    name = sql_name(filename.split(".", 1)[0])[:40].rstrip("_")
+    return name if name[:1].isalpha() else f"d_{name}"[:40]

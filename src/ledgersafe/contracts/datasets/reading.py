@@ -1,0 +1,148 @@
+"""From YAML to a checked contract: every fault found, each with its path."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from ledgersafe.contracts.datasets.events_rules import event_faults
+from ledgersafe.contracts.datasets.model import Column, Dataset
+from ledgersafe.contracts.datasets.names import LINEAGE, normal_name
+from ledgersafe.contracts.datasets.shape import ColumnShape, DatasetShape
+from ledgersafe.contracts.datasets.types import UnknownType, parse_type
+from ledgersafe.contracts.explain import escaped, structural_faults
+from ledgersafe.kernel.errors import Fault
+from ledgersafe.kernel.reasons import INVALID_CONTRACT
+from ledgersafe.kernel.strict_yaml import NotYamlError, read_yaml
+
+LONGEST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidContract(Exception):
+    """A contract that cannot be used; `faults` says everything that is wrong with it, each with its JSON Pointer."""
+
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{fault.path or '/'}: {fault.message}" for fault in self.faults)
+
+
+def read_dataset(text: str) -> Dataset:
+    """A contract of its YAML (or JSON, which is YAML). Raises InvalidContract."""
+    return checked(parsed(text))
+
+
+def checked(members: Any) -> Dataset:
+    """A contract of its parsed members. Raises InvalidContract."""
+    faults = [_as_ours(fault) for fault in structural_faults(members, DatasetShape)]
+    if faults:
+        raise InvalidContract(tuple(faults))
+    shape = msgspec.convert(members, DatasetShape)
+    found = list(_faults(shape))
+    if found:
+        raise InvalidContract(tuple(found))
+    key = (shape.primary_key,) if isinstance(shape.primary_key, str) else tuple(shape.primary_key)
+    columns = tuple(
+        Column(name, parse_type(column.type), column, is_key=name in key) for name, column in shape.columns.items()
+    )
+    return Dataset(shape, columns, key)
+
+
+def parsed(text: str) -> Any:
+    """The members that YAML (or JSON) says. Raises InvalidContract."""
+    if len(text.encode()) > LONGEST_BYTES:
+        raise InvalidContract((_fault("", f"is larger than {LONGEST_BYTES:,} bytes"),))
+    try:
+        return read_yaml(text)
+    except NotYamlError as error:
+        raise InvalidContract((_fault("", f"is no YAML: {error}"),)) from None
+
+
+def _faults(shape: DatasetShape) -> Iterator[Fault]:
+    yield from _name_faults(shape)
+    for name, column in shape.columns.items():
+        path = f"/columns/{escaped(name)}"
+        for member, message in _column_faults(column):
+            yield _fault(f"{path}/{member}", message)
+    key = [shape.primary_key] if isinstance(shape.primary_key, str) else shape.primary_key
+    for name in key:
+        if name not in shape.columns:
+            yield _fault("/primary_key", f"{name!r} is no column")
+    for name in shape.quality.max_null_fraction:
+        if name not in shape.columns:
+            yield _fault(f"/quality/max_null_fraction/{escaped(name)}", "is no column")
+    if (shape.kind == "events") != (shape.events is not None):
+        yield _fault("/events", "belongs to kind: events, and to it alone")
+    if shape.events is not None:
+        yield from (_fault(f"/events{path}", message) for path, message in event_faults(shape.events, shape.columns))
+
+
+def _name_faults(shape: DatasetShape) -> Iterator[Fault]:
+    """Whatever a file may call a column must lead to one column only."""
+    known: dict[str, str] = {}
+    for name, column in shape.columns.items():
+        if name.lower() in LINEAGE:
+            yield _fault(f"/columns/{escaped(name)}", "is the name of a column that Ledgersafe adds")
+        for said in (name, *column.aliases):
+            other = known.setdefault(normal_name(said), name)
+            if other != name:
+                message = f"{said!r} reads like {other!r}: names are compared without case, blanks and punctuation"
+                yield _fault(f"/columns/{escaped(name)}", message)
+
+
+def _column_faults(column: ColumnShape) -> Iterator[tuple[str, str]]:
+    try:
+        kind = parse_type(column.type)
+    except UnknownType as error:
+        yield "type", str(error)
+        return
+    if column.decimal == column.thousands:
+        yield "thousands", "is the decimal separator, too"
+    if column.format is not None and not kind.is_time:
+        yield "format", f"is for date and datetime, not for {kind}"
+    if column.time_zone is not None:
+        yield from _zone_faults(column.time_zone)
+    if column.pattern is not None:
+        yield from _pattern_faults(column.pattern)
+    for member in ("min", "max"):
+        yield from _bound_faults(member, getattr(column, member), kind.is_time)
+
+
+def _zone_faults(zone: str) -> Iterator[tuple[str, str]]:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield "time_zone", f"{zone!r} is no IANA time zone, such as Europe/London"
+
+
+def _pattern_faults(pattern: str) -> Iterator[tuple[str, str]]:
+    """Rust's regular expressions run the check; they have no look-around and no back-references, and never hang."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield "pattern", f"is no regular expression: {error}"
+        return
+    if re.search(r"\(\?<?[=!]|\\[1-9]|\(\?P=", pattern):
+        yield "pattern", "look-around and back-references are not taken"
+
+
+def _bound_faults(member: str, value: float | str | None, is_time: bool) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    try:
+        datetime.fromisoformat(str(value)) if is_time else float(value)
+    except ValueError:
+        yield member, f"{value!r} is no {'ISO 8601 date' if is_time else 'number'}"
+
+
+def _as_ours(fault: Fault) -> Fault:
+    return _fault(fault.path, fault.message)
+
+
+def _fault(path: str, message: str) -> Fault:
+    return Fault(INVALID_CONTRACT, path, message)

@@ -1,0 +1,125 @@
+"""Text to values by the contract: every way to write an amount, and nothing guessed."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledgersafe.contracts.datasets.casting import cast
+from ledgersafe.contracts.datasets.model import Column
+from ledgersafe.contracts.datasets.shape import ColumnShape
+from ledgersafe.contracts.datasets.types import parse_type
+
+
+def values(kind: str, *texts: str | None, **shape: Any) -> list[str | None]:
+    column = Column("x", parse_type(kind), ColumnShape(type=kind, **shape))
+    return cast(column, pl.Series("x", texts, dtype=pl.String)).to_list()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12.50", "12.50"),
+        ("12.5", "12.5"),
+        ("12", "12"),
+        ("-12.50", "-12.50"),
+        ("(250.00)", "-250.00"),
+        ("($250.00)", "-250.00"),
+        ("$ (250.00)", "-250.00"),
+        ("-468.60 ", "-468.60"),
+        ("468.60-", "-468.60"),
+        ("468.60 -", "-468.60"),
+        ("- 468.60", "-468.60"),
+        ("\u2212468.60", "-468.60"),
+        ("£1,234.50", "1234.50"),
+        ("1,234,567.89", "1234567.89"),
+        ("GBP 5.00", "5.00"),
+        ("5.00 EUR", "5.00"),
+        ("+3", "3"),
+        (".5", "0.5"),
+        ("-.5", "-0.5"),
+        ("5.", "5"),
+        ("1.500", "1.50"),
+        ("0012.30", "0012.30"),
+        ("1.005", None),
+        ("1,23.50", None),
+        ("12,34", None),
+        ("(-1)", None),
+        ("--1", None),
+        ("-1-", None),
+        ("1e3", None),
+        ("NaN", None),
+        ("12345678901.00", None),
+        ("abc", None),
+        (" ", None),
+    ],
+)
+def test_amounts_as_people_write_them(text: str, expected: str | None) -> None:
+    assert values("decimal(12,2)", text, thousands=",") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1.234,56", "1234.56"), ("1234,5", "1234.5"), ("1234.5", None), ("(1.000,00)", "-1000.00"), ("12.34,5", None)],
+)
+def test_amounts_with_a_decimal_comma(text: str, expected: str | None) -> None:
+    assert values("decimal(12,2)", text, decimal=",", thousands=".") == [expected]
+
+
+def test_thousands_are_taken_only_where_the_contract_says_so() -> None:
+    assert values("decimal(12,2)", "1,234") == [None]  # it may be a decimal comma
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("integer", "12.0", "12"),
+        ("integer", "1.5", None),
+        ("integer", "99999999999999999999", None),
+        ("integer", "007", "007"),
+        ("decimal(3,0)", "123", "123"),
+        ("decimal(3,0)", "1234", None),
+        ("decimal(3,0)", "-123", "-123"),
+        ("number", "0.1234567890123456789", "0.1234567890123456789"),
+        ("boolean", "YES", "true"),
+        ("boolean", "0", "false"),
+        ("boolean", "maybe", None),
+        ("string", " as it is ", " as it is "),
+    ],
+)
+def test_other_types(kind: str, text: str, expected: str | None) -> None:
+    assert values(kind, text) == [expected]
+
+
+def test_dates_are_tried_in_the_order_of_the_contract() -> None:
+    found = values("date", "2026-01-02", "02/01/2026", "2026-13-01", "31/02/2026", format=["%Y-%m-%d", "%d/%m/%Y"])
+    assert found == ["2026-01-02", "2026-01-02", None, None]
+
+
+def test_instants_are_of_the_zone_of_the_contract() -> None:
+    found = values(
+        "datetime",
+        "2026-07-01 10:00:00",
+        "2026-07-01T10:00:00Z",
+        "2026-07-01T10:00:00+02:00",
+        "2026-03-29 01:30:00",  # this hour is skipped in London
+        "2026-10-25 01:30:00",  # and this one comes twice
+        time_zone="Europe/London",
+    )
+    day = "2026-07-01T"
+    assert found == [
+        f"{day}09:00:00.000000+00:00",
+        f"{day}10:00:00.000000+00:00",
+        f"{day}08:00:00.000000+00:00",
+        None,
+        "2026-10-25T00:30:00.000000+00:00",
+    ]
+
+
+@given(st.decimals(min_value=-(10**9), max_value=10**9, places=2, allow_nan=False))
+def test_every_amount_survives(amount: Any) -> None:
+    (found,) = values("decimal(12,2)", f"{amount:,.2f}", thousands=",")
+    assert found is not None
+    assert type(amount)(found) == amount

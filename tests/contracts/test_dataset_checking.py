@@ -1,0 +1,60 @@
+"""Rows against a contract: each fault with its row, its column, its value and its rule."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ledgersafe.contracts.datasets.checking import ROW, check
+from ledgersafe.contracts.datasets.reading import checked
+
+
+def faults(column: dict[str, Any], *texts: str | None, **contract: Any) -> list[tuple[Any, ...]]:
+    dataset = checked({"dataset": "x", "columns": {"a": column}} | contract)
+    found = check(dataset, pl.DataFrame({ROW: range(2, 2 + len(texts)), "a": pl.Series(texts, dtype=pl.String)}))
+    assert found.good.height + len({row[0] for row in found.faults.rows()}) == len(texts)
+    return [(row, rule, value) for row, _, rule, value, _ in found.faults.rows()]
+
+
+@pytest.mark.parametrize(
+    ("column", "texts", "expected"),
+    [
+        ({"required": True}, ["x", "", None], [(3, "required", None), (4, "required", None)]),
+        ({"type": "integer"}, ["1", "x", ""], [(3, "type", "x")]),
+        ({"type": "integer", "min": 0, "max": 10}, ["0", "10", "-1", "11"], [(4, "min", "-1"), (5, "max", "11")]),
+        ({"type": "decimal(9,2)", "min": 0.1}, ["0.10", "0.09"], [(3, "min", "0.09")]),
+        ({"min": 2, "max": 3}, ["ab", "a", "abcd"], [(3, "min", "a"), (4, "max", "abcd")]),
+        ({"pattern": "[A-Z]+|x"}, ["AB", "x", "Ab", "xx"], [(4, "pattern", "Ab"), (5, "pattern", "xx")]),
+        ({"enum": ["a", "b"]}, ["a", "c", ""], [(3, "enum", "c")]),
+        ({"type": "integer", "enum": [1, 2]}, ["01", "3"], [(3, "enum", "3")]),
+        ({"type": "decimal(9,2)", "enum": [1.5]}, ["1.50", "1.51"], [(3, "enum", "1.51")]),
+        ({"type": "date", "min": "2026-01-01"}, ["2026-01-01", "2025-12-31"], [(3, "min", "2025-12-31")]),
+        ({"type": "datetime", "max": "2026-01-01T00:00:00Z"}, ["2026-01-01", "2026-01-02"], [(3, "max", "2026-01-02")]),
+        ({"type": "boolean", "enum": [True]}, ["yes", "no"], [(3, "enum", "no")]),
+        ({}, ["a\x00b"], [(2, "type", "a\x00b")]),
+    ],
+)
+def test_each_rule(column: dict[str, Any], texts: list[str | None], expected: list[tuple[Any, ...]]) -> None:
+    assert faults(column, *texts) == expected
+
+
+def test_what_stands_for_no_value() -> None:
+    assert faults({"type": "integer", "required": True}, "NA", "1", source={"nulls": ["NA"]}) == [(2, "required", None)]
+
+
+def test_a_column_that_the_file_lacks_has_no_values() -> None:
+    dataset = checked({"dataset": "x", "columns": {"a": {}, "b": {"required": True}}})
+    found = check(dataset, pl.DataFrame({ROW: [2], "a": ["1"]}))
+    assert [row[:3] for row in found.faults.rows()] == [(2, "b", "required")]
+    assert found.nulls == {"a": 0, "b": 1}
+
+
+def test_the_key_is_required() -> None:
+    assert faults({}, "", primary_key="a") == [(2, "required", None)]
+
+
+def test_all_faults_of_a_row_are_told_in_the_order_of_the_file() -> None:
+    columns = {"a": {"type": "integer"}, "b": {"required": True}}
+    dataset = checked({"dataset": "x", "columns": columns})
+    found = check(dataset, pl.DataFrame({ROW: [2, 3], "a": ["1", "x"], "b": ["", ""]}))
+    assert [row[:3] for row in found.faults.rows()] == [(2, "b", "required"), (3, "a", "type"), (3, "b", "required")]
