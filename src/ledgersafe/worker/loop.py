@@ -1,6 +1,7 @@
 """The worker's loop: take what is due, do it, repeat, until it is told to stop."""
 
-from threading import Event
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
 
 import structlog
 
@@ -14,27 +15,53 @@ from ledgersafe.worker.tasks import TASKS, Task
 
 IDLE_SECONDS = 0.25
 """How long to wait when there was nothing to do: what is accepted meanwhile is posted within a second."""
+_SCHEDULE_SECONDS = 1.0
+_PARTING_SECONDS = 2.0
+"""How long a job that is under way is waited for in the end; its lease, or the database, ends what is left of it."""
 _log = structlog.get_logger()
 
 
 def work(runtime: Runtime, stop: Event, *, jobs: tuple[Job, ...] = SCHEDULE) -> None:
-    """Run what is due until `stop` is set. A database that is away is waited for."""
+    """Run what is due until `stop` is set. A database that is away is waited for.
+
+    The schedule has a thread of its own: a job that takes its time does not hold up posting.
+    """
     worker = new_id()
     _log.info("working", worker=worker, jobs=[job.name for job in jobs])
     Deliveries(runtime, stop).start()
+    schedule = Thread(target=_keep_schedule, args=[runtime, stop, jobs, worker], name="schedule", daemon=True)
+    schedule.start()
+    _repeat(stop, lambda: _do_tasks(runtime, stop), IDLE_SECONDS)
+    schedule.join(_PARTING_SECONDS)
+
+
+def _keep_schedule(runtime: Runtime, stop: Event, jobs: Sequence[Job], worker: str) -> None:
     known = False
+
+    def run_due() -> bool:
+        nonlocal known
+        if not known:
+            ensure_jobs(runtime.database, [job.name for job in jobs], runtime.clock.now())
+            known = True
+        return sum(run_if_due(runtime, job, worker) for job in jobs if not stop.is_set()) > 0
+
+    _repeat(stop, run_due, _SCHEDULE_SECONDS)
+
+
+def _do_tasks(runtime: Runtime, stop: Event) -> bool:
+    return sum(_attempt(task, runtime) for task in TASKS if not stop.is_set()) > 0
+
+
+def _repeat(stop: Event, do: Callable[[], bool], idle_seconds: float) -> None:
+    """Do it until `stop` is set, with a pause where there was nothing to do or the database is away."""
     while not stop.is_set():
         try:
-            if not known:
-                ensure_jobs(runtime.database, [job.name for job in jobs], runtime.clock.now())
-                known = True
-            busy = [job.name for job in jobs if not stop.is_set() and run_if_due(runtime, job, worker)]
-            busy += [task.__name__ for task in TASKS if not stop.is_set() and _attempt(task, runtime)]
+            busy = do()
         except (DatabaseUnavailable, TryAgain) as error:
             _log.warning("database_unavailable", error=str(error))
-            busy = []
+            busy = False
         if not busy:
-            stop.wait(IDLE_SECONDS)
+            stop.wait(idle_seconds)
 
 
 def _attempt(task: Task, runtime: Runtime) -> bool:

@@ -50,7 +50,7 @@ def _gold_windows(runtime: Runtime) -> str:
 
 
 _SEALING_SECONDS = 10.0
-"""How long one run may seal: posting waits meanwhile. What is left is for the next run."""
+"""How long one run may seal: the other jobs wait meanwhile. What is left is for the next run."""
 
 
 def _seal_all(runtime: Runtime) -> str:
