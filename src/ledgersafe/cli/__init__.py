@@ -7,31 +7,9 @@ import typer
 
 from ledgersafe import __version__
 from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
-from ledgersafe.cli import (
-    contracts,
-    db,
-    events,
-    exceptions,
-    exports,
-    gold,
-    health,
-    keys,
-    ledger,
-    report,
-    seals,
-    stores,
-    tenants,
-    verify,
-    webhooks,
-)
 from ledgersafe.cli.client import CliError, Connection
-from ledgersafe.cli.demo import demo
+from ledgersafe.cli.commands import Commands
 from ledgersafe.cli.output import err, plain
-from ledgersafe.cli.records import audit, rejected
-from ledgersafe.cli.serve import serve
-from ledgersafe.cli.trace import trace
-from ledgersafe.cli.up import up
-from ledgersafe.cli.work import work
 from ledgersafe.db.embedded import EmbeddedPostgresError
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.db.migrate import MigrationError
@@ -39,29 +17,12 @@ from ledgersafe.kernel.errors import RequestRefused
 
 app = typer.Typer(
     name="ledgersafe",
+    cls=Commands,
     help="Sales audit: every arrival kept, posted exactly once, or parked with a reason.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     add_completion=True,
 )
-for _name, _group in (
-    ("db", db.app),
-    ("keys", keys.app),
-    ("events", events.app),
-    ("exceptions", exceptions.app),
-    ("report", report.app),
-    ("gold", gold.app),
-    ("ledger", ledger.app),
-    ("contracts", contracts.app),
-    ("tenants", tenants.app),
-    ("stores", stores.app),
-    ("seals", seals.app),
-    ("webhooks", webhooks.app),
-):
-    app.add_typer(_group, name=_name)
-ledger.app.add_typer(exports.app, name="export")
-for _command in (up, serve, work, trace, health.health, verify.verify, audit, rejected, demo):
-    app.command()(_command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from ledgersafe.cli import chart
+from ledgersafe.cli import chart, exports
 from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, note, out, plain, print_json
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
 
 app = typer.Typer(no_args_is_help=True, help="Accounts, entries, the trial balance; close and reopen months.")
 app.add_typer(chart.app, name="chart")
+app.add_typer(exports.app, name="export")
 _BALANCE = ("account", "name", "currency", "debit", "credit", "balance")
 _ENTRY = ("books_date", "store_id", "kind", "currency", "lines", "transaction_id", "revision")
 MonthArgument = Annotated[str, typer.Argument(help="A month, e.g. 2026-02.")]
