@@ -16,6 +16,9 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x
 Text = Annotated[str, msgspec.Meta(max_length=4_000, pattern=r"^[^\x00]*\Z")]
 """A free text. Postgres holds no NUL."""
 
+ShortText = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
+"""A free text that stands in keys of reports."""
+
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """ISO 8601 with an offset; a naive timestamp is no instant."""
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledgersafe.contracts.envelope import Envelope, Name, Text
+from ledgersafe.contracts.envelope import Envelope, Name, ShortText, Text
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.money import Amount
 from ledgersafe.kernel.reasons import NEGATIVE_AMOUNT, TENDERS_MISMATCH, TOTALS_MISMATCH
@@ -30,7 +30,7 @@ class Line(msgspec.Struct, kw_only=True):
     amount: Amount
     line_no: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     name: Text | None = None
-    brand: Text | None = None
+    brand: ShortText | None = None
     category: Text | None = None
     gtin: Text | None = None
     unit_price: Amount | None = None

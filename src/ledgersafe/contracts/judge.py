@@ -114,13 +114,32 @@ def _envelope_faults(event: Envelope, contract: EventType, expectations: Expecta
     currency = event.currency or expectations.default_currency
     if currency is not None and not is_currency(currency):
         yield Fault(reasons.CURRENCY_UNKNOWN, "/currency", f"{currency!r} is not an ISO 4217 code")
-    key = (event.tenant_id, event.source_system, event.source_event_id or "")
-    if sum(len(part.encode()) for part in key) > LONGEST_KEY_BYTES:
-        message = f"tenant_id, source_system and source_event_id together take over {LONGEST_KEY_BYTES} bytes"
-        yield Fault(reasons.CONTRACT_VIOLATION, "/source_event_id", message)
+    yield from _key_faults(event)
     if event.simulated and not expectations.simulated_welcome:
         message = f"the event is simulated, tenant {event.tenant_id!r} keeps real books"
         yield Fault(reasons.SUSPECTED_TEST_DATA, "/simulated", message)
+
+
+def _key_faults(event: Envelope) -> Iterator[Fault]:
+    """What is part of a key has room in its index: names of 255 characters may take 1,020 bytes each."""
+    whose, store = event.tenant_id, event.store_id
+    if _bytes(whose, event.source_system, event.source_event_id or "") > LONGEST_KEY_BYTES:
+        message = f"tenant_id, source_system and source_event_id together take over {LONGEST_KEY_BYTES} bytes"
+        yield Fault(reasons.CONTRACT_VIOLATION, "/source_event_id", message)
+    if _bytes(whose, store, event.txn_id) > LONGEST_KEY_BYTES:
+        message = f"tenant_id, store_id and txn_id together take over {LONGEST_KEY_BYTES} bytes"
+        yield Fault(reasons.CONTRACT_VIOLATION, "/txn_id", message)
+    if isinstance(event, ItemisedEvent):
+        sku = max((line.sku for line in event.line_items), key=len)
+        if _bytes(whose, store, sku, sku) > LONGEST_KEY_BYTES:  # reports name pairs of products
+            message = f"tenant_id, store_id and twice the longest sku take over {LONGEST_KEY_BYTES} bytes"
+            yield Fault(reasons.CONTRACT_VIOLATION, "/line_items", message)
+
+
+def _bytes(*parts: str) -> int:
+    """How many bytes they take; where they cannot be too many, how many they take at most."""
+    characters = sum(map(len, parts))
+    return characters if characters * 4 <= LONGEST_KEY_BYTES else sum(len(part.encode()) for part in parts)
 
 
 def _missing_currency(event: Envelope, expectations: Expectations) -> Iterator[Fault]:

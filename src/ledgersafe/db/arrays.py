@@ -6,7 +6,7 @@ type the statement names (`%(raw_ids)s::uuid[]`).
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import adapters
 from psycopg.abc import Buffer
@@ -86,8 +86,8 @@ def packed_ids(ids_in_bytes: bytes) -> str:
 
 
 def instants(values: Iterable[datetime | None]) -> str:
-    """The literal of a timestamptz[]."""
-    return "{" + ",".join(["NULL" if value is None else value.isoformat() for value in values]) + "}"
+    """The literal of a timestamptz[]. In UTC: Postgres takes no offset of 16 hours and more, ISO 8601 does."""
+    return "{" + ",".join(["NULL" if value is None else value.astimezone(UTC).isoformat() for value in values]) + "}"
 
 
 def _pack(element: int, values: Sequence[bytes | None]) -> bytes:

@@ -11,7 +11,8 @@ DECIMALS = 6
 """How many decimals an amount or a quantity may have: `numeric(21, 6)` in the database."""
 
 _LARGEST_INTEGER = 10**15
-_EXACT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6}0*)?", re.ASCII)
+_EXACT = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)|(-?[0-9]{1,15}\.[0-9]{6})0{1,100}", re.ASCII)
+"""Zeros beyond the sixth decimal say nothing; so many of them that no column holds them are no amount."""
 _CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies")) | {"XAD"}
 # CLDR tells how many decimals people write, which for these is fewer than the minor unit of ISO 4217.
 _WITH_HUNDREDTHS = ("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER")
@@ -42,9 +43,9 @@ def parse_amount(value: object) -> Amount:
             text = format(Decimal(text), "f")
     else:
         raise ValueError("expected a decimal string or a number")
-    if _EXACT.fullmatch(text) is None:
+    if (found := _EXACT.fullmatch(text)) is None:
         raise ValueError("expected a decimal number with at most 15 digits before and 6 after the point, e.g. '12.50'")
-    return Amount(text)
+    return Amount(found[1] or found[2])
 
 
 def is_currency(code: str) -> bool:

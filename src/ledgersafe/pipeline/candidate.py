@@ -135,6 +135,11 @@ def product_key(sku: str, gtin: str | None, name: str | None, brand: str | None)
     return sha256("".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()[:32]
 
 
+_LONGEST_COUNTRY = 100
+"""A longer text is no country; the store's counts then."""
+
+
 def _country(metadata: Mapping[str, Any] | None) -> str | None:
     found = None if metadata is None else metadata.get("country")
-    return found if isinstance(found, str) and found and "\x00" not in found else None
+    usable = isinstance(found, str) and 0 < len(found) <= _LONGEST_COUNTRY and "\x00" not in found
+    return found if usable else None

@@ -34,6 +34,7 @@ BATCH = 2_000
 _MOST_BYTES = 4 * 2**20
 """How much of a batch is posted at once: 2,000 receipts of usual length, or some of very many lines."""
 _MOST_ATTEMPTS = 5
+_FEW = 50
 _TOO_SLOW = "57014"  # statement_timeout: less at once may do
 _FIRST_BACK_OFF = timedelta(seconds=1)
 _log = structlog.get_logger()
@@ -72,7 +73,11 @@ def _promote(database: Database, tenant_id: str, now: datetime, most: int, only:
     except TryAgain:
         raise
     except Exception as error:
-        if not claimed or (isinstance(error, DatabaseUnavailable) and error.sqlstate != _TOO_SLOW):
+        if isinstance(error, DatabaseUnavailable) and error.sqlstate != _TOO_SLOW:
+            raise
+        if not claimed:
+            if isinstance(error, DatabaseUnavailable) and most > _FEW:
+                return _promote(database, tenant_id, now, _FEW, only)  # claiming itself took too long
             raise
         if len(claimed) > 1:
             return _promote_halves(database, tenant_id, now, most, claimed)

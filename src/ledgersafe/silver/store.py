@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal, cast
 from uuid import UUID
@@ -235,7 +235,7 @@ def insert_transactions(tx: Tx, tenant_id: str, rows: Sequence[Transaction], pos
         f"{tenant}\t{row.transaction_id}\t{row.revision}\tposting\t{word(row.store_id)}\t{text(row.txn_id)}"
         f"\t{row.type}\t{row.event_type}\t{text(row.event_id)}\t{row.raw_id}\t{word(row.register_id)}"
         f"\t{word(row.cashier_id)}\t{text(row.customer_id)}\t{row.business_date}\t{row.books_date}"
-        f"\t{row.occurred_at}\t{posted_at}\t{word(row.currency)}\t{row.lines}\t{row.units!s}\t{row.gross!s}"
+        f"\t{row.occurred_at.astimezone(UTC)}\t{posted_at}\t{word(row.currency)}\t{row.lines}\t{row.units!s}\t{row.gross!s}"
         f"\t{row.discount!s}\t{row.tax!s}\t{row.included_tax!s}\t{row.rounding!s}\t{row.totals_difference!s}"
         f"\t{row.total!s}\t{word(row.payment)}\t{word(row.country)}\t{row.is_referenced}\t{row.simulated}\n"
         for row in rows
