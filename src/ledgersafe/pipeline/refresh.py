@@ -15,7 +15,7 @@ import stamina
 import structlog
 
 from ledgersafe.db.database import Database, Tx
-from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
+from ledgersafe.db.errors import DatabaseUnavailable, StatementRefused, TryAgain
 from ledgersafe.gold import store as gold
 from ledgersafe.gold.rules import Table, ordered
 from ledgersafe.kernel.clock import Clock, trading_day
@@ -180,6 +180,8 @@ def _refresh(of: _Round, table: Table, tenant_id: str, batch_ids: Sequence[UUID]
             return _refresh_halves(of, table, tenant_id, batch_ids)
         return _note_failure(of, table, tenant_id, batch_ids, started_at, error)
     except Exception as error:  # noqa: BLE001 - it is on record and comes back, and the other tables go on
+        if isinstance(error, StatementRefused) and len(batch_ids) > 1:
+            return _refresh_halves(of, table, tenant_id, batch_ids)  # a value of one batch stops no other
         return _note_failure(of, table, tenant_id, batch_ids, started_at, error)
 
 

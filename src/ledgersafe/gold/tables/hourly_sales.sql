@@ -30,9 +30,11 @@ CROSS JOIN LATERAL (
   FROM silver.transactions f
   WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = 1 AND f.kind = 'posting'
   OFFSET 0) AS o
-JOIN gold.made_with m
-  ON m.tenant_id = s.tenant_id AND m.table_name = 'hourly_sales' AND m.store_id = s.store_id
- AND m.setting = 'time_zone'
+CROSS JOIN LATERAL (
+  SELECT f.value
+  FROM gold.made_with f
+  WHERE f.tenant_id = s.tenant_id AND f.table_name = 'hourly_sales' AND f.store_id = s.store_id AND f.setting = 'time_zone'
+  OFFSET 0) AS m
 WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])
 GROUP BY s.tenant_id, s.books_date, s.store_id, 4, s.currency
 ORDER BY s.tenant_id, s.books_date, s.store_id, 4, s.currency

@@ -22,8 +22,11 @@ CROSS JOIN LATERAL (
   WHERE f.tenant_id = k.tenant_id AND f.transaction_id = k.transaction_id AND f.revision = k.revision
     AND f.kind = k.kind
   OFFSET 0) AS s
-JOIN gold.made_with m
-  ON m.tenant_id = s.tenant_id AND m.table_name = 'region_daily' AND m.store_id = s.store_id AND m.setting = 'region'
+CROSS JOIN LATERAL (
+  SELECT f.value
+  FROM gold.made_with f
+  WHERE f.tenant_id = s.tenant_id AND f.table_name = 'region_daily' AND f.store_id = s.store_id AND f.setting = 'region'
+  OFFSET 0) AS m
 WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])
 GROUP BY s.tenant_id, s.books_date, m.value, s.currency
 ORDER BY s.tenant_id, s.books_date, m.value, s.currency
