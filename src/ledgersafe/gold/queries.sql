@@ -106,16 +106,19 @@ RETURNING batch_id
 -- Why: sums that go by a setting of a store keep to the one that they were begun with: a part of them by another one
 -- would be right by neither.
 INSERT INTO gold.made_with (tenant_id, table_name, store_id, setting, value)
-SELECT DISTINCT s.tenant_id, %(table_name)s, s.store_id, s.setting, s.value
-FROM gold.posted k
-CROSS JOIN LATERAL (
-  SELECT f.store_id
-  FROM silver.transactions f
-  WHERE f.tenant_id = k.tenant_id AND f.transaction_id = k.transaction_id AND f.revision = k.revision
-    AND f.kind = k.kind
-  OFFSET 0) AS t
-JOIN gold.store_settings s ON s.tenant_id = k.tenant_id AND s.store_id = t.store_id AND s.setting = %(setting)s
-WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])
+SELECT s.tenant_id, %(table_name)s, s.store_id, s.setting, s.value
+FROM (
+  SELECT DISTINCT k.tenant_id, t.store_id
+  FROM gold.posted k
+  CROSS JOIN LATERAL (
+    SELECT f.store_id
+    FROM silver.transactions f
+    WHERE f.tenant_id = k.tenant_id AND f.transaction_id = k.transaction_id AND f.revision = k.revision
+      AND f.kind = k.kind
+    OFFSET 0) AS t
+  WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])
+  OFFSET 0) AS d
+JOIN gold.store_settings s ON s.tenant_id = d.tenant_id AND s.store_id = d.store_id AND s.setting = %(setting)s
 ON CONFLICT (tenant_id, table_name, store_id, setting) DO NOTHING
 
 -- name: outdated

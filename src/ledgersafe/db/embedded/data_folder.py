@@ -25,6 +25,8 @@ _SETTINGS = {
     "wal_compression": "off",
     "max_connections": "100",
     "random_page_cost": "1.1",
+    # Statistics follow within seconds when a small table grows: plans made for a few rows cost minutes with many.
+    "autovacuum_naptime": "10s",
     # Prefetching needs posix_fadvise: elsewhere any other value than 0 is refused.
     "effective_io_concurrency": "16" if sys.platform == "linux" else "0",
     "jit": "off",
