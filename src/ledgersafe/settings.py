@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     )
     webhook_private_addresses: Literal["on", "off"] = Field(
         default="off",
-        description="'on': webhooks may go to addresses of this network and this machine, too. Link-local ones are refused always.",
+        description="'on': webhooks may go to addresses of this network and this machine, too. Those where clouds answer with credentials are refused always.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log line that is written."

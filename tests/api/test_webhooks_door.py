@@ -65,6 +65,15 @@ def test_from_the_command_line_to_the_receiver(api: Api, tenant: str, receiver: 
         assert receiver.secret.removeprefix("whsec_") not in audited.text
 
 
+@pytest.mark.parametrize("url", [r"https://exa\tmple.com/", "https://2130706433:8499/"])
+def test_a_host_that_cannot_be_is_refused_when_it_is_added(api: Api, tenant: str, url: str) -> None:
+    added = ledgersafe(api, "add", url, "--tenant", tenant)
+    assert added.returncode == 1
+    assert added.stdout == b""
+    assert b"expected a DNS name" in b" ".join(added.stderr.split())
+    assert b"There is no webhook" in ledgersafe(api, "list", "--tenant", tenant).stdout
+
+
 def test_another_tenant_sees_nothing(api: Api, tenant: str) -> None:
     with api.client(api.new_key(tenants=[tenant], scopes=["admin"])) as mine:
         made = mine.post("/v1/webhooks", json={"url": "https://example.invalid/x"}).json()

@@ -1,10 +1,15 @@
-"""Cutting a file, remembering how far it came, and counting answers: what `events send` does without a server."""
+"""`events send`: cutting a file, remembering how far it came, counting answers; and what it exits with."""
 
 import io
+import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import Api, clean_environment
+from tests.events import sale
 
 from ledgersafe.cli import chunks, sending
 from ledgersafe.cli.chunks import Chunk, Line, Span, gaps, read_chunks, with_span
@@ -153,9 +158,9 @@ def test_answers_are_counted_by_kind_with_a_few_samples() -> None:
     ]
     assert [sample.at for sample in tally.samples] == [0, 1, 2, 3, 4]
     assert all(len(sample.text) <= 120 for sample in tally.samples)
-    assert (tally.events(), tally.failed()) == (60, 0)
+    assert (tally.events(), tally.refused(), tally.failed()) == (60, 20, 0)
     tally.add(item(500, "failed", "INTERNAL_ERROR"))
-    assert tally.failed() == 1
+    assert (tally.refused(), tally.failed()) == (20, 1)
 
 
 def test_the_summary_counts_every_run_and_rates_only_this_one() -> None:
@@ -219,3 +224,45 @@ def test_a_wait_asked_for_is_kept_and_a_bug_is_not_tried_again() -> None:
     assert 4.0 <= pause <= 5.0
     assert sending._pause_before_retry(sending._NotNowError("busy", None)) is True
     assert sending._pause_before_retry(ValueError("a bug")) is False
+
+
+def sent(
+    api: Api, home: Path, file: Path | None, *lines: bytes, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """`events send` of these lines, from a file or, without one, from standard input."""
+    environment = clean_environment() | {"LEDGERSAFE_URL": api.url, "LEDGERSAFE_API_KEY": api.key}
+    environment["XDG_STATE_HOME"] = str(home)
+    content = b"".join(line + b"\n" for line in lines)
+    if file is not None:
+        file.write_bytes(content)
+    command = [sys.executable, "-m", "ledgersafe", "events", "send", str(file or "-"), *options]
+    return subprocess.run(
+        command, env=environment, input=b"" if file else content, capture_output=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_it_exits_with_1_where_an_event_was_refused(api: Api, tenant: str, tmp_path: Path, from_file: bool) -> None:
+    file = tmp_path / "events.ndjson" if from_file else None
+    good = json.dumps(sale(tenant, "good")).encode()
+    done = sent(api, tmp_path, file, good, b'{"a"')
+    assert done.returncode == 1, done.stderr
+    assert b"nothing of these was posted" in done.stdout
+    assert b"1 event was refused" in done.stderr
+    told = sent(api, tmp_path, file, good, b'{"a"', b"[]", options=("--json",))
+    assert told.returncode == 1, told.stderr
+    counted = {(one["status"], one["result"]): one["count"] for one in json.loads(told.stdout)["by_result"]}
+    assert counted[200, "duplicate"] == 1
+    assert sum(count for (status, _), count in counted.items() if 400 <= status < 500) == 2
+    assert b"2 events were refused" in told.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_it_exits_with_0_where_events_were_only_parked(
+    api: Api, tenant: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    parked = json.dumps(sale(tenant, "parked", total_amount=1)).encode()
+    done = sent(api, tmp_path, None, parked, json.dumps(sale(tenant, "good")).encode(), options=options)
+    assert done.returncode == 0, done.stderr
+    assert b"quarantined" in done.stdout
+    assert b"refused" not in done.stderr

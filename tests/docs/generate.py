@@ -22,7 +22,7 @@ from ledgersafe.api import metrics
 from ledgersafe.api.app import make_app
 from ledgersafe.bootstrap import Runtime
 from ledgersafe.cli import app as cli
-from ledgersafe.contracts.envelope import Envelope, Instant, Name, Text
+from ledgersafe.contracts.envelope import Envelope, Instant, Name, ShortText, Text
 from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.items import Line, Tender
@@ -136,7 +136,14 @@ def _fields(shape: type[msgspec.Struct], without: Iterable[str] = ()) -> list[st
 
 
 def _field_type(shape: Any) -> str:
-    known = {Name: "text", Instant: "instant", Amount: "amount", Text: "long text", bool: "true or false"}
+    known = {
+        Name: "text",
+        Instant: "instant",
+        Amount: "amount",
+        Text: "long text",
+        ShortText: "text, may be empty",
+        bool: "true or false",
+    }
     known |= {int: "integer", date: "date", Any: "anything", Line: "[Line](#line)", Tender: "[Tender](#tender)"}
     if shape in known:
         return known[shape]

@@ -1,5 +1,7 @@
 """verify finds what somebody with too many rights has done, and names the check."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -8,9 +10,12 @@ import pytest
 
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import SystemClock
+from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.pipeline.promote import promote
 from ledgersafe.pipeline.refresh import refresh
 from ledgersafe.pipeline.verify import Check, Wanted, verify, verify_page
+from tests.api.answers import refused
+from tests.conftest import Api, clean_environment
 from tests.events import sale
 from tests.pipeline.arrivals import accepted
 
@@ -56,7 +61,7 @@ def everywhere(measures: str, *sources: str) -> set[str]:
 IN_THE_BOOKS = [
     (
         "UPDATE gate.events_processed SET posted_at = NULL WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
-        {"posted_keys", "no_key_is_lost"},
+        {"posted_keys", "no_key_is_lost", "events_are_posted_keys"},
     ),
     (
         "UPDATE silver.line_items SET amount = amount + 0.000001 WHERE tenant_id = %(t)s AND kind = 'posting' AND sku = 'SKU-BBB'",
@@ -72,15 +77,75 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.heads SET state = 'voided' WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
-        {"heads_say_what_stands"},
+        {"heads_say_what_stands", "heads_name_what_stands"},
+    ),
+    (
+        "UPDATE silver.heads SET revision = 1 WHERE tenant_id = %(t)s AND txn_id = 'txn-corrected'",
+        {"heads_name_what_stands"},
+    ),
+    (
+        "UPDATE silver.heads SET returned_lines = '{}', returned_quantities = '{}', returned_amounts = '{}' WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
+        {"returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.heads SET returned_amounts = ARRAY[29.99] WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
+        {"returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.heads SET returned_lines = '{2}', returned_quantities = '{1}', returned_amounts = '{12.5}' WHERE tenant_id = %(t)s AND txn_id = 'txn-corrected'",
+        {"returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.transactions SET is_referenced = false WHERE tenant_id = %(t)s AND event_id = 'back'",
+        {"returns_refer_to_originals"},
+    ),
+    (
+        "UPDATE silver.transactions SET is_referenced = true WHERE tenant_id = %(t)s AND event_id = 'plain'",
+        {"returns_refer_to_originals"},
+    ),
+    (
+        "DELETE FROM silver.references WHERE tenant_id = %(t)s",
+        {"returns_refer_to_originals", "returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.tenders SET amount = amount + 0.01 WHERE tenant_id = %(t)s AND kind = 'reversal'",
+        {"tenders_pay_totals"},
+    ),
+    (
+        "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'cash'",
+        {"tenders_pay_totals"},
+    ),
+    (
+        "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'card'",
+        {"tenders_pay_totals"},
+    ),
+    (
+        "UPDATE silver.transactions SET event_id = 'other' WHERE tenant_id = %(t)s AND event_id = 'plain'",
+        {"events_are_posted_keys"},
+    ),
+    (
+        "INSERT INTO gate.to_post (tenant_id, raw_id, idempotency_key) SELECT tenant_id, raw_id, event_id FROM silver.transactions WHERE tenant_id = %(t)s AND event_id = 'plain'",
+        {"nothing_posted_waits"},
+    ),
+    (
+        "UPDATE ledger.entries SET business_date = business_date - 1 WHERE tenant_id = %(t)s AND kind = 'posting'",
+        {"entries_follow_transactions"},
+    ),
+    (
+        "UPDATE ledger.entries SET reverses = NULL WHERE tenant_id = %(t)s AND kind = 'reversal'",
+        {"entries_follow_transactions"},
+    ),
+    (
+        "UPDATE ledger.entries SET reverses = entry_id WHERE tenant_id = %(t)s AND kind = 'posting'",
+        {"entries_follow_transactions"},
     ),
     (
         "UPDATE silver.references SET original_line_no = 77 WHERE tenant_id = %(t)s",
-        {"references_lead_somewhere"},
+        {"references_lead_somewhere", "returned_is_counted"},
     ),
     (
         "UPDATE silver.references SET transaction_id = gen_random_uuid() WHERE tenant_id = %(t)s",
-        {"lines_belong"},
+        {"lines_belong", "returns_refer_to_originals"},
     ),
     (
         "UPDATE silver.transactions SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND event_id = 'back'",
@@ -107,7 +172,7 @@ IN_THE_BOOKS = [
         {"entries_balance", "credits_in_gold_USD"},
     ),
     (
-        "UPDATE ledger.entries SET amounts = ARRAY[amounts[1] * 2, amounts[2] * 2] WHERE tenant_id = %(t)s AND kind = 'posting'",
+        "UPDATE ledger.entries SET amounts = ARRAY(SELECT l.amount * 2 FROM unnest(amounts) AS l (amount)) WHERE tenant_id = %(t)s AND kind = 'posting'",
         {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net", "ledger"),
     ),
     (
@@ -116,7 +181,8 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE ledger.entries SET books_date = books_date + 1 WHERE tenant_id = %(t)s AND kind = 'posting'",
-        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net", "ledger"),
+        {"entries_follow_transactions", "debits_in_gold_USD", "credits_in_gold_USD"}
+        | everywhere("gross returns net", "ledger"),
     ),
     (
         "UPDATE silver.transactions SET discount = 1, tax = 2, rounding = -1 WHERE tenant_id = %(t)s AND event_id = 'back'",
@@ -164,7 +230,9 @@ def test_a_planted_inconsistency_is_found_and_named(
 
 def some_books(db: Database, tenant: str) -> None:
     one_line = {"line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": 30}], "total_amount": 30}
-    events = [sale(tenant, name, txn_id=f"txn-{name}") for name in ("plain", "corrected")]
+    tenders = [{"type": "cash", "amount": 40, "change": 10}, {"type": "card", "amount": 12.5}]
+    paid = {"plain": {"payment_method": "card"}, "corrected": {"tenders": tenders}}
+    events = [sale(tenant, name, txn_id=f"txn-{name}", **how) for name, how in paid.items()]
     events.append(sale(tenant, "back", event_type="RETURN", txn_id="r", original_txn_id="txn-plain", **one_line))
     events.append(sale(tenant, "c", event_type="CORRECTION", txn_id="c", original_txn_id="txn-corrected", **one_line))
     accepted(db, events)
@@ -193,6 +261,7 @@ def test_a_planted_inconsistency_of_the_books_is_found_and_named(
     assert {name for name, check in by_name(db, tenant, date(2026, 3, 1)).items() if not check.ok} <= {
         "posted_keys",
         "no_key_is_lost",
+        "nothing_posted_waits",
     }
 
 
@@ -272,4 +341,59 @@ def test_the_fault_of_one_tenant_is_not_anothers(db: Database, superuser: psycop
     everybody = broken(db, None)
     assert (everybody[tenant], everybody[other]) == ({"every_arrival_is_counted", "keys_have_arrived"}, set())
     assert broken(db, other) == {other: set()}
-    assert verify(db, "nobody") == []
+    with pytest.raises(RequestRefused, match="no tenant 'nobody'"):
+        verify(db, "nobody")
+
+
+def test_nothing_is_off_after_all_that_trade_does(db: Database, tenant: str) -> None:
+    half = {"line_items": [{"sku": "SKU-AAA", "qty": 0.5, "amount": 15}], "total_amount": 15}
+    nothing = {"line_items": [{"sku": "SKU-AAA", "qty": 0, "amount": 0}], "total_amount": 0}
+    back, fix = {"event_type": "RETURN"}, {"event_type": "CORRECTION"}
+    events = [sale(tenant, "early", original_txn_id="txn-late", **back, **half)]
+    events += [sale(tenant, name, payment_method="cash") for name in ("a", "b", "c")]
+    events += [
+        sale(tenant, "r1", original_txn_id="txn-a", **back, **half),
+        sale(tenant, "r2", original_txn_id="txn-a", **back, **half),
+        sale(tenant, "r3", original_txn_id="txn-a", **back, **nothing),
+        sale(tenant, "r4", original_txn_id=None, tenders=[{"type": "card", "amount": 15}], **back, **half),
+        sale(tenant, "fix-r1", original_txn_id="txn-r1", **fix, **nothing),
+        sale(tenant, "fix-r4", original_txn_id="txn-r4", **fix, **half),
+        sale(tenant, "fix-b", original_txn_id="txn-b", tenders=[{"type": "card", "amount": 15}], **fix, **half),
+        sale(tenant, "undo-r2", event_type="VOID", original_txn_id="txn-r2", line_items=None, total_amount=None),
+        sale(tenant, "undo-c", event_type="CANCEL", original_txn_id="txn-c", line_items=None, total_amount=None),
+        sale(tenant, "late"),
+    ]
+    for at in range(0, len(events), 3):
+        accepted(db, events[at : at + 3])
+        assert broken(db, tenant) == {tenant: set()}
+        promote(db, tenant, datetime.now(UTC))
+        assert broken(db, tenant) == {tenant: set()}
+    assert promote(db, tenant, datetime.now(UTC)).posted == 1
+    assert by_name(db, tenant)["posted_keys"].left == len(events)
+    assert broken(db, tenant) == {tenant: set()}
+
+
+def test_a_tenant_that_is_unknown_is_refused(api: Api, tenant: str) -> None:
+    with api.client() as client:
+        for path in ("/v1/verify", "/v1/seals/verify"):
+            refused(client.get(path, params={"tenant_id": f"{tenant}-typo"}), 404, "NOT_FOUND")
+            assert client.get(path, params={"tenant_id": "_system"}).json()["ok"] is True
+    with api.client(api.new_key(tenants=[f"{tenant}-new"], scopes=["read"])) as of_a_new_one:
+        assert of_a_new_one.get("/v1/verify").json()["tenants"] == []
+        assert of_a_new_one.get("/v1/seals/verify").json()["ok"] is True
+
+
+@pytest.mark.parametrize("words", [("verify",), ("verify", "--seals"), ("gold", "verify")])
+def test_the_command_fails_where_a_tenant_is_unknown(api: Api, tenant: str, words: tuple[str, ...]) -> None:
+    environment = clean_environment() | {
+        "LEDGERSAFE_URL": api.url,
+        "LEDGERSAFE_API_KEY": api.key,
+        "LEDGERSAFE_DATABASE_URL": api.database.app_url,
+    }
+    command = [sys.executable, "-m", "ledgersafe", *words, "--tenant"]
+    said = [
+        subprocess.run([*command, name], env=environment, capture_output=True, text=True, timeout=60, check=False)
+        for name in (f"{tenant}-typo", "_system")
+    ]
+    assert [done.returncode for done in said] == [1, 0], said
+    assert f"no tenant '{tenant}-typo'" in " ".join(said[0].stderr.split())

@@ -302,6 +302,13 @@ def test_where_a_webhook_may_go() -> None:
         "ff02::1",
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
+        *("64:ff9b:1::a9fe:a9fe", "::ffff:0:169.254.169.254", "::169.254.169.254", "2002:a9fe:a9fe::1"),
+        *("64:ff9b:1:7f00:0:100:5db8:d70e", "64:ff9b:1::7f00:1:0:0"),  # local NAT64 by other prefixes than /96
+        *("168.63.129.16", "::ffff:168.63.129.16", "100.100.100.200", "192.0.0.192"),  # clouds
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+        *("fd00:a9fe:a9fe::1", "fd00:100::100:200"),
+        *("240.0.0.1", "255.255.255.255", "::ffff:255.255.255.255", "4000::1", "0.1.2.3"),  # reserved
+        *("fec0::1", "192.88.99.1", "2001:0:7f00:1::1", "100::1", "239.255.255.250", "::ffff:224.0.0.1"),
     ]
     private = [
         "127.0.0.1",
@@ -313,9 +320,14 @@ def test_where_a_webhook_may_go() -> None:
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::1",
+        *("::127.0.0.1", "64:ff9b:1::7f00:1", "64:ff9b:1:5::a00:1", "::ffff:0:127.0.0.1", "::10.0.0.1"),
     ]
-    public = ["93.184.215.14", "2606:4700::1111"]
+    public = [
+        *("93.184.215.14", "2606:4700::1111", "168.63.129.17"),
+        *("::ffff:93.184.215.14", "64:ff9b::5db8:d70e", "64:ff9b:1::5db8:d70e", "2002:5db8:d70e::1"),
+    ]
     for text in never:
+        assert not sending.is_allowed(ip_address(text), private=False), text
         assert not sending.is_allowed(ip_address(text), private=True), text
     for text in private:
         assert not sending.is_allowed(ip_address(text), private=False), text
@@ -394,6 +406,40 @@ def test_one_that_hangs_does_not_hold_up_another(hook: Hook, db: Database) -> No
 def test_addresses_that_cannot_be(db: Database, tenant: str, url: str) -> None:
     with pytest.raises(RequestRefused, match="url"):
         webhooks.add(db, tenant, url, ["exception.opened"], operator())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("exa\\tmple.com", "2130706433", "2130706433:8499", "0x7f000001", "0x7f.0.0.1", "0x", "127.1", "0177.0.0.1"),
+        *(
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "127.0.0.1.",
+            "example.1",
+            "example.0x7f",
+            "[127.0.0.1]",
+            "[v1.fe80]",
+            "[::1%25lo]",
+        ),
+        *("[::1].example.com", "x[::1]", "-a.example", "a-.example", "a..example", ".example", "exa%6dple.com", "a,b"),
+        *("a" * 64 + ".example", ".".join(["a" * 60] * 5), "*.example"),
+    ],
+)
+def test_hosts_that_are_neither_a_name_nor_an_address(db: Database, tenant: str, host: str) -> None:
+    with pytest.raises(RequestRefused, match=r"url (has the host|cannot be read)"):
+        webhooks.add(db, tenant, f"https://{host}/", ["exception.opened"], operator())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("Hooks.Example.com:8443", "example.com.", "xn--bcher-kva.example", "till_7.internal", "deadbeef", "0xyz"),
+        *("203.0.113.7", "203.0.113.7:8443", "[2001:DB8::7]", "[::ffff:203.0.113.7]:8443", "7.example", "1e100.net"),
+    ],
+)
+def test_hosts_that_can_be(db: Database, tenant: str, host: str) -> None:
+    webhooks.add(db, tenant, f"https://{host}/", ["exception.opened"], operator())
 
 
 def test_so_many_and_no_more(db: Database, tenant: str) -> None:

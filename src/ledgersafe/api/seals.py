@@ -17,6 +17,7 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER, SEAL_KEY_UNUSABLE, VERIFICATIONS_RUNNING
 from ledgersafe.pipeline.seal import head_of, seals_page
 from ledgersafe.pipeline.seal_key import UnusableKey, load_or_make, public_part, sign
+from ledgersafe.pipeline.verify import require_tenant
 from ledgersafe.pipeline.verify_seals import ChainCheck, verify_seals_page
 
 router = APIRouter(tags=["seals"])
@@ -136,7 +137,10 @@ def get_verify_seals(
     cursor: Annotated[str | None, Query(max_length=2_000, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Tenants a page.")] = 20,
 ) -> Response:
-    """Makes every hash anew from the rows and bodies, so it reads all of them. Several tenants: page by page."""
+    """Makes every hash anew from the rows and bodies, so it reads all of them. Several tenants: page by page.
+
+    404 NOT_FOUND where the tenant that an all-tenants key names does not exist.
+    """
     one = None if tenant_id is None and credential.tenant_ids is None else tenant_of(credential, tenant_id)
     after = _read(cursor)
     if not _running.acquire(blocking=False):
@@ -144,6 +148,8 @@ def get_verify_seals(
         raise RequestRefused(VERIFICATIONS_RUNNING, detail, {"Retry-After": "5"})
     try:
         found, last = verify_seals_page(parts.database, one, after, limit)
+        if tenant_id is not None and credential.tenant_ids is None and not any(map(_has_anything, found)):
+            require_tenant(parts.database, tenant_id)
     finally:
         _running.release()
     chains = [_chain_shape(each) for each in found]
@@ -151,6 +157,10 @@ def get_verify_seals(
         ok=all(chain.ok for chain in chains), chains=chains, next=None if last is None else _cursor(last)
     )
     return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _has_anything(chain: ChainCheck) -> bool:
+    return bool(chain.seals or chain.rows or chain.pending or chain.fault_count)
 
 
 def _shape(seal: Seal) -> SealShape:

@@ -58,10 +58,11 @@ def get_verify(
 ) -> Response:
     """Reads whole tables, so it takes time on large ones. With an all-tenants key and no tenant_id: every tenant.
 
-    A page is one snapshot; a tenant is never split over two.
+    A page is one snapshot; a tenant is never split over two. 404 NOT_FOUND where the tenant that an all-tenants key
+    names does not exist.
     """
     one = None if tenant_id is None and credential.tenant_ids is None else tenant_of(credential, tenant_id)
-    wanted = Wanted(one, since, _after(cursor), limit)
+    wanted = Wanted(one, since, _after(cursor), limit, may_be_new=credential.tenant_ids is not None)
     if not _running.acquire(blocking=False):
         detail = f"{_AT_ONCE} verifications are running in this process. Send it again."
         raise RequestRefused(VERIFICATIONS_RUNNING, detail, {"Retry-After": "5"})

@@ -104,7 +104,8 @@ SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL LIMIT %(most)s
 SELECT r.tenant_id, count(*) AS number, (array_agg(r.raw_id::text ORDER BY r.raw_id))[1:20] AS examples
 FROM bronze.events_raw r
 WHERE r.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
-  SELECT FROM gate.events_processed k WHERE k.tenant_id = r.tenant_id AND k.idempotency_key = r.event_id)
+  SELECT FROM gate.events_processed k
+  WHERE k.tenant_id = r.tenant_id AND k.idempotency_key = r.event_id AND k.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY r.tenant_id
 
 -- name: leaves

@@ -88,6 +88,9 @@ def send(
 
     It can be stopped at any time: the same command goes on where it was. A file that has changed is sent from its
     beginning. Events that were answered before count as duplicates when sent again; nothing is ever posted twice.
+
+    Exits with 1 where an event was refused (4xx), or the server failed at it (5xx). Events that were parked (202) are
+    kept, and no refusals: with these alone it exits with 0.
     """
     manner = Manner(chunk, parallel, give_up_after, restart, show_progress=sys.stderr.isatty() and not as_json)
     connection = connection_of(ctx)
@@ -101,8 +104,22 @@ def send(
         _show_samples(summary.tally, err())
     else:
         show(summary, out())
-    if summary.tally.failed():
-        raise CliError(f"The server failed at {summary.tally.failed():,} events. Send the file again later.")
+    _raise_what_went_wrong(summary.tally)
+
+
+def _raise_what_went_wrong(tally: Tally) -> None:
+    """Raises CliError where an event was neither posted nor parked."""
+    wrong: list[str] = []
+    if refused := tally.refused():
+        wrong.append(f"{_events(refused)} refused: mend what is wrong with them, and send them again.")
+    if failed := tally.failed():
+        wrong.append(f"The server failed at {failed:,} events. Send the file again later.")
+    if wrong:
+        raise CliError("\n".join(wrong))
+
+
+def _events(count: int) -> str:
+    return "1 event was" if count == 1 else f"{count:,} events were"
 
 
 def show(summary: Summary, console: Console) -> None:

@@ -16,6 +16,7 @@ from ledgersafe.pipeline.rebuild import rebuild as rebuild_gold
 from ledgersafe.pipeline.rebuild import rebuild_outdated
 from ledgersafe.pipeline.refresh import Refreshed
 from ledgersafe.pipeline.refresh import refresh as refresh_gold
+from ledgersafe.pipeline.verify import require_tenant
 
 _SECONDS = 600.0  # all of a tenant's postings are summed up anew
 TenantOption = Annotated[str | None, typer.Option(help="One tenant only.")]
@@ -68,6 +69,8 @@ def _tell(verb: str, done: Sequence[Refreshed], *, json: bool) -> None:
 def verify(tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Make every table anew from what is posted, and compare it row by row. Exits with 1 where a row is off."""
     with closing(_database()) as database:
+        if tenant is not None:
+            require_tenant(database, tenant)
         checks = verify_gold(database, tenant)
     if json:
         print_json({"ok": all(check.ok for check in checks), "tables": [_as_json(check) for check in checks]})

@@ -63,6 +63,10 @@ class Tally:
         """How many events were answered."""
         return self.counts.total()
 
+    def refused(self) -> int:
+        """How many events were refused (4xx): nothing of them was posted. Parked ones (202) are none of these."""
+        return sum(count for kind, count in self.counts.items() if 400 <= kind.status < 500)
+
     def failed(self) -> int:
         """How many events the server failed at (5xx): they are neither kept nor refused."""
         return sum(count for kind, count in self.counts.items() if kind.status >= 500)

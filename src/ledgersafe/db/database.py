@@ -108,6 +108,15 @@ class Tx(ABC):
         self.execute(b"SET LOCAL enable_seqscan = off")
         self.execute(b"SET LOCAL enable_bitmapscan = off")
 
+    def join_by_hash(self) -> None:
+        """Have what follows in this transaction meet two tables in one pass over each, never row by row.
+
+        For statements over all rows of some tenants: where statistics are of many small tenants, the planner takes an
+        index, or an order, for as good by the tenant alone, and then reads all of a large one for every row of it.
+        """
+        self.execute(b"SET LOCAL enable_nestloop = off")
+        self.execute(b"SET LOCAL enable_mergejoin = off")
+
     def take_time(self, seconds: float) -> None:
         """Let each statement of this transaction take so long: for verbs that read whole tables."""
         self.execute(_TAKE_TIME, {"milliseconds": str(int(seconds * 1000))})

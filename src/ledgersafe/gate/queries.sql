@@ -256,7 +256,8 @@ UNION
 SELECT k.tenant_id, count(*) AS number, (array_agg(k.idempotency_key ORDER BY k.idempotency_key))[1:20] AS examples
 FROM gate.events_processed k
 WHERE k.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
-  SELECT FROM bronze.events_raw r WHERE r.tenant_id = k.tenant_id AND r.raw_id = k.first_raw_id)
+  SELECT FROM bronze.events_raw r
+  WHERE r.tenant_id = k.tenant_id AND r.raw_id = k.first_raw_id AND r.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY k.tenant_id
 
 -- name: lost
@@ -264,8 +265,20 @@ GROUP BY k.tenant_id
 SELECT k.tenant_id, count(*) AS number, (array_agg(k.idempotency_key ORDER BY k.idempotency_key))[1:20] AS examples
 FROM gate.events_processed k
 WHERE k.tenant_id = ANY(%(tenant_ids)s::text[]) AND k.status = 'processed' AND k.posted_at IS NULL AND NOT EXISTS (
-  SELECT FROM gate.to_post p WHERE p.tenant_id = k.tenant_id AND p.idempotency_key = k.idempotency_key)
+  SELECT FROM gate.to_post p
+  WHERE p.tenant_id = k.tenant_id AND p.idempotency_key = k.idempotency_key
+    AND p.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY k.tenant_id
+
+-- name: to_post_again
+-- Why: posting takes its payload off the work list: one that is there and in the books would be posted a second time.
+SELECT p.tenant_id, count(*) AS number, (array_agg(p.idempotency_key ORDER BY p.idempotency_key))[1:20] AS examples
+FROM gate.to_post p
+WHERE p.tenant_id = ANY(%(tenant_ids)s::text[]) AND EXISTS (
+  SELECT FROM silver.transactions t
+  WHERE t.tenant_id = p.tenant_id AND t.event_id = p.idempotency_key AND t.raw_id = p.raw_id
+    AND t.tenant_id = ANY(%(tenant_ids)s::text[]))
+GROUP BY p.tenant_id
 
 -- name: unposted_by_day
 -- Why: whoever closes a day sees what came for it and is not in the books: parked, ignored, or waiting to be posted. By

@@ -272,6 +272,11 @@ def lost(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     return tx.query(Findings, SQL["lost"], {"tenant_ids": list(tenant_ids)})
 
 
+def to_post_again(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Keys on the work list with a payload that is in the books."""
+    return tx.query(Findings, SQL["to_post_again"], {"tenant_ids": list(tenant_ids)})
+
+
 def without_arrival(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     """Keys whose first arrival is not there."""
     return tx.query(Findings, SQL["without_arrival"], {"tenant_ids": list(tenant_ids)})

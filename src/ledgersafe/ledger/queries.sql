@@ -184,7 +184,24 @@ WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.books_date >= coalesce(%(s
   AND NOT EXISTS (
     SELECT FROM silver.transactions t
     WHERE t.tenant_id = e.tenant_id AND t.transaction_id = e.transaction_id AND t.revision = e.revision
-      AND t.kind = e.kind AND t.raw_id = e.raw_id)
+      AND t.kind = e.kind AND t.raw_id = e.raw_id AND t.tenant_id = ANY(%(tenant_ids)s::text[]))
+GROUP BY e.tenant_id
+
+-- name: untrue_to_transactions
+-- Why: an entry counts for the day, store and currency of its transaction; that of a reversal names the one that it takes
+-- back, and no other names any.
+SELECT e.tenant_id, count(*) AS number, (array_agg(e.entry_id::text ORDER BY e.entry_id))[1:20] AS examples
+FROM ledger.entries e
+JOIN silver.transactions t
+  ON t.tenant_id = e.tenant_id AND t.transaction_id = e.transaction_id AND t.revision = e.revision AND t.kind = e.kind
+ AND t.tenant_id = ANY(%(tenant_ids)s::text[])
+LEFT JOIN ledger.entries p
+  ON p.tenant_id = e.tenant_id AND p.transaction_id = e.transaction_id AND p.revision = e.revision AND p.kind = 'posting'
+ AND p.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.kind = 'reversal'
+WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND ((e.business_date, e.books_date, e.store_id, e.currency)
+         <> (t.business_date, t.books_date, t.store_id, t.currency)
+    OR e.reverses IS DISTINCT FROM p.entry_id OR (e.kind = 'reversal' AND e.reverses IS NULL))
 GROUP BY e.tenant_id
 
 -- name: tenants

@@ -254,6 +254,11 @@ def orphans(tx: Tx, bounds: Bounds) -> Rows[Findings]:
     return tx.query(Findings, SQL["orphans"], bounds.parameters())
 
 
+def untrue_to_transactions(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Entries of another day, store or currency than their transaction's, or that take back another entry."""
+    return tx.query(Findings, SQL["untrue_to_transactions"], bounds.parameters())
+
+
 def account_sums(tx: Tx, bounds: Bounds) -> Rows[AccountSums]:
     """What moved on every account on every day."""
     return tx.query(AccountSums, SQL["account_sums"], bounds.parameters())

@@ -16,10 +16,13 @@ from ledgersafe.db.database import Database, Tx
 from ledgersafe.db.rows import AccountSums, Bounds, Findings, TenantCount
 from ledgersafe.gate import store as gate
 from ledgersafe.gold import store as gold
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.ledger import store as ledger
 from ledgersafe.pipeline.reconcile import MEASURES, Day, read_days
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
+from ledgersafe.tenants import store as tenants
 
 MOST_TENANTS = 1_000
 _SECONDS = 600.0
@@ -52,12 +55,16 @@ class TenantChecks:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to verify: one tenant, or up to `most` after a tenant; the books from a day on."""
+    """What to verify: one tenant, or up to `most` after a tenant; the books from a day on.
+
+    `may_be_new`: the tenant may be one of which nobody has heard yet, as an API key may be made before its first event.
+    """
 
     tenant_id: str | None = None
     since: date | None = None
     after: str = ""
     most: int = MOST_TENANTS
+    may_be_new: bool = False
 
 
 @dataclass(slots=True)
@@ -71,7 +78,10 @@ class _Facts:
 
 
 def verify(database: Database, tenant_id: str | None = None, since: date | None = None) -> list[TenantChecks]:
-    """Every check of one tenant, or of all that have anything; each tenant in one snapshot."""
+    """Every check of one tenant, or of all that have anything; each tenant in one snapshot.
+
+    Raises RequestRefused(NOT_FOUND) where there is no such tenant.
+    """
     found: list[TenantChecks] = []
     after: str | None = ""
     while after is not None:
@@ -81,14 +91,31 @@ def verify(database: Database, tenant_id: str | None = None, since: date | None 
 
 
 def verify_page(database: Database, wanted: Wanted) -> tuple[list[TenantChecks], str | None]:
-    """The checks of some tenants, in order, and the tenant after which to go on; None at the end."""
+    """The checks of some tenants, in order, and the tenant after which to go on; None at the end.
+
+    A tenant of which there is nothing has none. Raises RequestRefused(NOT_FOUND) where there is no such tenant.
+    """
     with database.snapshot() as tx:
         tx.take_time(_SECONDS)
         known = _tenants(tx, wanted)
         names = known[: wanted.most]
         facts = _facts(tx, names, wanted.since)
+        if wanted.tenant_id is not None and not facts and not wanted.may_be_new:
+            _require_tenant(tx, wanted.tenant_id)
         checked = [TenantChecks(name, tuple(_checks(facts[name], wanted.since))) for name in names if name in facts]
     return checked, names[-1] if len(known) > wanted.most else None
+
+
+def require_tenant(database: Database, tenant_id: str) -> None:
+    """Raises RequestRefused(NOT_FOUND) where there is no such tenant: nothing of it would be off."""
+    with database.snapshot() as tx:
+        if gate.counters(tx, [tenant_id], 1).first() is None:
+            _require_tenant(tx, tenant_id)
+
+
+def _require_tenant(tx: Tx, tenant_id: str) -> None:
+    if tenants.tenants(tx, [tenant_id]).first() is None:
+        raise RequestRefused(NOT_FOUND, f"There is no tenant {tenant_id!r}: its first event makes it, or an import.")
 
 
 def _tenants(tx: Tx, wanted: Wanted) -> list[str]:
@@ -108,17 +135,27 @@ def _facts(tx: Tx, names: Sequence[str], since: date | None) -> Mapping[str, _Fa
         facts[count.tenant_id].numbers.update(_counts(count, "counted"))
     for count in gate.count_keys(tx, names).all():
         facts[count.tenant_id].numbers.update(_counts(count, "keys"))
-    for name, counts in _numbers(tx, bounds):
-        for count in counts:
-            facts[count.tenant_id].numbers[name] = count.number
-    for name, findings in _findings(tx, bounds):
-        for finding in findings:
-            facts[finding.tenant_id].findings[name] = finding
     for day in read_days(tx, bounds):
         facts[day.place.tenant_id].days.append(day)
     for of_entries, of_gold in _account_days(tx, bounds):
         facts[of_entries.tenant_id].accounts.append((of_entries, of_gold))
+    _take(facts, _numbers(tx, bounds), _findings_beside(tx, bounds))
+    tx.join_by_hash()
+    _take(facts, _numbers_of_joins(tx, bounds), _findings(tx, bounds))
     return facts
+
+
+def _take(
+    facts: Mapping[str, _Facts],
+    numbers: Iterable[tuple[str, Iterable[TenantCount]]],
+    findings: Iterable[tuple[str, Iterable[Findings]]],
+) -> None:
+    for name, counts in numbers:
+        for count in counts:
+            facts[count.tenant_id].numbers[name] = count.number
+    for name, found in findings:
+        for finding in found:
+            facts[finding.tenant_id].findings[name] = finding
 
 
 def _counts(counts: gate.Counts, prefix: str) -> dict[str, int]:
@@ -137,29 +174,44 @@ def _numbers(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[TenantCount
     yield "events", silver.count_events(tx, names).all()
     yield "transactions", silver.count_transactions(tx, bounds).all()
     yield "reversals", silver.count_reversals(tx, bounds).all()
-    yield "live_postings", silver.count_live_postings(tx, bounds).all()
-    yield "live_heads", silver.count_live_heads(tx, bounds).all()
     yield "entries", ledger.count_entries(tx, bounds).all()
     yield "pending_sales", gold.count_pending(tx, "daily_store_sales", names).all()
     yield "pending_accounts", gold.count_pending(tx, "account_daily", names).all()
 
 
+def _numbers_of_joins(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[TenantCount]]]:
+    """These, as the findings below, name the tenants on either side of a join: what is hashed is theirs alone."""
+    yield "live_postings", silver.count_live_postings(tx, bounds).all()
+    yield "live_heads", silver.count_live_heads(tx, bounds).all()
+
+
+def _findings_beside(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[Findings]]]:
+    yield "exceptions", quarantine.orphans(tx, bounds.tenant_ids).all()
+    if bounds.since is None:
+        yield "applied", gold.orphans(tx, bounds.tenant_ids).all()
+
+
 def _findings(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[Findings]]]:
     names = bounds.tenant_ids
     yield "lost_keys", gate.lost(tx, names).all()
-    yield "exceptions", quarantine.orphans(tx, names).all()
+    yield "to_post_again", gate.to_post_again(tx, names).all()
     yield "lines", silver.untrue_to_lines(tx, bounds).all()
+    yield "tenders", silver.untrue_to_tenders(tx, bounds).all()
+    yield "returns", silver.untrue_to_references(tx, bounds).all()
     yield "reversals", silver.untrue_reversals(tx, bounds).all()
     yield "unbalanced", ledger.unbalanced(tx, bounds).all()
     yield "postings", silver.without_arrival(tx, bounds).all()
     yield "entries", ledger.orphans(tx, bounds).all()
+    yield "untrue_entries", ledger.untrue_to_transactions(tx, bounds).all()
     if bounds.since is None:
         yield "keys", gate.without_arrival(tx, names).all()
         yield "arrivals", bronze.without_key(tx, names).all()
         yield "references", silver.lost_references(tx, names).all()
         yield "parts", silver.orphans(tx, names).all()
         yield "batches", silver.out_of_batches(tx, names).all()
-        yield "applied", gold.orphans(tx, names).all()
+        yield "guards", silver.untrue_guards(tx, names).all()
+        yield "heads", silver.untrue_heads(tx, names).all()
+        yield "events", silver.untrue_events(tx, names).all()
 
 
 def _account_days(tx: Tx, bounds: Bounds) -> Iterator[tuple[AccountSums, AccountSums]]:
@@ -208,6 +260,9 @@ def _of_arrivals(of: _Facts) -> Iterator[Check]:
     yield _equal("counter_exceptions_open", n["counted.exceptions_open"], n["open"], "the counter = open exceptions")
     yield _none(of, "exceptions_belong", "exceptions", "exceptions of no key or arrival")
     yield _none(of, "no_key_is_lost", "lost_keys", "accepted keys that are neither posted nor wait to be")
+    yield _none(
+        of, "nothing_posted_waits", "to_post_again", "keys that wait to be posted with a payload that is posted"
+    )
 
 
 def _of_postings(of: _Facts) -> Iterator[Check]:
@@ -215,12 +270,19 @@ def _of_postings(of: _Facts) -> Iterator[Check]:
     waiting = f"; {n['to_post']} more wait to be posted" if n["to_post"] else ""
     yield _equal("posted_keys", n["posted"], n["events"], f"posted keys = events that silver has{waiting}")
     yield _but(of, "lines_make_transactions", n["transactions"], "lines", "transactions = those that add up")
+    yield _but(
+        of, "tenders_pay_totals", n["transactions"], "tenders", "transactions = those whose tenders pay the total"
+    )
+    what = "transactions = those that refer to what they give back"
+    yield _but(of, "returns_refer_to_originals", n["transactions"], "returns", what)
     yield _but(of, "reversals_take_back", n["reversals"], "reversals", "reversals = those of what was posted")
     what = "postings that stand = live heads"
     yield _equal("heads_say_what_stands", n["live_postings"], n["live_heads"], what)
     yield _but(of, "entries_balance", n["entries"], "unbalanced", "entries = those in balance, to known accounts")
     yield _none(of, "postings_have_arrived", "postings", "events in the books that never arrived")
     yield _none(of, "entries_belong", "entries", "entries of no transaction")
+    what = "entries = those of the day of their transaction, that take back what it takes back"
+    yield _but(of, "entries_follow_transactions", n["entries"], "untrue_entries", what)
 
 
 def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
@@ -231,6 +293,11 @@ def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
     yield _none(
         of, "postings_are_in_one_batch", "batches", "postings that no batch, or not one alone, will bring to gold"
     )
+    yield _none(of, "returned_is_counted", "guards", "lines of which the head says another return than stands")
+    what = "live heads of what does not stand, and what stands without one"
+    yield _none(of, "heads_name_what_stands", "heads", what)
+    what = "events in the books of no posted key, and posted keys of nothing in the books"
+    yield _none(of, "events_are_posted_keys", "events", what)
     yield _none(of, "gold_applied_what_is_there", "applied", "batches in gold that were never committed")
 
 

@@ -5,14 +5,15 @@ dies in between leaves it to be taken again: a message comes at least once, alwa
 """
 
 import random
+import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from ledgersafe.audit import store as audit
@@ -34,6 +35,9 @@ DELAYS = tuple(timedelta(seconds=s) for s in (5, 300, 1_800, 7_200, 18_000, 36_0
 DAYS_OF_FAILURE = timedelta(days=5)
 _LEASE = timedelta(minutes=2)
 _LONGEST_URL = 2_000
+_LONGEST_NAME = 253
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +168,41 @@ def _check_url(url: str) -> None:
         )
     if not host or port == 0 or parts.username is not None or parts.fragment:
         raise RequestRefused(INVALID_PARAMETER, "url needs a host, and has no user, password or fragment.")
+    if not _is_host(parts, host):
+        raise RequestRefused(
+            INVALID_PARAMETER,
+            f"url has the host {_shown(parts)}, expected a DNS name (hooks.example.com), an IPv4 address in four "
+            "decimal parts (203.0.113.7) or an IPv6 address in brackets ([2001:db8::7]).",
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise RequestRefused(INVALID_PARAMETER, "url must begin with https:// (or http:// on a loopback address).")
+
+
+def _is_host(parts: SplitResult, host: str) -> bool:
+    """Whether a host, in lower case and without brackets, can be read in one way only.
+
+    A number such as 2130706433, 0x7f000001 or 127.1 is an address to some systems and a name to others.
+    """
+    if "[" in parts.netloc or "]" in parts.netloc:
+        is_whole = re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?", parts.netloc) is not None
+        return is_whole and _is_address(IPv6Address, host)
+    labels = host.removesuffix(".").split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _is_address(IPv4Address, host)
+    return len(host.removesuffix(".")) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _is_address(kind: type[IPv4Address] | type[IPv6Address], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(parts: SplitResult) -> str:
+    """The host as it was given, cut where it is long."""
+    return repr(parts.netloc if len(parts.netloc) <= 80 else f"{parts.netloc[:80]}…")
 
 
 def _is_loopback(host: str) -> bool:

@@ -198,6 +198,7 @@ FROM (
   FROM silver.transactions t
   LEFT JOIN silver.line_items l
     ON l.tenant_id = t.tenant_id AND l.transaction_id = t.transaction_id AND l.revision = t.revision AND l.kind = t.kind
+   AND l.tenant_id = ANY(%(tenant_ids)s::text[])
   WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
   GROUP BY t.tenant_id, t.transaction_id, t.revision, t.kind
   HAVING count(l.line_no) <> t.lines OR coalesce(sum(l.quantity), 0) <> t.units OR coalesce(sum(l.amount), 0) <> t.gross
@@ -218,6 +219,7 @@ SELECT r.tenant_id, count(*) AS number,
 FROM silver.transactions r
 LEFT JOIN silver.transactions p
   ON p.tenant_id = r.tenant_id AND p.transaction_id = r.transaction_id AND p.revision = r.revision AND p.kind = 'posting'
+ AND p.tenant_id = ANY(%(tenant_ids)s::text[])
 WHERE r.kind = 'reversal' AND r.tenant_id = ANY(%(tenant_ids)s::text[])
   AND r.books_date >= coalesce(%(since)s::date, '-infinity')
   AND (r.type, r.currency, r.lines, r.units, r.gross, r.discount, r.tax, r.included_tax, r.rounding, r.total)
@@ -234,7 +236,7 @@ WHERE p.kind = 'posting' AND p.tenant_id = ANY(%(tenant_ids)s::text[])
   AND NOT EXISTS (
     SELECT FROM silver.transactions r
     WHERE r.tenant_id = p.tenant_id AND r.transaction_id = p.transaction_id AND r.revision = p.revision
-      AND r.kind = 'reversal')
+      AND r.kind = 'reversal' AND r.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY p.tenant_id
 
 -- name: count_live_heads
@@ -244,6 +246,7 @@ FROM silver.heads h
 JOIN silver.transactions p
   ON p.tenant_id = h.tenant_id AND p.transaction_id = h.transaction_id AND p.revision = h.revision
  AND p.kind = 'posting' AND p.store_id = h.store_id AND p.txn_id = h.txn_id
+ AND p.tenant_id = ANY(%(tenant_ids)s::text[])
 WHERE h.state = 'live' AND h.tenant_id = ANY(%(tenant_ids)s::text[])
   AND p.books_date >= coalesce(%(since)s::date, '-infinity')
 GROUP BY h.tenant_id
@@ -258,7 +261,8 @@ WHERE r.tenant_id = ANY(%(tenant_ids)s::text[])
   AND NOT EXISTS (
     SELECT FROM silver.line_items l
     WHERE l.tenant_id = r.tenant_id AND l.transaction_id = r.original_transaction_id
-      AND l.line_no = r.original_line_no AND l.kind = 'posting')
+      AND l.line_no = r.original_line_no AND l.kind = 'posting'
+      AND l.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY r.tenant_id
 
 -- name: day_sums
@@ -318,7 +322,7 @@ FROM (
 WHERE o.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
   SELECT FROM silver.transactions t
   WHERE t.tenant_id = o.tenant_id AND t.transaction_id = o.transaction_id AND t.revision = o.revision
-    AND t.kind = o.kind)
+    AND t.kind = o.kind AND t.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY o.tenant_id
 
 -- name: without_arrival
@@ -327,7 +331,8 @@ SELECT t.tenant_id, count(*) AS number, (array_agg(DISTINCT t.event_id))[1:20] A
 FROM silver.transactions t
 WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
   AND NOT EXISTS (
-    SELECT FROM bronze.events_raw r WHERE r.tenant_id = t.tenant_id AND r.raw_id = t.raw_id)
+    SELECT FROM bronze.events_raw r
+    WHERE r.tenant_id = t.tenant_id AND r.raw_id = t.raw_id AND r.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY t.tenant_id
 
 -- name: out_of_batches
@@ -348,6 +353,102 @@ FROM (
     GROUP BY b.tenant_id, e.transaction_id, e.revision, e.kind) AS k
     ON k.tenant_id = t.tenant_id AND k.transaction_id = t.transaction_id AND k.revision = t.revision AND k.kind = t.kind
   WHERE t.tenant_id IS NULL OR k.times IS DISTINCT FROM 1) AS f
+GROUP BY f.tenant_id
+
+-- name: untrue_guards
+-- Why: what a head says was given back of its lines is what keeps anybody from giving back more. References of a reversal
+-- are negative: the sum over all is of what stands.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT coalesce(g.tenant_id, r.tenant_id) AS tenant_id,
+         format('%%s line %%s', coalesce(g.transaction_id, r.transaction_id), coalesce(g.line_no, r.line_no)) AS what
+  FROM (
+    SELECT h.tenant_id, h.transaction_id, l.line_no, sum(l.quantity) AS quantity, sum(l.amount) AS amount
+    FROM silver.heads h
+    CROSS JOIN LATERAL unnest(h.returned_lines, h.returned_quantities, h.returned_amounts) AS l (line_no, quantity, amount)
+    WHERE h.tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY h.tenant_id, h.transaction_id, l.line_no) AS g
+  FULL JOIN (
+    SELECT tenant_id, original_transaction_id AS transaction_id, original_line_no AS line_no, sum(quantity) AS quantity,
+           sum(amount) AS amount
+    FROM silver.references
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY tenant_id, original_transaction_id, original_line_no) AS r
+    ON r.tenant_id = g.tenant_id AND r.transaction_id = g.transaction_id AND r.line_no = g.line_no
+  WHERE coalesce(g.quantity, 0) <> coalesce(r.quantity, 0) OR coalesce(g.amount, 0) <> coalesce(r.amount, 0)) AS f
+GROUP BY f.tenant_id
+
+-- name: untrue_to_references
+-- Why: a return that names an original takes all that it gives back from lines of it; nothing else takes anything. A line
+-- of nothing takes nothing: whether there are rows is no measure.
+SELECT t.tenant_id, count(*) AS number,
+       (array_agg(format('%%s revision %%s (%%s)', t.transaction_id, t.revision, t.kind)
+                  ORDER BY t.transaction_id, t.revision, t.kind))[1:20] AS examples
+FROM silver.transactions t
+LEFT JOIN (
+  SELECT tenant_id, transaction_id, revision, kind, sum(quantity) AS quantity, sum(amount) AS amount
+  FROM silver.references
+  WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+  GROUP BY tenant_id, transaction_id, revision, kind) AS r
+  ON r.tenant_id = t.tenant_id AND r.transaction_id = t.transaction_id AND r.revision = t.revision AND r.kind = t.kind
+WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND (r.tenant_id IS NOT NULL OR t.is_referenced)
+  AND (NOT t.is_referenced OR coalesce(r.quantity, 0) <> t.units OR coalesce(r.amount, 0) <> t.gross)
+GROUP BY t.tenant_id
+
+-- name: untrue_to_tenders
+-- Why: tenders less change pay the total, and the receipt names what it was paid with; where it names none, there is none.
+-- A stock adjustment moves no money, whatever its tenders say.
+SELECT t.tenant_id, count(*) AS number,
+       (array_agg(format('%%s revision %%s (%%s)', t.transaction_id, t.revision, t.kind)
+                  ORDER BY t.transaction_id, t.revision, t.kind))[1:20] AS examples
+FROM silver.transactions t
+LEFT JOIN (
+  SELECT tenant_id, transaction_id, revision, kind, sum(amount) AS amount,
+         CASE WHEN min(type) = max(type) THEN min(type) ELSE 'mixed' END AS payment
+  FROM silver.tenders
+  WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+  GROUP BY tenant_id, transaction_id, revision, kind) AS p
+  ON p.tenant_id = t.tenant_id AND p.transaction_id = t.transaction_id AND p.revision = t.revision AND p.kind = t.kind
+WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND (t.payment IS DISTINCT FROM p.payment OR (p.amount <> t.total AND t.type <> 'STOCK_ADJUSTMENT'))
+GROUP BY t.tenant_id
+
+-- name: untrue_heads
+-- Why: counts may agree while a head names another revision than the one that stands.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT coalesce(h.tenant_id, s.tenant_id) AS tenant_id,
+         format('%%s revision %%s', coalesce(h.transaction_id, s.transaction_id), coalesce(h.revision, s.revision)) AS what
+  FROM (
+    SELECT tenant_id, store_id, txn_id, transaction_id, revision
+    FROM silver.heads
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND state = 'live') AS h
+  FULL JOIN (
+    SELECT tenant_id, store_id, txn_id, transaction_id, revision
+    FROM silver.transactions
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY tenant_id, store_id, txn_id, transaction_id, revision
+    HAVING bool_and(kind = 'posting')) AS s
+    ON s.tenant_id = h.tenant_id AND s.transaction_id = h.transaction_id AND s.revision = h.revision
+   AND s.store_id = h.store_id AND s.txn_id = h.txn_id
+  WHERE h.tenant_id IS NULL OR s.tenant_id IS NULL) AS f
+GROUP BY f.tenant_id
+
+-- name: untrue_events
+-- Why: what is in the books came of a key that is posted, and a posted key is in the books: under its own name.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.event_id ORDER BY f.event_id))[1:20] AS examples
+FROM (
+  SELECT coalesce(t.tenant_id, k.tenant_id) AS tenant_id, coalesce(t.event_id, k.event_id) AS event_id
+  FROM (SELECT DISTINCT tenant_id, event_id
+        FROM silver.transactions
+        WHERE tenant_id = ANY(%(tenant_ids)s::text[])) AS t
+  FULL JOIN (
+    SELECT tenant_id, idempotency_key AS event_id
+    FROM gate.events_processed
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND posted_at IS NOT NULL) AS k
+    ON k.tenant_id = t.tenant_id AND k.event_id = t.event_id
+  WHERE t.tenant_id IS NULL OR k.tenant_id IS NULL) AS f
 GROUP BY f.tenant_id
 
 -- name: events_by_day

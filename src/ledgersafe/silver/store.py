@@ -399,6 +399,31 @@ def out_of_batches(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     return tx.query(Findings, SQL["out_of_batches"], {"tenant_ids": list(tenant_ids)})
 
 
+def untrue_guards(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Lines of which a head says that another quantity or amount was given back than stands."""
+    return tx.query(Findings, SQL["untrue_guards"], {"tenant_ids": list(tenant_ids)})
+
+
+def untrue_to_references(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Those that give back what they do not refer to, or refer to what they do not give back."""
+    return tx.query(Findings, SQL["untrue_to_references"], bounds.parameters())
+
+
+def untrue_to_tenders(tx: Tx, bounds: Bounds) -> Rows[Findings]:
+    """Those whose tenders are not the total, or not the payment that they name."""
+    return tx.query(Findings, SQL["untrue_to_tenders"], bounds.parameters())
+
+
+def untrue_heads(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Live heads of what does not stand, and what stands without a live head."""
+    return tx.query(Findings, SQL["untrue_heads"], {"tenant_ids": list(tenant_ids)})
+
+
+def untrue_events(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Events in the books of no posted key, and posted keys that are not in the books."""
+    return tx.query(Findings, SQL["untrue_events"], {"tenant_ids": list(tenant_ids)})
+
+
 def tenants(tx: Tx, after: str, most: int) -> Rows[str]:
     """Tenants with anything in the books, in order, from the one after this on."""
     return tx.scalars(str, SQL["tenants"], {"after": after, "most": most})

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from ssl import SSLContext, SSLError
 from typing import Any
 
@@ -17,7 +17,35 @@ from ledgersafe.pipeline.webhooks import Attempt, Send
 
 SECONDS = 15.0
 """How long one attempt may take, from the first byte to the last; the look-up of a name is bounded by the system."""
-_NAT64 = IPv6Network("64:ff9b::/96")
+_LAST_32_BITS = tuple(
+    IPv6Network(text)
+    for text in (
+        "::/96",  # IPv4-compatible
+        "::ffff:0:0/96",  # IPv4-mapped
+        "::ffff:0:0:0/96",  # IPv4-translated
+        "64:ff9b::/96",  # NAT64
+    )
+)
+"""Where an IPv6 address ends with the IPv4 one that it stands for."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_NEVER = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this host
+        "192.0.0.0/24",  # protocols of the IETF; Oracle's cloud answers at 192.0.0.192
+        "192.88.99.0/24",  # relays of 6to4
+        "2001::/32",  # Teredo: the IPv4 address in it is one's own choosing
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure's host
+        "fd00:42::42/128",  # Scaleway
+        "fd00:100::100:200/128",  # Alibaba
+        "fd00:a9fe:a9fe::1/128",  # Akamai
+        "fd00:c1::a9fe:a9fe/128",  # Oracle
+        "fd00:ec2::/32",  # AWS: metadata, credentials of pods, names, time
+        "fd20:ce::254/128",  # Google
+    )
+)
+"""Addresses that no setting allows: those where clouds answer with credentials, and what is no receiver's address."""
 _GONE = 410
 Address = IPv4Address | IPv6Address
 
@@ -29,21 +57,35 @@ class AddressRefused(Exception):
 def is_allowed(address: Address, *, private: bool) -> bool:
     """Whether a webhook may go to an address: a public one; with `private`, those of one's own network and machine too.
 
-    Link-local addresses, where clouds answer with credentials, are never allowed.
+    Never allowed: link-local and other addresses where clouds answer with credentials, and what is no receiver's
+    address (multicast, reserved, broadcast, unspecified, site-local).
     """
     inner = _inner(address)
-    if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+    if inner.is_loopback:
+        return private
+    if inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner.is_reserved:
         return False
-    return inner.is_global or (private and (inner.is_private or inner.is_loopback))
+    if any(inner in network for network in _NEVER) or (isinstance(inner, IPv6Address) and inner.is_site_local):
+        return False
+    return inner.is_global or (private and inner.is_private)
 
 
 def _inner(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, where it does."""
-    if isinstance(address, IPv4Address):
+    if isinstance(address, IPv4Address) or address.is_loopback:
         return address
-    if address in _NAT64:
+    if any(address in network for network in _LAST_32_BITS) or _is_local_nat64(address):
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+    return address.sixtofour or address
+
+
+def _is_local_nat64(address: IPv6Address) -> bool:
+    """Whether a local NAT64 (RFC 8215) can only mean the last 32 bits.
+
+    With a longer or shorter prefix (RFC 6052) the IPv4 address would lie elsewhere, and then nothing but zeros may lie
+    there; any other address of the network stands for none, and is reserved.
+    """
+    return address in _LOCAL_NAT64 and (int(address) >> 32) & 0xFFFFFFFF == 0
 
 
 class _Bounded(httpcore.NetworkStream):
