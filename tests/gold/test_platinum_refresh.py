@@ -223,7 +223,7 @@ def test_a_batch_at_a_time_while_daily_tables_are_ahead(
         verified(db, tenant)
 
 
-@pytest.mark.parametrize("seed", [51, 52, 53])
+@pytest.mark.parametrize("seed", [51])
 def test_verify_leaves_out_what_is_pending(db: Database, superuser: psycopg.Connection, tenant: str, seed: int) -> None:
     """Whatever part of the batches is applied, it raises no false alarm, and finds a fault outside of their reach."""
     shops = Shops(tenant, seed)
