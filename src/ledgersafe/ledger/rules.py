@@ -7,11 +7,11 @@ from importlib.resources import files
 from typing import get_args
 
 import msgspec
-import yaml
 
 from ledgersafe.contracts.posting import Role
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.members import check_object, fault, items, members, one_of, repeated, text
+from ledgersafe.kernel.strict_yaml import NotYamlError, read_yaml
 
 TYPES = ("asset", "liability", "equity", "income", "expense")
 _MEMBERS = {"account": text, "role": one_of(*get_args(Role)), "type": one_of(*TYPES), "name": text}
@@ -62,8 +62,8 @@ def check_chart(chart: object, path: str = "") -> tuple[list[Account], list[Faul
 def read_chart(written: str) -> list[Account]:
     """A chart from YAML. Raises InvalidChart."""
     try:
-        chart, faults = check_chart(yaml.safe_load(written))
-    except yaml.YAMLError as error:
+        chart, faults = check_chart(read_yaml(written))
+    except NotYamlError as error:
         raise InvalidChart(f"The chart cannot be read: {error}.") from None
     if faults:
         raise InvalidChart("; ".join(f"{one.path}: {one.message}" for one in faults))
