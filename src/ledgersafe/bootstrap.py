@@ -5,23 +5,26 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import structlog
 from pydantic import ValidationError
 
-from ledgersafe.db.database import Database
-from ledgersafe.db.embedded import EmbeddedUrls, connection_of
 from ledgersafe.kernel.clock import Clock, SystemClock
+from ledgersafe.kernel.errors import ToldPlainly
 from ledgersafe.settings import Settings
+
+if TYPE_CHECKING:  # loaded when they are made: most commands only ask the API, and start in half the time
+    from ledgersafe.db.database import Database
+    from ledgersafe.db.embedded import EmbeddedUrls
 
 APPLICATION_ROLE = "ledgersafe_app"
 
 
-class InvalidSettings(Exception):
+class InvalidSettings(ToldPlainly):
     """A setting has a value that it cannot have; the message names the variable."""
 
 
-class NoDatabase(Exception):
+class NoDatabase(ToldPlainly):
     """Nothing says where the database is."""
 
 
@@ -30,7 +33,7 @@ class Runtime:
     """What a process works with."""
 
     settings: Settings
-    database: Database
+    database: "Database"
     clock: Clock
 
     def close(self) -> None:
@@ -56,13 +59,17 @@ def runtime() -> Runtime:
 
 def owner_runtime() -> Runtime:
     """The parts, acting as the owner of the schema: for commands that an administrator runs. Raises NoDatabase."""
+    from ledgersafe.db.database import Database
+
     chosen = settings()
     database = Database(owner_url(chosen), size=2, statement_timeout=chosen.statement_timeout_seconds)
     return Runtime(chosen, database, SystemClock())
 
 
-def open_database(chosen: Settings) -> Database:
+def open_database(chosen: Settings) -> "Database":
     """The database, acting as the application's role. Raises NoDatabase."""
+    from ledgersafe.db.database import Database
+
     return Database(
         app_url(chosen),
         size=chosen.pool_size,
@@ -89,7 +96,9 @@ def seal_key_of(chosen: Settings) -> Path:
     return chosen.seal_key or chosen.data / "seal-key.json"
 
 
-def _embedded(chosen: Settings) -> EmbeddedUrls:
+def _embedded(chosen: Settings) -> "EmbeddedUrls":
+    from ledgersafe.db.embedded import connection_of
+
     urls = connection_of(chosen.data)
     if urls is None:
         raise NoDatabase(
@@ -101,6 +110,8 @@ def _embedded(chosen: Settings) -> EmbeddedUrls:
 
 def configure_logging(chosen: Settings) -> None:
     """Structured log lines on stderr: JSON, or text on a terminal. No payloads, no secrets."""
+    import structlog
+
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it says of lost connections, we say in our way
     as_text = chosen.log_format == "text" or (chosen.log_format == "auto" and sys.stderr.isatty())
     renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()

@@ -106,7 +106,7 @@ def test_no_request_breaks_it(case: Any, target: Target) -> None:
     headers = {"Authorization": f"Bearer {target.aim(case)}"}
     response = case.call(base_url=target.api.url, headers=headers, timeout=30)
     target.answers.setdefault(case.operation.label, Counter())[response.status_code] += 1
-    shown = f"ATTACK_SEED={SEED}\n{case.as_curl_command()}\n{response.status_code} {response.text}"
+    shown = f"ATTACK_SEED={SEED}\n{case.as_curl_command()}\n{response.status_code} {response.content!r}"
     assert response.status_code < 500 or (response.status_code == 503 and "retry-after" in response.headers), shown
     case.validate_response(response, checks=CHECKS)
     if has_a_bad_body(case):

@@ -142,7 +142,7 @@ def machine(new_database: Any) -> Iterator[type[Gate]]:
 
 
 def test_the_gate_does_what_the_model_says(machine: type[Gate]) -> None:
-    chosen = settings(max_examples=40, stateful_step_count=12, deadline=None, database=None)
+    chosen = settings(max_examples=25, stateful_step_count=12, deadline=None, database=None)
     run_state_machine_as_test(machine, settings=chosen)
 
 
@@ -156,6 +156,6 @@ def test_the_model_can_be_wrong(machine: type[Gate], monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Model, "arrive", forgetful)
     only_generate = [Phase.generate]  # shrinking would take a minute, and nobody reads what is found
-    chosen = settings(max_examples=60, stateful_step_count=8, deadline=None, database=None, phases=only_generate)
+    chosen = settings(max_examples=40, stateful_step_count=8, deadline=None, database=None, phases=only_generate)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=chosen)

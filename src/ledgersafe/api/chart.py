@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import Shape
+from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.pipeline.chart import accounts, chart, put_chart
 
 router = APIRouter(tags=["ledger"])
@@ -41,10 +41,10 @@ class Chart(Shape):
     accounts: list[ListedAccount]
 
 
-class ChartWish(BaseModel):
+class ChartWish(Wish):
     """A whole chart: a list of {account, role, type, name}, one account a role, every role played."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     accounts: list[Any] = Field(
         examples=[[{"account": "1000", "role": "cash", "type": "asset", "name": "Cash drawer"}]],

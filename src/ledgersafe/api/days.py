@@ -1,4 +1,4 @@
-"""Days in the query of a request."""
+"""Days in a request."""
 
 from datetime import date
 from typing import Annotated

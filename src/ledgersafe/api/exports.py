@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.days import Day
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
-from ledgersafe.api.shapes import Shape
+from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.ledger.store import ExportName
 from ledgersafe.pipeline import export
 
@@ -47,14 +48,14 @@ class ExportList(Shape):
     next: int | None
 
 
-class ExportWish(BaseModel):
+class ExportWish(Wish):
     """Which entries: with a books date up to this day, or all; and what for."""
 
-    as_of: date | None = None
+    as_of: Day = None
     notes: str | None = Field(default=None, max_length=4000)
 
 
-class VoidWish(BaseModel):
+class VoidWish(Wish):
     """Why a run does not count."""
 
     reason: str = Field(max_length=4000)

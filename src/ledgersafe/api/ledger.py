@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.cursors import read_day_cursor, write_cursor
+from ledgersafe.api.days import Day
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
-from ledgersafe.api.shapes import Shape
+from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
 from ledgersafe.ledger.store import Filter, StoredEntry
@@ -88,7 +88,7 @@ class PeriodList(Shape):
     items: list[PeriodShape]
 
 
-class PeriodWish(BaseModel):
+class PeriodWish(Wish):
     """Why a month is closed or opened."""
 
     notes: str
@@ -102,8 +102,8 @@ def get_entries(
     store_id: Annotated[str | None, Query(max_length=255)] = None,
     account: Annotated[str | None, Query(max_length=255, description="Only entries that touch it.")] = None,
     transaction_id: UUID | None = None,
-    since: Annotated[date | None, Query(description="Books date, this day or later.")] = None,
-    until: Annotated[date | None, Query(description="Books date, before this day.")] = None,
+    since: Annotated[Day, Query(description="Books date, this day or later.")] = None,
+    until: Annotated[Day, Query(description="Books date, before this day.")] = None,
     cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EntryPage:
@@ -120,7 +120,7 @@ def get_trial_balance(
     parts: HasParts,
     credential: Reader,
     tenant_id: TenantParameter = None,
-    as_of: Annotated[date | None, Query(description="When this day has ended; left out: with all posted.")] = None,
+    as_of: Annotated[Day, Query(description="When this day has ended; left out: with all posted.")] = None,
     by: Annotated[Literal["account", "store"], Query(description="One row an account, or an account and store.")] = (
         "account"
     ),

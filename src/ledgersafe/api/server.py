@@ -11,6 +11,8 @@ from ledgersafe.api.app import make_app
 from ledgersafe.api.protocol import BoundedProtocol
 from ledgersafe.bootstrap import Runtime
 
+_IDLE_SECONDS = 75
+"""An idle connection is kept longer than balancers keep theirs (60 s, mostly): who closes first loses no request."""
 _GRACE_SECONDS = 2  # whoever ends us waits four: there must be time left to commit what has queued
 _GC_THRESHOLDS = (20_000, 20, 100)
 """A batch makes tens of thousands of short-lived objects, hardly any of them in a cycle."""
@@ -46,6 +48,7 @@ def serve(runtime: Runtime, host: str, port: int, *, shared: bool = False) -> No
         proxy_headers=False,
         date_header=False,
         backlog=4096,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     # What is here now stays: a full collection need not walk through it in the middle of the traffic.

@@ -246,10 +246,14 @@ class ExceptionAnswer(Shape):
     diff: list[Difference]
 
 
-class KeyWish(BaseModel):
-    """The API key that somebody wants. `tenant_ids` left out or null serves all tenants."""
+class Wish(BaseModel):
+    """The body of a request. A member that is not known is refused: one mistyped would mean what was not said."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class KeyWish(Wish):
+    """The API key that somebody wants. `tenant_ids` left out or null serves all tenants."""
 
     label: str = Field(min_length=1, max_length=200)
     tenant_ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
@@ -285,18 +289,14 @@ class KeyList(Shape):
     items: list[ApiKeyShape]
 
 
-class AssignWish(BaseModel):
+class AssignWish(Wish):
     """Who is to look at it; null is nobody."""
-
-    model_config = ConfigDict(extra="forbid")
 
     assigned_to: str | None = Field(min_length=1, max_length=255)
 
 
-class _Decision(BaseModel):
+class _Decision(Wish):
     """What is the same for one exception and for many."""
-
-    model_config = ConfigDict(extra="forbid")
 
     action: Literal["mark_resolved_no_replay", "override_and_replay"]
     resolution_notes: str = Field(min_length=1, max_length=10_000, description="Why; kept in the audit log.")
@@ -325,10 +325,8 @@ class ResolveAnswer(Shape):
     key_status: Literal["processed", "quarantined", "ignored"] | None
 
 
-class BulkFilter(BaseModel):
+class BulkFilter(Wish):
     """Which open exceptions; what is left out does not narrow."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tenant_id: str | None = Field(default=None, min_length=1, max_length=255)
     store_id: str | None = Field(default=None, max_length=255)
@@ -423,10 +421,8 @@ class RejectedPage(Shape):
     next: UUID | None
 
 
-class RedactWish(BaseModel):
+class RedactWish(Wish):
     """Why, and on whose demand."""
-
-    model_config = ConfigDict(extra="forbid")
 
     notes: str = Field(min_length=1, max_length=10_000)
     even_if_not_posted: bool = Field(
@@ -441,9 +437,7 @@ class RedactAnswer(Shape):
     changed: bool
 
 
-class RotateWish(BaseModel):
+class RotateWish(Wish):
     """How long the old key lives on beside the new one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000, strict=True)

@@ -5,11 +5,11 @@ from typing import Annotated, Any, cast
 
 import orjson
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import Shape
+from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
 from ledgersafe.pipeline.set_up import set_store, stores_page, verify_stores
@@ -47,10 +47,10 @@ class StoreList(Shape):
     items: list[StoreShape]
 
 
-class StoreWish(BaseModel):
+class StoreWish(Wish):
     """Settings of a store. What is left out stays; null: as of its tenant, or nothing."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     name: str | None = Field(default=None, description="What people call it.")
     country: str | None = Field(default=None, description="Of its sales where an event names none.")
@@ -61,10 +61,10 @@ class StoreWish(BaseModel):
     is_verified: bool = Field(default=True, description="Whether a person has looked at it; setting it says so.")
 
 
-class VerifyWish(BaseModel):
+class VerifyWish(Wish):
     """Which stores somebody has looked at."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     store_ids: list[StoreId] = Field(min_length=1, max_length=10_000)
 

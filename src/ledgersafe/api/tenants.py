@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import Shape
+from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.pipeline.set_up import export_tenants, import_tenants, set_tenant, tenant, tenants_page
 from ledgersafe.tenants.store import TenantSettings
 
@@ -55,10 +55,10 @@ class TenantDetail(TenantShape):
     sources: list[SourceShape]
 
 
-class TenantWish(BaseModel):
+class TenantWish(Wish):
     """Settings of a tenant. What is left out stays; null takes away what may be missing."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     currency: str | None = Field(default=None, description="ISO 4217: of events that name none.")
     time_zone: str = Field(default="UTC", description="IANA name: of stores that have none of their own.")
@@ -71,10 +71,10 @@ class TenantWish(BaseModel):
     simulated: bool = Field(default=False, description="Whether its books are made up.")
 
 
-class ImportWish(BaseModel):
+class ImportWish(Wish):
     """Tenants with their stores and sources, as `ledgersafe tenants export` writes them; docs/tenants.md."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     tenants: list[dict[str, Any]] = Field(examples=[[{"tenant_id": "acme", "stores": [{"store_id": "berlin-1"}]}]])
     dry_run: bool = Field(default=False, description="Only tell what would change.")

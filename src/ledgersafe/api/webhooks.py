@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import Administrator, HasParts, TenantParameter
-from ledgersafe.api.shapes import Shape
+from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.jobs.store import WebhookName
 from ledgersafe.pipeline import webhooks
 
@@ -46,7 +46,7 @@ class MadeWebhook(Shape):
     webhook: WebhookShape
 
 
-class WebhookWish(BaseModel):
+class WebhookWish(Wish):
     """Where to send, and what. https, or http on a loopback address."""
 
     url: str = Field(max_length=2000)

@@ -6,14 +6,12 @@ from typing import Annotated
 import typer
 
 from ledgersafe import __version__
-from ledgersafe.bootstrap import InvalidSettings, NoDatabase, settings
+from ledgersafe.bootstrap import settings
 from ledgersafe.cli.client import CliError, Connection
 from ledgersafe.cli.commands import Commands
 from ledgersafe.cli.output import err, plain
-from ledgersafe.db.embedded import EmbeddedPostgresError
 from ledgersafe.db.errors import DatabaseError
-from ledgersafe.db.migrate import MigrationError
-from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.errors import RequestRefused, ToldPlainly
 
 app = typer.Typer(
     name="ledgersafe",
@@ -51,7 +49,7 @@ def main() -> None:
         app()
     except CliError as error:
         _fail(error.message, error.exit_code)
-    except (InvalidSettings, NoDatabase, EmbeddedPostgresError, MigrationError, RequestRefused) as error:
+    except (ToldPlainly, RequestRefused) as error:
         _fail(str(error), 1)
     except DatabaseError as error:
         _fail(f"The database does not do it: {error}\n`ledgersafe db status` shows where it is.", 1)

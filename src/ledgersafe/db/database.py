@@ -13,8 +13,9 @@ from psycopg.abc import PQGen
 from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
 
-from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable, translated
+from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable
 from ledgersafe.db.reading import read_into
+from ledgersafe.db.translate import translated
 
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any]

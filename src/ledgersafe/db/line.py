@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from ledgersafe.db.database import ConnectionOptions, Tx
-from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable, translated
+from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable
 from ledgersafe.db.script import Script, Steps
+from ledgersafe.db.translate import translated
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,8 @@ from importlib.resources import files
 import psycopg
 from psycopg.rows import class_row
 
-from ledgersafe.db.errors import translated
+from ledgersafe.db.translate import translated
+from ledgersafe.kernel.errors import ToldPlainly
 
 _FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_(?P<name>[a-z0-9_]+)\.sql")
 _LOCK = 0x6C656467_65727361  # "ledgersa": one migration at a time in a database
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS ops.migrations (
 """
 
 
-class MigrationError(Exception):
+class MigrationError(ToldPlainly):
     """The database and the migrations of this version do not fit; the message says what to do."""
 
 

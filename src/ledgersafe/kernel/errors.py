@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from ledgersafe.kernel.reasons import Reason
 
 
+class ToldPlainly(Exception):
+    """Foreseen where a command may run: its message says what, where and what to do, and is all that is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with an event: the reason, where (a JSON Pointer, RFC 6901; "" is the whole) and what."""

@@ -1,7 +1,9 @@
 """What goes wrong with the embedded Postgres: one class, since nobody can do anything but read the message."""
 
+from ledgersafe.kernel.errors import ToldPlainly
 
-class EmbeddedPostgresError(Exception):
+
+class EmbeddedPostgresError(ToldPlainly):
     """The embedded Postgres cannot be had. The message says what, where and what to do."""
 
 
