@@ -111,12 +111,13 @@ def database(test_database: TestDatabase) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def start_api() -> Iterator[Callable[..., Api]]:
+def start_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Api]]:
     """Starts API processes on a database; all are ended with the test session."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(of: TestDatabase, **settings: str) -> Api:
-        api = launch_api(of, **settings)
+        raw_zone = {} if "raw_zone" in settings else {"raw_zone": str(tmp_path_factory.mktemp("raw"))}
+        api = launch_api(of, **raw_zone, **settings)
         started.append(api.process)
         return api
 

@@ -1,6 +1,7 @@
 """The one place that reads Settings and makes real things of them."""
 
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from ledgersafe.settings import Settings
 if TYPE_CHECKING:  # loaded when they are made: most commands only ask the API, and start in half the time
     from ledgersafe.db.database import Database
     from ledgersafe.db.embedded import EmbeddedUrls
+    from ledgersafe.storage.zone import RawZone
 
 APPLICATION_ROLE = "ledgersafe_app"
 
@@ -35,6 +37,11 @@ class Runtime:
     settings: Settings
     database: "Database"
     clock: Clock
+
+    @property
+    def raw_zone(self) -> "RawZone":
+        """Where received files are kept; made when it is asked for. Raises InvalidSettings."""
+        return raw_zone(self.settings)
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,6 +101,33 @@ def owner_url(chosen: Settings) -> str:
 def seal_key_of(chosen: Settings) -> Path:
     """The file of the key that signs heads of seals."""
     return chosen.seal_key or chosen.data / "seal-key.json"
+
+
+def raw_zone(chosen: Settings) -> "RawZone":
+    """Where received files are kept. Raises InvalidSettings."""
+    from ledgersafe.storage.local import LocalZone
+
+    if chosen.raw_zone is None or "://" not in chosen.raw_zone:
+        return LocalZone(Path(chosen.raw_zone or chosen.data / "raw").absolute())
+    return _object_zone(chosen.raw_zone, chosen.data / "incoming")
+
+
+def _object_zone(url: str, incoming: Path) -> "RawZone":
+    try:
+        from ledgersafe.storage.objects import SCHEMES, UnusableStore, open_zone
+    except ImportError as error:
+        raise InvalidSettings(f"LEDGERSAFE_RAW_ZONE: {url} needs pip install 'ledgersafe[files]' ({error}).") from None
+    if not url.startswith(SCHEMES):
+        raise InvalidSettings(f"LEDGERSAFE_RAW_ZONE: {url!r} is neither a folder nor one of {', '.join(SCHEMES)}.")
+    try:
+        return open_zone(url, incoming.absolute())
+    except UnusableStore as error:
+        raise InvalidSettings(f"LEDGERSAFE_RAW_ZONE: {url} cannot be opened: {error}") from None
+
+
+def files_from(chosen: Settings) -> tuple[Path, ...]:
+    """The folders from which files may be received by their path."""
+    return tuple(Path(one).absolute() for one in chosen.files_from.split(os.pathsep) if one)
 
 
 def _embedded(chosen: Settings) -> "EmbeddedUrls":

@@ -58,6 +58,15 @@ class Settings(BaseSettings):
         default=30, gt=0, description="Longest time that a request's body may take to arrive."
     )
     future_seconds: float = Field(default=600, ge=0, description="How far occurred_at may lie ahead of our clock.")
+    raw_zone: str | None = Field(
+        default=None,
+        description="Where received files are kept for ever: a folder, or s3://, gs:// or az:// with the credentials of the environment (AWS_…, GOOGLE_…, AZURE_…). Defaults to LEDGERSAFE_DATA/raw.",
+    )
+    max_file_bytes: int = Field(default=10_000_000_000, ge=1_024, description="Largest file that is received.")
+    files_from: str = Field(
+        default="",
+        description="Folders of the API's machine from which files may be received by their path, separated as in PATH (by ':'). By default there is none.",
+    )
     seal_key: Path | None = Field(
         default=None,
         description="File of the private key (JWK, Ed25519) that signs heads of seals; made at first use, for its owner's eyes only. Several hosts need the same one. Defaults to LEDGERSAFE_DATA/seal-key.json.",

@@ -15,6 +15,7 @@ import pytest
 from ledgersafe.ledger.rules import default_chart
 from ledgersafe.tenants.rules import SCOPES
 from tests.api.answers import refused, rows
+from tests.api.deliveries import delivery_with_bad_rows
 from tests.conftest import Api, TestDatabase
 from tests.contracts.test_doors import SCOUT_EXAMPLE
 from tests.events import sale
@@ -44,6 +45,9 @@ NEEDS: dict[str, str] = {
     "get /v1/bulk-runs": "read",
     "get /v1/bulk-runs/{run_id}": "read",
     "get /v1/bulk-runs/{run_id}/items": "read",
+    "get /v1/ingestions/{ingestion_id}/bad_rows": "read",
+    "post /v1/ingestions/{ingestion_id}/bad_rows/replay": "operate",
+    "post /v1/ingestions/{ingestion_id}/bad_rows/ignore": "operate",
     "post /v1/ledger/periods/{period}/close": "operate",
     "post /v1/ledger/periods/{period}/reopen": "operate",
     "post /v1/ledger/exports": "operate",
@@ -78,13 +82,27 @@ NEEDS: dict[str, str] = {
     "get /v1/reports/{table}": "read",
     "get /v1/reconciliation": "read",
     "get /v1/health": "read",
+    "post /v1/ingestions": "ingest",
+    "post /v1/ingestions/from_path": "ingest",
+    "get /v1/ingestions": "read",
+    "get /v1/ingestions/{ingestion_id}": "read",
+    "post /v1/ingestions/{ingestion_id}/replay": "operate",
+    "get /v1/datasets": "read",
+    "get /v1/datasets/{dataset}/contract": "read",
+    "put /v1/datasets/{dataset}/contract": "admin",
+    "get /v1/datasets/{dataset}/curated/sample": "read",
+    "get /v1/datasets/{dataset}/schema_history": "read",
+    "get /v1/datasets/{dataset}/trends": "read",
+    "post /v1/contracts/validate": "read",
 }
 """The scope that each operation needs. A new operation is put here, and gets a body below if it takes one."""
 
 OF_ANY_KEY = ("post /functions/v1/ingest-transaction", "get /v1/bulk-runs", "get /v1/keys", "get /v1/tenants")
+OF_ANY_KEY += ("post /v1/contracts/validate",)
 """Operations that any key may ask: they are of its own tenants, whatever the query says."""
 RENUMBERED = [msgspec.structs.asdict(one) | {"account": f"9{one.account}"} for one in default_chart()]
 
+CONTRACT = {"dataset": "stock", "columns": {"sku": {}}, "primary_key": "sku"}
 BODIES: dict[str, Any] = {
     "post /v1/events": sale(MINE, "new"),
     "post /v1/events:batch": [sale(MINE, "newer")],
@@ -92,6 +110,8 @@ BODIES: dict[str, Any] = {
     "post /v1/exceptions/{exception_id}/assign": {"assigned_to": "ana"},
     "post /v1/exceptions/{exception_id}/resolve": DECISION,
     "post /v1/exceptions:resolve": DECISION | {"filter": {"tenant_id": MINE}},
+    "post /v1/ingestions/{ingestion_id}/bad_rows/replay": NOTES | {"rows": [{"row_number": 2, "patch": {"Left": "1"}}]},
+    "post /v1/ingestions/{ingestion_id}/bad_rows/ignore": NOTES | {"row_numbers": [3]},
     "post /v1/ledger/periods/{period}/close": NOTES,
     "post /v1/ledger/periods/{period}/reopen": NOTES,
     "put /v1/ledger/chart": {"accounts": RENUMBERED},
@@ -106,7 +126,13 @@ BODIES: dict[str, Any] = {
     "post /v1/arrivals/{raw_id}/redact": NOTES | {"even_if_not_posted": True},
     "post /v1/keys": {"label": "new", "scopes": ["admin"], "tenant_ids": [MINE]},
     "post /v1/keys/{key_id}/rotate": {"overlap_seconds": 60},
+    "post /v1/ingestions": [{"sku": "A"}],
+    "post /v1/ingestions/{ingestion_id}/replay": NOTES,
+    "put /v1/datasets/{dataset}/contract": CONTRACT,
+    "post /v1/contracts/validate": CONTRACT,
 }
+QUERIES = {"post /v1/ingestions": {"dataset": "stock", "filename": "new.json"}}
+"""What else the query must say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +149,19 @@ class Things:
             path = path.replace(f"{{{placeholder}}}", thing)
         assert "{" not in path, f"{name} has a placeholder that no thing is prepared for"
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        whose = {} if path in ("/v1/events", "/v1/events:batch") else {"tenant_id": MINE}
+        whose = {} if path in ("/v1/events", "/v1/events:batch") else {"tenant_id": MINE} | QUERIES.get(name, {})
         address = self.api.url + path
         options: dict[str, Any] = {"json": BODIES[name]} if name in BODIES else {}
         return httpx.request(method, address, params=whose, headers=headers, trust_env=False, timeout=30, **options)
 
 
 @pytest.fixture(scope="module")
-def things(start_api: Callable[..., Api], new_database: Callable[[], TestDatabase]) -> Things:
+def things(
+    start_api: Callable[..., Api], new_database: Callable[[], TestDatabase], tmp_path_factory: pytest.TempPathFactory
+) -> Things:
     """An API process of its own, and one thing of each kind."""
-    api = start_api(new_database())
+    drop = tmp_path_factory.mktemp("drop")
+    api = start_api(new_database(), files_from=str(drop))
     with api.client(api.new_key(tenants=[MINE], scopes=list(SCOPES))) as client:
         held = client.post("/v1/events", json=sale(MINE, "e1", total_amount=1)).json()
         arrival = client.post("/v1/events", json=sale(MINE, "e2")).json()
@@ -146,11 +175,17 @@ def things(start_api: Callable[..., Api], new_database: Callable[[], TestDatabas
     names = {"exception_id": held["exception_id"], "raw_id": arrival["raw_id"], "event_id": "e1"}
     names |= {"table": "daily_store_sales"}
     names |= {"run_id": run["run_id"], "key_id": key["key_id"], "rejected_id": rejected[0]["rejected_id"]}
+    names["ingestion_id"] = delivery_with_bad_rows(api.database, MINE)
     names |= {"period": "2026-01", "tenant_id": MINE, "store_id": "shop-1"}
     with api.client(api.new_key(tenants=[MINE], scopes=["operate", "admin"])) as client:
         names["number"] = str(client.post("/v1/ledger/exports", json={}).json()["number"])
         hook = client.post("/v1/webhooks", json={"url": "https://example.invalid/hook"}).json()
         names["webhook_id"] = hook["webhook"]["webhook_id"]
+    with api.client(api.new_key(tenants=[MINE], scopes=["admin"])) as client:
+        client.put("/v1/datasets/stock/contract", json=CONTRACT).raise_for_status()
+    names["dataset"] = "stock"
+    (drop / "here.csv").write_bytes(b"sku\nB\n")
+    BODIES["post /v1/ingestions/from_path"] = {"path": str(drop / "here.csv"), "dataset": "stock"}
     paths = httpx.get(f"{api.url}/openapi.json", trust_env=False).json()["paths"]
     documented = {f"{method} {path}": set(it["responses"]) for path, of in paths.items() for method, it in of.items()}
     return Things(api, names, documented)
@@ -183,7 +218,17 @@ def wrong_keys(things: Things) -> dict[str, list[Wrong]]:
 def everything_of_mine(api: Api) -> list[Any]:
     """Every row of the tenant."""
     tables = ("bronze.events_raw", "bronze.rejected", "gate.events_processed", "gate.counters", "quarantine.exceptions")
-    tables += ("quarantine.bulk_runs", "audit.audit_log", "tenants.tenants", "tenants.stores", "ledger.accounts")
+    tables += (
+        "quarantine.bulk_runs",
+        "audit.audit_log",
+        "tenants.tenants",
+        "tenants.stores",
+        "ledger.accounts",
+        "files.bad_rows",
+        "files.contracts",
+        "files.ingestions",
+        "files.curated_stock",
+    )
     return [
         sorted(rows(api.database, f"SELECT t::text FROM {table} t WHERE tenant_id = %s", [MINE])) for table in tables
     ]

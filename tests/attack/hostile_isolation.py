@@ -12,13 +12,16 @@ import msgspec
 from ledgersafe.ledger.rules import default_chart
 from ledgersafe.tenants.rules import SYSTEM_TENANT
 from tests.api.answers import rows
-from tests.attack.hostile_things import IGNORE, Belongings
+from tests.attack.hostile_things import IGNORE, STOCK, Belongings
 from tests.conftest import Api, TestDatabase
 from tests.contracts.test_doors import SCOUT_EXAMPLE
 from tests.events import sale
 
 NOTES = {"notes": "tried"}
 CHART = [msgspec.structs.asdict(one) for one in default_chart()]
+CONTRACT = {"dataset": STOCK, "description": "tried", "columns": {"sku": {"type": "string"}}, "primary_key": ["sku"]}
+KEEP_THEIR_QUERY = {"post /v1/ingestions", "put /v1/datasets/{dataset}/contract"}
+"""What is said in their query is stored as the sender's own, and comes back."""
 REPLAY = {"action": "override_and_replay", "resolution_notes": "tried", "canonical_raw_id": "first"}
 
 
@@ -33,6 +36,15 @@ def bodies(tenant: str) -> dict[str, list[Any]]:
         "post /v1/exceptions:resolve": [
             IGNORE | {"filter": {"tenant_id": tenant, "text": "nothing"}, "dry_run": is_dry} for is_dry in (True, False)
         ],
+        "post /v1/ingestions": [[{"sku": "tried"}]],
+        "post /v1/ingestions/from_path": [{"path": "/tried/day.csv", "dataset": STOCK, "source": "tried"}],
+        "post /v1/ingestions/{ingestion_id}/replay": [NOTES],
+        "put /v1/datasets/{dataset}/contract": [CONTRACT],
+        "post /v1/contracts/validate": [CONTRACT],
+        "post /v1/ingestions/{ingestion_id}/bad_rows/replay": [
+            NOTES | {"rows": [{"row_number": 2, "patch": {"Left": "1"}}]}
+        ],
+        "post /v1/ingestions/{ingestion_id}/bad_rows/ignore": [NOTES | {"row_numbers": [3]}],
         "post /v1/ledger/periods/{period}/close": [NOTES],
         "post /v1/ledger/periods/{period}/reopen": [NOTES],
         "put /v1/ledger/chart": [{"accounts": CHART}],
@@ -94,7 +106,9 @@ class Attempt:
 
     def kept(self) -> str:
         """What of it may be kept as the sender's own, and come back later."""
-        return json.dumps([self.headers, self.body], ensure_ascii=False)
+        is_kept = str(self.operation) in KEEP_THEIR_QUERY
+        query = [value for name, value in self.query.items() if is_kept and name != "tenant_id"]
+        return json.dumps([self.headers, self.body, query], ensure_ascii=False)
 
     def send(self, client: httpx.Client) -> httpx.Response:
         address = self.operation.path

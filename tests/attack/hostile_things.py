@@ -11,6 +11,8 @@ from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline.promote import promote
 from ledgersafe.pipeline.seal import seal
 from ledgersafe.tenants.rules import SCOPES
+from tests.api.answers import rows
+from tests.api.deliveries import delivery_with_bad_rows
 from tests.conftest import Api
 from tests.events import sale
 
@@ -32,6 +34,10 @@ class Belongings:
         return [thing for things in self.by_name.values() for thing in things]
 
 
+STOCK = "stock"
+"""A dataset that everybody has: whose files and contracts are meant, the tenant says."""
+
+
 def furnish(api: Api, tenant: str, mark: str = "plain") -> Belongings:
     """Events, exceptions (open, assigned, decided), a bulk run, keys, audit rows and rejected bodies.
 
@@ -45,8 +51,10 @@ def furnish(api: Api, tenant: str, mark: str = "plain") -> Belongings:
         _decide(client, has, mark)
         _make_keys(client, has, mark)
         _make_webhooks(client, has, mark)
+        _deliver(api, client, has, mark)
         _be_refused(client, has, mark)
         page = client.get("/v1/exceptions", params={"limit": 1}).json()
+        has.add("ingestion_id", delivery_with_bad_rows(api.database, tenant, mark))
         client.put(f"/v1/stores/{mark}-store", json={"name": f"{mark}-name"}).raise_for_status()
         has.add("cursor", page["next"], client.get("/v1/audit", params={"limit": 1}).json()["next"])
     return has
@@ -103,6 +111,20 @@ def _make_webhooks(client: httpx.Client, has: Belongings, mark: str) -> None:
         wish = {"url": f"https://{mark}-{number}.invalid/hook"}
         made = client.post("/v1/webhooks", json=wish).raise_for_status().json()
         has.add("webhook_id", made["webhook"]["webhook_id"])
+
+
+def _deliver(api: Api, client: httpx.Client, has: Belongings, mark: str) -> None:
+    """A contract, two files that wait, and a row of the table that the tenants share."""
+    contract = {"dataset": STOCK, "description": f"{mark}-goods", "columns": {"sku": {}}, "primary_key": "sku"}
+    client.put(f"/v1/datasets/{STOCK}/contract", json=contract).raise_for_status()
+    has.add("dataset", STOCK)
+    for number in range(2):
+        asked = {"dataset": STOCK, "filename": f"{mark}-{number}.csv", "source": f"{mark}-clerk"}
+        made = client.post("/v1/ingestions", params=asked, content=f"sku\n{mark}-{number}\n".encode())
+        has.add("filename", asked["filename"])
+        has.add("ingestion_id", made.raise_for_status().json()["ingestion"]["ingestion_id"])
+    values = "gen_random_uuid(), now(), decode('00', 'hex'), 2"
+    rows(api.database, f"INSERT INTO files.curated_{STOCK} VALUES (%s, %s, {values})", [has.tenant, f"{mark}-sku"])
 
 
 def _be_refused(client: httpx.Client, has: Belongings, mark: str) -> None:

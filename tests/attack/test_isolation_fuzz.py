@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledgersafe.tenants.rules import SCOPES
 from tests.attack.hostile_isolation import (
+    KEEP_THEIR_QUERY,
     Attempt,
     Operation,
     Victim,
@@ -65,7 +66,7 @@ class Scene:
         return bodies(tenant)[str(operation)] if operation.takes_body else [None]
 
 
-NOBODYS = {"number", "period", "table", "store_id"}
+NOBODYS = {"dataset", "number", "period", "table", "store_id"}
 """What a path may name that belongs to nobody: whose it is, the tenant says."""
 
 KEEPS_ITS_PATH = "put /v1/stores/{store_id}"
@@ -134,7 +135,8 @@ def test_foreign_ids_in_the_query(scene: Scene, client: httpx.Client) -> None:
     for operation in scene.operations:
         for victim in scene.victims:
             for name in operation.in_query:
-                for thing in victim.has.all():
+                is_kept = str(operation) in KEEP_THEIR_QUERY and name != "tenant_id"
+                for thing in victim.decoys if is_kept else victim.has.all():
                     if name in ("status", "outcome", "limit", "min_age_seconds", "since", "until") and thing.count("-"):
                         continue  # these take no text
                     for body in scene.bodies_of(operation, INTRUDER)[:1]:
@@ -198,7 +200,8 @@ def test_any_mixture(scene: Scene, client: httpx.Client) -> None:
             place: data.draw(st.lists(st.sampled_from(names), unique=True, max_size=3)) if names else []
             for place, names in (("query", operation.in_query), ("header", operation.in_header))
         }
-        query = {name: data.draw(things) for name in chosen["query"]}
+        told = to_be_kept if str(operation) in KEEP_THEIR_QUERY else things
+        query = {name: data.draw(told) for name in chosen["query"]}
         headers = {name: data.draw(to_be_kept) for name in chosen["header"]}
         body = None
         if operation.takes_body:

@@ -57,7 +57,8 @@ class Attack:
         since = len(self.log.told)
         seed = self.random.randrange(1_000_000)
         traffic = Traffic(seed, TENANTS, f"k{number}", amends=0.08)
-        with self.stand.load(self.log, traffic, seed=seed) as load:
+        pause = 0.1 if target == "worker" else 0.0  # a run is waited for: what comes meanwhile is the next one's work
+        with self.stand.load(self.log, traffic, seed=seed, pause=pause) as load:
             time.sleep(self.random.uniform(0.1, 0.6))
             getattr(self, f"kill_{target}")(load, traffic)
             time.sleep(self.random.uniform(0.1, 0.4))

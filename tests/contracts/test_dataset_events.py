@@ -1,5 +1,6 @@
 """Rows to events: a receipt's lines make one event, the same whatever their order."""
 
+import json
 import random
 from decimal import Decimal
 from typing import Any
@@ -109,6 +110,19 @@ def test_the_type_follows_the_rules_and_turns_signs() -> None:
     assert (adjusted["event_type"], adjusted["line_items"][0]["qty"]) == ("STOCK_ADJUSTMENT", "-3")
 
 
+def test_the_order_of_lines_is_that_of_their_text_in_ascii() -> None:
+    """However it is found: it is part of what tells a retry from a conflict."""
+    items = ["é", "z", "a\x7f", "ab", 'q"', "q\\", "€", "😀", "a b"]
+    rows = [("B1", item, "1", "1,00", "25.10.2026 10:00", "") for item in items]
+    lines = made(rows)["till-B1"].event["line_items"]
+    assert lines == sorted(lines, key=lambda line: json.dumps(line, sort_keys=True))
+
+
+def test_wide_numbers_are_not_rounded() -> None:
+    """A Decimal of Python's keeps 28 digits unless it is told otherwise."""
+    assert plain(Decimal("12345678901234567890123456789012345678.10")) == "12345678901234567890123456789012345678.1"
+
+
 def test_the_order_of_lines_does_not_matter() -> None:
     order = random.Random(1)  # noqa: S311 - not for secrets
     first = {name: one.event for name, one in made(ROWS).items()}
@@ -139,6 +153,11 @@ def test_numbers_have_one_spelling(number: str, spelled: str) -> None:
         ({"lines": {"sku": {}}}, "/events/lines/sku"),
         ({"lines": {"sku": {"sum": "sku"}}}, "/events/lines/sku/sum"),
         ({"lines": {"amount": {"product": ["qty", "nope"]}}}, "/events/lines/amount/product"),
+        ({"lines": {"amount": {"product": ["Qty", "Item"]}}}, "/lines/amount/product"),
+        ({"lines": {"amount": {"product": ["Qty", "qty"]}, "qty": {"column": "Qty"}}}, "/lines/amount/product"),
+        ({"lines": {"amount": {"column": "Item"}}}, "/fields/total_amount/sum"),
+        ({"lines": {"qty": {"column": "Item", "signed": True}}}, "/lines/qty/signed"),
+        ({"event_type": [{"type": "VOID", "when": {"column": "Item", "all": "zero"}}]}, "/event_type/0/when/column"),
         ({"fields": CONTRACT["events"]["fields"] | {"event_type": {"constant": "SALE"}}}, "/events/fields/event_type"),
         (
             {"fields": CONTRACT["events"]["fields"] | {"event_id": {"template": "{x}"}}},

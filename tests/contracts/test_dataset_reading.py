@@ -189,7 +189,12 @@ def test_a_first_contract_is_as_narrow_as_the_values() -> None:
 
 def test_names_find_together() -> None:
     assert normal_name("\ufeffLast Update") == normal_name("last_update") == normal_name("Last/Update")
-    assert [sql_name(name) for name in ("Customer ID", "2nd", "Größe", "")] == ["customer_id", "c_2nd", "grosse", "c"]
+    assert [sql_name(name) for name in ("Customer ID", "2nd", "Größe", "日付")] == [
+        "customer_id",
+        "c_2nd",
+        "grosse",
+        "c_666819e1",
+    ]
 
 
 def test_the_contracts_that_the_documentation_shows_can_be_used() -> None:

@@ -24,7 +24,7 @@ def test_a_contract_makes_the_same_events_as_the_program(shared: Path, tmp_path:
     assert dataset.shape.events is not None
     maker = EventMaker(dataset, "t")
     made = []
-    for file in _days(shared, tmp_path):
+    for file in days(shared, tmp_path):
         opened = kind_of(file.name).open(file, Wishes(), Bounds())
         for batch in opened.batches:
             found = check(dataset, batch.frame)
@@ -36,7 +36,8 @@ def test_a_contract_makes_the_same_events_as_the_program(shared: Path, tmp_path:
     assert made == expected
 
 
-def _days(shared: Path, folder: Path) -> list[Path]:
+def days(shared: Path, folder: Path) -> list[Path]:
+    """The month's daily files, unpacked."""
     packed = (shared / "data/online_retail/daily.tar.zst").read_bytes()
     content = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed)).read()
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:

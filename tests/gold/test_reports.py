@@ -117,6 +117,8 @@ def test_the_filters(shop: Shop, client: httpx.Client) -> None:
         ("hourly_sales?cursor=WyIyMDI2LTAyLTI1IiwgInMiLCAieCIsICJVU0QiXQ==", 422, "INVALID_PARAMETER"),
         ("daily_store_sales?cursor=WyIyMDI2LTAyLTI1IiwgIlx1MDAwMCIsICJVU0QiXQ==", 422, "INVALID_PARAMETER"),
         ("daily_store_sales?cursor=WyIyMDI2LTAyLTI1IiwgMSwgIlVTRCJd", 422, "INVALID_PARAMETER"),
+        ("daily_store_sales?cursor=WyIyMDI2LTAyLTI1IiwgeyJhIjogMX0sICJVU0QiXQ==", 422, "INVALID_PARAMETER"),
+        ("daily_store_sales?cursor=WyIyMDI2LTAyLTI1IiwgWyJhIl0sICJVU0QiXQ==", 422, "INVALID_PARAMETER"),
         ("daily_store_sales?tenant_id=another", 403, "FOREIGN_TENANT"),
     ],
 )

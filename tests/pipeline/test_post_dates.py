@@ -1,6 +1,6 @@
 """Which day an event counts for, and whether its store is known."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -64,9 +64,19 @@ def test_the_first_and_last_of_instants_have_a_day(till: Till) -> None:
     till.set(time_zone="Pacific/Pago_Pago", day_starts_at=23)
     till.send(till.sold("s", occurred_at="1970-01-01T00:00:00Z"))
     assert day_of(till) == date(1969, 12, 30)
-    till.send(till.amended("CORRECTION", "c", business_date="0001-01-01"))
-    till.send(till.amended("CORRECTION", "c2", business_date="9999-12-31"))
+    tomorrow = till.now.date() + timedelta(days=1)
+    till.send(till.amended("CORRECTION", "c", business_date=str(tomorrow)))
+    till.send(till.amended("CORRECTION", "c2", business_date="1969-12-30"))
     assert till.states() == {"txn-s": ("live", 3)}
+    till.assert_sound()
+
+
+@pytest.mark.parametrize("stated", ["0001-01-01", "0226-02-25", "1969-12-29", "2062-02-25", "9999-12-31"])
+def test_a_wrong_century_moves_no_sale(till: Till, stated: str) -> None:
+    """Gold keeps a row for each day between a store's first and its last."""
+    till.send(till.sold("s"), till.amended("CORRECTION", "c", business_date=stated))
+    assert till.held() == {"c": MISMATCH}
+    assert till.states() == {"txn-s": ("live", 1)}
     till.assert_sound()
 
 

@@ -1,11 +1,18 @@
 """Values that are allowed and odd: they are posted, or held with a reason; none is refused for ever, or stops others."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
+from ledgersafe.contracts import doors
 from ledgersafe.kernel.clock import SystemClock
+from ledgersafe.pipeline.accept import accept
+from ledgersafe.pipeline.arrival import Parcel, judged, read
 from ledgersafe.pipeline.refresh import refresh
+from ledgersafe.tenants.store import Tenant
+from tests.pipeline.arrivals import ANYBODY, told
 from tests.pipeline.posting import Till
 
 MANY_ZEROS = "0" * 17_000
@@ -59,3 +66,19 @@ def test_a_country_that_is_none_stops_no_table(till: Till) -> None:
     assert {one.error for one in done} == {None}
     sql = "SELECT country, transactions FROM gold.daily_country_sales WHERE tenant_id = %s ORDER BY 1"
     assert till.rows(sql) == [("", 1), ("DE", 1)]
+
+
+def test_money_is_never_posted_without_a_currency(till: Till) -> None:
+    """It was accepted by the tenant's currency, which somebody took away before it was posted."""
+    till.set(currency="EUR")
+    parcel = Parcel(doors.NATIVE, ANYBODY, datetime.now(UTC))
+    tenant = Tenant(till.tenant, "EUR", simulated=False, store_currencies={}, volatile_fields={})
+    events = [till.sold("s"), till.sold("bare", currency=None), till.amended("CANCEL", "undone", currency=None)]
+    arrivals = [judged(read(parcel, orjson.dumps(event)), tenant, 600) for event in events]
+    assert told(accept(till.db, arrivals, slot=0)) == [("processed", None)] * 3
+    till.set(currency=None)
+    till.drain()
+    assert till.held() == {"bare": "CURRENCY_MISSING"}
+    assert till.rows("SELECT DISTINCT currency FROM ledger.entries WHERE tenant_id = %s") == [("USD",)]
+    assert till.states()["txn-s"] == ("voided", 1)
+    till.assert_sound()

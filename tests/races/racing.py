@@ -29,9 +29,12 @@ async def race(pair: list[Api], events: list[dict[str, Any]]) -> list[httpx.Resp
 
 
 def _crew(key: str) -> httpx.AsyncClient:
-    """A client for a few posts: one pool of hundreds of connections spends its time looking through them."""
+    """A client for a few posts: one pool of hundreds of connections spends its time looking through them.
+
+    Its connections do not expire: where the machine is slow, the pool may close one that a request is about to use.
+    """
     headers = {"Authorization": f"Bearer {key}"}
-    limits = httpx.Limits(max_connections=_CREW, max_keepalive_connections=_CREW)
+    limits = httpx.Limits(max_connections=_CREW, max_keepalive_connections=_CREW, keepalive_expiry=None)
     return httpx.AsyncClient(headers=headers, limits=limits, verify=False, trust_env=False, timeout=60)  # noqa: S501
 
 

@@ -99,7 +99,7 @@ class Month:
 
     def close(self) -> tuple[list[Any], float]:
         """What is in the month when the close has returned, and how long that took."""
-        assert self.begun.wait(10)
+        assert self.begun.wait(60)
         time.sleep(self.random.uniform(0, 0.06))
         began = time.monotonic()
         closed = set_period(self.till.db, self.till.tenant, self.first, "closed", "the month is over", operator())
@@ -118,9 +118,9 @@ def run(till: Till, number: int, random: Random) -> tuple[int, int]:
     with ThreadPoolExecutor(WORKERS + 3) as pool:
         closing = [pool.submit(month.close) for _ in range(2)]
         working = [pool.submit(month.work) for _ in range(WORKERS)]
-        pool.submit(month.send, events).result(30)
-        done = sum((one.result(30) for one in working), start=Promoted())
-        (one_saw, took), (other_saw, _) = (one.result(30) for one in closing)
+        pool.submit(month.send, events).result(120)
+        done = sum((one.result(120) for one in working), start=Promoted())
+        (one_saw, took), (other_saw, _) = (one.result(120) for one in closing)
     assert took < 5
     held = {key: reason for key, reason in till.held().items() if key not in known}
     assert set(held.values()) <= {LOCKED}
@@ -181,7 +181,7 @@ def test_closed_and_opened_again_and_again(till: Till) -> None:
         month.ended.set()
         done = sum((one.result(60) for one in working), start=Promoted())
         ended.set()
-        changes = toggling.result(30)
+        changes = toggling.result(120)
     print(f"{done}, {changes} changes")
     assert min(done.posted, done.parked) > 0
     assert done.posted + done.parked == len(events)

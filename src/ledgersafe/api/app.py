@@ -13,13 +13,16 @@ from starlette.exceptions import HTTPException
 from ledgersafe import __version__
 from ledgersafe.api import (
     audit,
+    bad_rows,
     bodies,
     bulk_runs,
     chart,
+    datasets,
     events,
     exceptions,
     exports,
     health,
+    ingestions,
     keys,
     ledger,
     reconciliation,
@@ -31,13 +34,13 @@ from ledgersafe.api import (
     webhooks,
 )
 from ledgersafe.api.authentication import Authentication, refresh_forever
-from ledgersafe.api.dependencies import Parts
+from ledgersafe.api.dependencies import Landing, Parts
 from ledgersafe.api.edge import Bounds, Edge
 from ledgersafe.api.group_commit import GroupCommit, Limits
 from ledgersafe.api.oidc import Issuer, People
 from ledgersafe.api.openapi import document
 from ledgersafe.api.problems import MEDIA_TYPE, as_refusal, is_unforeseen, problem_body, problem_headers
-from ledgersafe.bootstrap import Runtime, seal_key_of
+from ledgersafe.bootstrap import Runtime, files_from, seal_key_of
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError
 from ledgersafe.kernel.canonical import read_json
@@ -77,7 +80,9 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
     )
     chosen = runtime.settings
     seal_key = seal_key_of(chosen)
-    app.state.parts = Parts(runtime.database, runtime.clock, authentication, chosen.future_seconds, seal_key)
+    app.state.parts = Parts(
+        runtime.database, runtime.clock, authentication, chosen.future_seconds, seal_key, _landing(runtime)
+    )
     for resource in (
         events,
         exceptions,
@@ -86,8 +91,11 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         exports,
         chart,
         audit,
+        bad_rows,
         bodies,
+        datasets,
         health,
+        ingestions,
         keys,
         reconciliation,
         reports,
@@ -104,10 +112,16 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
     return Edge(app, authentication, queue, runtime.clock, _bounds(runtime.settings))
 
 
+_READ_THEIR_OWN_BODY = (ingestions.post_ingestion, datasets.put_contract, datasets.post_validate)
+"""Files of any size and of any bytes; and contracts, which are YAML, too."""
+
+
 async def _refuse_what_cannot_be_kept(request: Request) -> None:
     """No text of Postgres holds a NUL, and what operators send is read as strictly as events are."""
     if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
         raise RequestRefused(INVALID_PARAMETER, "The address holds a NUL character (%00).")
+    if request.scope["endpoint"] in _READ_THEIR_OWN_BODY:
+        return
     body = await request.body()
     if b"\\u0000" in body:
         raise RequestRefused(INVALID_PARAMETER, "The body holds a NUL character (\\u0000).")
@@ -147,6 +161,11 @@ def _people(settings: Settings) -> People | None:
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
     return People(Issuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url))
+
+
+def _landing(runtime: Runtime) -> Landing:
+    chosen = runtime.settings
+    return Landing(runtime.raw_zone, chosen.max_file_bytes, files_from(chosen), chosen.body_timeout_seconds)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -11,7 +11,18 @@ from ledgersafe.api.authentication import Authentication
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.pipeline.resolve import Operator
+from ledgersafe.storage.zone import RawZone
 from ledgersafe.tenants.rules import Credential, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How files are received. `folders`: from where by path. `patience`: seconds that may pass without a byte."""
+
+    zone: RawZone
+    max_bytes: int
+    folders: tuple[Path, ...]
+    patience: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +34,7 @@ class Parts:
     authentication: Authentication
     future_seconds: float
     seal_key: Path
+    landing: Landing
 
     def operator(self, credential: Credential) -> Operator:
         """Who decides, now."""
@@ -47,6 +59,7 @@ async def _perhaps(request: Request) -> Credential | None:
 
 HasParts = Annotated[Parts, Depends(parts)]
 Reader = Annotated[Credential, Depends(_with_scope("read"))]
+Ingesting = Annotated[Credential, Depends(_with_scope("ingest"))]
 Operating = Annotated[Credential, Depends(_with_scope("operate"))]
 Administrator = Annotated[Credential, Depends(_with_scope("admin"))]
 PerhapsReader = Annotated[Credential | None, Depends(_perhaps)]

@@ -37,6 +37,7 @@ from ledgersafe.tenants.rules import SYSTEM_TENANT, Credential
 EVENTS = "/v1/events"
 BATCH = "/v1/events:batch"
 SCOUT = "/functions/v1/ingest-transaction"
+UPLOAD = "/v1/ingestions"
 _METHODS = {EVENTS: "POST", BATCH: "POST", SCOUT: "POST, OPTIONS", "/livez": "GET, HEAD"}
 _CHUNK = 50  # a batch takes its turn like everybody, so its turns are short
 _CHUNKS_AT_ONCE = 5  # read while those before them are being committed
@@ -134,14 +135,15 @@ class Edge:
         return await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every other route: who it is comes first, and no body is larger than an event may be."""
+        """Every other route: who it is comes first, and no body but a file is larger than an event may be."""
         headers = dict(scope["headers"])
         request = Request(scope, receive, "api", _request_id(headers), headers)
         scope.setdefault("state", {})["request_id"] = request.request_id
         try:
             if scope["path"].startswith("/v1/") and scope["path"] != "/v1/health":
                 await self._authentication.credential(request.header(b"authorization"), None)
-            bounded = _bounded(receive, headers, self._bounds.event_bytes)
+            is_file = (scope["method"], scope["path"]) == ("POST", UPLOAD)  # it is bounded where it is written
+            bounded = receive if is_file else _bounded(receive, headers, self._bounds.event_bytes)
         except Exception as error:  # noqa: BLE001 - every error is mapped here, once
             await _send(send, await self._refuse(request, error), request.request_id)
         else:

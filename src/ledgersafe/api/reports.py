@@ -100,7 +100,7 @@ def _after(table: Table, cursor: str | None) -> tuple[str, ...] | None:
         after["books_date"] = date.fromisoformat(after["books_date"]).isoformat()
         if "hour" in after:
             after["hour"] = str(int(after["hour"]) % 24)
-        if any("\x00" in value for value in after.values()):
+        if not all(isinstance(value, str) and "\x00" not in value for value in after.values()):
             raise ValueError(cursor)
     except (ValueError, TypeError):
         raise RequestRefused(INVALID_PARAMETER, "cursor is not one that a page gave as `next`.") from None

@@ -15,6 +15,8 @@ from ledgersafe.kernel.reasons import TENANT_REQUIRED
 
 ANSWER_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
+_KEEPING_SECONDS = 900.0
+"""How long a large file may take, once it is sent, to be kept for good."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Parameters = Mapping[str, str | int | None]
@@ -150,6 +152,22 @@ class ApiClient:
         json = {"Content-Type": "application/json"}
         try:
             response = self._http.request(method, path, params=present, content=body, headers=json)
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+        if response.is_success:
+            return read_answer(response)
+        raise problem(response)
+
+    def upload(self, path: str, pieces: Iterator[bytes], size: int, parameters: Parameters) -> Any:
+        """The JSON answer to a POST of `size` bytes that are sent as they come.
+
+        Raises CliError, ApiProblem, and what `pieces` raises: then the server has nothing of it.
+        """
+        present = {name: value for name, value in parameters.items() if value is not None}
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        timeout = httpx.Timeout(_KEEPING_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            response = self._http.post(path, params=present, content=pieces, headers=headers, timeout=timeout)
         except httpx.HTTPError as error:
             raise self.unreachable(error) from None
         if response.is_success:

@@ -25,6 +25,7 @@ _WHERE: dict[str, tuple[str, str]] = {
     "gold": ("gold", "app"),
     "ledger": ("ledger", "app"),
     "contracts": ("contracts", "app"),
+    "files": ("files", "app"),
     "tenants": ("tenants", "app"),
     "stores": ("stores", "app"),
     "seals": ("seals", "app"),

@@ -1,14 +1,16 @@
-"""`ledgersafe contracts`: what a valid file of a dataset is. It works on files alone; no database, no API is asked."""
+"""`ledgersafe contracts`: what a valid file of a dataset is. Only put, list and show ask the API."""
 
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
+from urllib.parse import quote
 
 import typer
 
-from ledgersafe.cli.client import CliError
-from ledgersafe.cli.output import JsonOption, err, out, plain, print_json, table
+from ledgersafe.cli.client import CliError, connection_of
+from ledgersafe.cli.output import JsonOption, err, items_of, listing, note, out, plain, print_json, table
+from ledgersafe.cli.records import TenantOption
 from ledgersafe.contracts.datasets.diff import Change, Mode, diff
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.names import dataset_name
@@ -17,6 +19,7 @@ from ledgersafe.contracts.datasets.writing import as_json_schema, as_odcs, from_
 from ledgersafe.kernel.strict_yaml import write_yaml
 
 _MOST_SHOWN = 20
+_LISTED = ("dataset", "kind", "contract_version", "deliveries", "waiting", "quarantined", "last_received_at")
 _STYLES = {"ERROR": "bold red", "WARN": "yellow", "INFO": ""}
 ContractFile = Annotated[Path, typer.Argument(metavar="CONTRACT.yaml", help="Ours, or of the standard (ODCS 3).")]
 DataFile = Annotated[
@@ -119,6 +122,58 @@ def export(
         print_json(as_json_schema(dataset))
         return
     typer.echo(write_yaml(as_odcs(dataset) if to == "odcs" else members_of(dataset)), nl=False)
+
+
+@app.command()
+def put(
+    ctx: typer.Context,
+    contract: ContractFile,
+    tenant: TenantOption = None,
+    notes: Annotated[str | None, typer.Option("--notes", help="Why.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a contract in force. What says the same as the one in force makes no new version."""
+    members = members_of(_read(contract))
+    with connection_of(ctx).client() as client:
+        asked = {"tenant_id": tenant, "notes": notes}
+        found = client.send("PUT", f"/v1/datasets/{members['dataset']}/contract", members, asked)
+    if json:
+        print_json(found)
+        return
+    stands = "is in force now" if found["changed"] else "is in force already"
+    out().print(plain(f"Version {found['contract']['version']} of {members['dataset']} {stands}."))
+    for change in items_of(found["changes"]):
+        note(f"{change['level']} {change['path']}: {change['message']}")
+
+
+@app.command("list")
+def list_all(ctx: typer.Context, tenant: TenantOption = None, json: JsonOption = False) -> None:
+    """The datasets of a tenant, and the versions of their contracts."""
+    with connection_of(ctx).client() as client:
+        answer = client.get("/v1/datasets", {"tenant_id": tenant, "limit": 1000})
+    items = items_of(answer["items"])
+    if json:
+        print_json(answer)
+    else:
+        out().print(listing("Datasets", items, _LISTED) if items else plain("There is none."))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Its name.")],
+    version: Annotated[int | None, typer.Option(min=1, show_default="the one in force", help="Which.")] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The contract of a dataset, as YAML."""
+    with connection_of(ctx).client() as client:
+        asked = {"tenant_id": tenant, "version": version}
+        found = client.get(f"/v1/datasets/{quote(dataset, safe='')}/contract", asked)
+    if json:
+        print_json(found)
+    else:
+        typer.echo(write_yaml(found["contract"]), nl=False)
 
 
 def _row(change: Change) -> tuple[Any, ...]:

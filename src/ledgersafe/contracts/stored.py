@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import msgspec
 
-from ledgersafe.contracts.doors import NATIVE
+from ledgersafe.contracts.doors import FILE, NATIVE
 from ledgersafe.contracts.events import event_types
 from ledgersafe.kernel.money import Amount
 
@@ -24,7 +24,7 @@ _ODDLY_SPELLED = re.compile(rb"\.[0-9]{7}|[:,\[]\s*-?[0-9.]+[eE]")
 
 def read_stored(door: str, event_type: str | None, body: bytes) -> Any | None:
     """An accepted event from its stored bytes; None where it takes the long road: another shape, or a redaction."""
-    if door != NATIVE or event_type is None or _ODDLY_SPELLED.search(body):
+    if door not in (NATIVE, FILE) or event_type is None or _ODDLY_SPELLED.search(body):
         return None
     try:
         return _decoder(event_type).decode(body)

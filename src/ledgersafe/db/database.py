@@ -83,8 +83,11 @@ class Tx(ABC):
         """Send a statement that returns no rows; what is wrong with it is raised later, at the latest at the commit."""
 
     @abstractmethod
-    def copy(self, statement: bytes, rows: Sequence[str]) -> None:
-        """Send rows to a COPY … FROM STDIN, in the text format (`db.copying`), and wait until they are stored."""
+    def copy(self, statement: bytes, rows: Sequence[str] | bytes) -> None:
+        """Send rows to a COPY … FROM STDIN, and wait until they are stored.
+
+        Lines are in the text format (`db.copying`); bytes are in the format that the statement names.
+        """
 
     @abstractmethod
     def query(
@@ -159,11 +162,11 @@ class _ConnectionTx(Tx):
     def execute(self, statement: bytes, parameters: Parameters | None = None) -> None:
         self._piped().execute(statement, parameters)
 
-    def copy(self, statement: bytes, rows: Sequence[str]) -> None:
+    def copy(self, statement: bytes, rows: Sequence[str] | bytes) -> None:
         self._pipelines.close()
         self._is_piped = False
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write("".join(rows))
+            copy.write(rows if isinstance(rows, bytes) else "".join(rows))
 
     def query(
         self, row: type[Row], statement: bytes, parameters: Parameters | None = None, *, binary: bool = False

@@ -69,7 +69,7 @@ class Script(Tx):
         """Write down a statement that returns no rows."""
         self._written.append(_Written(statement, parameters, None, None))
 
-    def copy(self, statement: bytes, rows: Sequence[str]) -> None:
+    def copy(self, statement: bytes, rows: Sequence[str] | bytes) -> None:
         """Raises NotImplementedError: no verb that serves the event loop copies."""
         raise NotImplementedError(statement, rows)
 

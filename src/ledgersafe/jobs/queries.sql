@@ -5,11 +5,13 @@ VALUES (%(tenant_id)s, %(job_name)s, %(due_at)s)
 ON CONFLICT (tenant_id, job_name) DO NOTHING
 
 -- name: claim_due
--- Why: one worker at a time runs a job; a dead worker's lease ends by itself, so that no job stays stuck.
+-- Why: one worker at a time runs a job; a dead worker's lease ends by itself, so that no job stays stuck. What lies
+-- further ahead than any clock that is right could have set was set by one that was wrong, and does not count.
 UPDATE jobs.jobs
 SET leased_by = %(worker)s, leased_until = %(leased_until)s
-WHERE tenant_id = %(tenant_id)s AND job_name = %(job_name)s AND NOT paused AND due_at <= %(now)s
-  AND (leased_until IS NULL OR leased_until <= %(now)s)
+WHERE tenant_id = %(tenant_id)s AND job_name = %(job_name)s AND NOT paused
+  AND (due_at <= %(now)s OR due_at > %(latest)s)
+  AND (leased_until IS NULL OR leased_until <= %(now)s OR leased_until > %(latest)s)
 RETURNING job_name, attempts
 
 -- name: finish

@@ -108,14 +108,18 @@ def ensure_job(tx: Tx, tenant_id: str, job_name: str, due_at: datetime) -> None:
     tx.execute(SQL["ensure_job"], {"tenant_id": tenant_id, "job_name": job_name, "due_at": due_at})
 
 
-def claim_due(tx: Tx, lease: Lease, now: datetime, leased_until: datetime) -> Rows[Claimed]:
-    """Take a job that is due and that nobody runs; no row where it is not to be had."""
+def claim_due(tx: Tx, lease: Lease, now: datetime, leased_until: datetime, latest: datetime) -> Rows[Claimed]:
+    """Take a job that is due and that nobody runs; no row where it is not to be had.
+
+    `latest`: what is set for later than this was set by a clock that was wrong.
+    """
     parameters = {
         "tenant_id": lease.tenant_id,
         "job_name": lease.job_name,
         "worker": lease.worker,
         "now": now,
         "leased_until": leased_until,
+        "latest": latest,
     }
     return tx.query(Claimed, SQL["claim_due"], parameters)
 

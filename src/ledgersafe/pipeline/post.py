@@ -25,6 +25,9 @@ from ledgersafe.silver.rules import Exceeded, GivenBack, Sold, allocate, below_r
 from ledgersafe.silver.store import Head, Name
 
 _A_DAY = timedelta(days=1)
+_FIRST_DAY = date(1969, 12, 30)
+"""The day of the earliest instant that an event may name, wherever its store is. A wrong year would make gold keep a
+row for each day of the centuries between."""
 
 
 class Unposted(msgspec.Struct, frozen=True):
@@ -80,6 +83,9 @@ def post(tx: Tx, books: Books, candidates: Sequence[Candidate]) -> list[Unposted
 
 def _dated(books: Books, one: Candidate) -> _Dated | Unposted:
     store, settings = one.store, books.settings
+    if not one.currency and one.contract.effect != "undoes":  # it had one, by settings that have changed since
+        message = "the event names no currency, and neither its store nor its tenant has one any more"
+        return Unposted(Fault(reasons.CURRENCY_MISSING, "/currency", message))
     if store is None and settings.unknown_stores == "park":
         message = f"store {one.event.store_id!r} has not been set up"
         return Unposted(Fault(reasons.UNKNOWN_STORE, "/store_id", message))
@@ -204,6 +210,10 @@ def _amend(books: Books, one: _Dated) -> None:
         return
     stated: date | None = one.of.event.business_date
     is_moved = stated is not None and stated != before.business_date
+    last_day = books.now.date() + _A_DAY  # in the zone of any store
+    if stated is not None and is_moved and not _FIRST_DAY <= stated <= last_day:
+        message = f"business_date is {stated}: a sale can be moved to a day from {_FIRST_DAY} to {last_day}"
+        raise _Refused(reasons.BUSINESS_DATE_MISMATCH, "/business_date", message)
     business_date = stated if stated is not None and is_moved else before.business_date
     books_date = one.of.books_date or (business_date if is_moved else before.books_date)
     _open_day(books, books_date, "/business_date")

@@ -10,6 +10,7 @@ from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline.schedule import begin, end, ensure_jobs
 from ledgersafe.worker.deliveries import Deliveries
+from ledgersafe.worker.filing import Filing
 from ledgersafe.worker.schedule import SCHEDULE, Job
 from ledgersafe.worker.tasks import TASKS, Task
 
@@ -29,6 +30,7 @@ def work(runtime: Runtime, stop: Event, *, jobs: tuple[Job, ...] = SCHEDULE) -> 
     worker = new_id()
     _log.info("working", worker=worker, jobs=[job.name for job in jobs])
     Deliveries(runtime, stop).start()
+    Filing(runtime, stop).start()
     schedule = Thread(target=_keep_schedule, args=[runtime, stop, jobs, worker], name="schedule", daemon=True)
     schedule.start()
     _repeat(stop, lambda: _do_tasks(runtime, stop), IDLE_SECONDS)

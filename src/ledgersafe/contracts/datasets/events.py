@@ -2,18 +2,22 @@
 
 An event is the same whatever the order of its lines in the file: they are sorted by their JSON text. Lines that are
 alike are genuine, and all stay. A group with a bad row makes no event: no part of a receipt is ever posted.
+
+Rows are worked through column by column: a year of a shop is half a million lines, and few of their values differ.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from operator import itemgetter
+from decimal import Context, Decimal
+from functools import lru_cache, reduce
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import orjson
 
 from ledgersafe.contracts.datasets.events_rules import TEMPLATE
 from ledgersafe.contracts.datasets.model import Column, Dataset
@@ -21,6 +25,21 @@ from ledgersafe.contracts.datasets.shape import ConditionShape, EventsShape, Fie
 
 Row = Mapping[str, str | None]
 """A good row: its values, in the spelling of Postgres."""
+Values = Sequence[Any]
+"""What a member is in each of some rows."""
+
+_EXACT = Context(prec=400)
+"""Wide enough for what columns hold and for products of several: nothing is ever rounded."""
+_REMEMBERED = 100_000
+_in_ascii = json.JSONEncoder(sort_keys=True).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Good rows, column by column. `numbers`: which rows of the file they are."""
+
+    numbers: Sequence[int]
+    columns: Mapping[str, Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,68 +64,111 @@ class EventMaker:
 
     def make(self, rows: Sequence[tuple[int, Row]]) -> MadeEvent:
         """The event of one group's rows (number, values), in the order of the file."""
-        values = [row for _, row in rows]
-        name, turned = _event_type(self._events, values)
-        lines = [self._line(row, turned) for row in values]
+        columns = {name: [row[name] for _, row in rows] for name in self._spell}
+        return self.make_all(Table([number for number, _ in rows], columns), [range(len(rows))])[0]
+
+    def make_all(self, table: Table, groups: Sequence[Sequence[int]]) -> list[MadeEvent]:
+        """The events of groups: each is where its rows stand in the table, in the order of the file."""
+        kinds = [_event_type(self._events, table, group) for group in groups]
+        lines = {
+            turned: iter(
+                self._lines(
+                    table,
+                    [at for group, kind in zip(groups, kinds, strict=True) if kind[1] is turned for at in group],
+                    turned=turned,
+                )
+            )
+            for turned in (False, True)
+        }
+        return [
+            self._made(table, group, name, list(islice(lines[turned], len(group))), turned=turned)
+            for group, (name, turned) in zip(groups, kinds, strict=True)
+        ]
+
+    def _made(
+        self, table: Table, group: Sequence[int], name: str, lines: list[dict[str, Any]], *, turned: bool
+    ) -> MadeEvent:
         event: dict[str, Any] = {"tenant_id": self._tenant_id, "event_type": name}
         for path, field in self._events.fields.items():
-            found = self._of_group(field, values, lines, turned)
+            found = self._of_group(field, table, group, lines, turned=turned)
             if found is not None:
                 _put(event, path, found)
         event.setdefault("schema_version", "1.0")
         event.setdefault("source_system", self._source_system)
         if self._events.lines:
-            event["line_items"] = sorted(lines, key=_as_text)
-        return MadeEvent(event, tuple(number for number, _ in rows))
+            event["line_items"] = _in_order(lines)
+        return MadeEvent(event, tuple([table.numbers[at] for at in group]))
 
-    def _line(self, row: Row, turned: bool) -> dict[str, Any]:
-        line: dict[str, Any] = {}
+    def _lines(self, table: Table, rows: Sequence[int], *, turned: bool) -> list[dict[str, Any]]:
+        """A line a row: members that have no value are left out."""
+        columns = {name: [values[at] for at in rows] for name, values in table.columns.items()} if rows else {}
+        members: dict[str, Values] = {}
         for name, field in self._events.lines.items():
-            found = self._product(field.product, row, line) if field.product else self._of_row(field, row, turned)
-            if found is not None:
-                line[name] = found
-        return line
+            if field.product:
+                parts = [self._factor(part, columns, members, len(rows)) for part in field.product]
+                members[name] = list(map(_product, *parts))
+            else:
+                members[name] = self._of_rows(field, columns, len(rows), turned=turned)
+        names = tuple(members)
+        return [
+            {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            if None in values
+            else dict(zip(names, values, strict=True))
+            for values in zip(*members.values(), strict=True)
+        ]
 
-    def _product(self, parts: Sequence[str], row: Row, line: Mapping[str, Any]) -> str | None:
-        """Of members that the line has by now, and of columns; None where one of them has no value."""
-        found = Decimal(1)
-        for part in parts:
-            factor = line.get(part) if part in self._events.lines else row[part]
-            if factor is None:
-                return None
-            found *= Decimal(factor)
-        return plain(found)
+    def _factor(self, part: str, columns: Mapping[str, Values], members: Mapping[str, Values], rows: int) -> Values:
+        """Of a product: a member that the lines have by now, or a column."""
+        if part in self._events.lines:
+            return members.get(part, [None] * rows)
+        return columns[part]
 
-    def _of_row(self, field: FieldShape, row: Row, turned: bool) -> Any:
+    def _of_rows(self, field: FieldShape, columns: Mapping[str, Values], rows: int, *, turned: bool) -> Values:
         if field.constant is not msgspec.UNSET:
-            return field.constant
+            return [field.constant] * rows
         if field.template is not None:
-            return _filled(field.template, row)
+            names = TEMPLATE.findall(field.template)
+            return [_filled(field.template, {name: columns[name][at] for name in names}) for at in range(rows)]
         name = field.column or ""
-        value = row[name]
-        if value is None:
-            return None
-        return plain(-Decimal(value)) if field.signed and turned else self._spell[name](value)
+        if rows == 0:
+            return []
+        if field.signed and turned:
+            return [None if value is None else _negated(value) for value in columns[name]]
+        spell = self._spell[name]
+        return columns[name] if spell is None else [None if value is None else spell(value) for value in columns[name]]
 
     def _of_group(
-        self, field: FieldShape, rows: Sequence[Row], lines: Sequence[Mapping[str, Any]], turned: bool
+        self, field: FieldShape, table: Table, group: Sequence[int], lines: Sequence[Mapping[str, Any]], *, turned: bool
     ) -> Any:
+        if field.constant is not msgspec.UNSET:
+            return field.constant
         if field.sum is not None:
-            return plain(sum((Decimal(line[field.sum]) for line in lines if field.sum in line), start=Decimal(0)))
+            return _sum([line[field.sum] for line in lines if field.sum in line])
         if field.product is not None:
-            return self._product(field.product, rows[0], {})
-        return self._of_row(field, self._chosen(field, rows), turned)
+            parts = [None if part in self._events.lines else table.columns[part][group[0]] for part in field.product]
+            return _product(*parts)
+        if field.template is not None:
+            row = {name: table.columns[name][group[0]] for name in TEMPLATE.findall(field.template)}
+            return _filled(field.template, row)
+        name = field.column or ""
+        value = self._chosen(field, name, table, group)
+        if value is None:
+            return None
+        spell = _negated if field.signed and turned else self._spell[name]
+        return value if spell is None else spell(value)
 
-    def _chosen(self, field: FieldShape, rows: Sequence[Row]) -> Row:
-        """Which of the rows a member is taken from."""
-        name = field.column
-        if name is None or field.take == "first":
-            return rows[0]
+    def _chosen(self, field: FieldShape, name: str, table: Table, group: Sequence[int]) -> str | None:
+        """From which of the rows a member is taken."""
+        values = table.columns[name]
+        if field.take == "first":
+            return values[group[0]]
         if field.take == "last":
-            return rows[-1]
-        there = [(Decimal(value) if name in self._numbers else value, row) for row in rows if (value := row[name])]
+            return values[group[-1]]
+        there = {value for at in group if (value := values[at])}
+        if not there:
+            return values[group[0]]
         pick = min if field.take == "min" else max
-        return pick(there, key=itemgetter(0))[1] if there else rows[0]
+        return pick(there, key=Decimal) if name in self._numbers else pick(there)
 
 
 def group_key(events: EventsShape, row: Row) -> tuple[str, ...]:
@@ -114,54 +176,82 @@ def group_key(events: EventsShape, row: Row) -> tuple[str, ...]:
     return tuple(row[name] or "" for name in events.group_by)
 
 
-def _event_type(events: EventsShape, rows: Sequence[Row]) -> tuple[str, bool]:
+def _event_type(events: EventsShape, table: Table, group: Sequence[int]) -> tuple[str, bool]:
     if isinstance(events.event_type, str):
         return events.event_type, False
     for rule in events.event_type:
-        if rule.when is None or _holds(rule.when, rows):
+        if rule.when is None or _holds(rule.when, table.columns[rule.when.column], group):
             return rule.type, rule.turn_signs
     raise AssertionError("the last rule holds always")
 
 
-def _holds(condition: ConditionShape, rows: Sequence[Row]) -> bool:
-    first = rows[0][condition.column] or ""
+def _holds(condition: ConditionShape, values: Sequence[str | None], group: Sequence[int]) -> bool:
+    first = values[group[0]] or ""
     if condition.equals is not None:
         return first == condition.equals
     if condition.starts_with is not None:
         return first.startswith(condition.starts_with)
     if condition.one_of is not None:
         return first in condition.one_of
-    signs = {_sign(row[condition.column]) for row in rows}
     if condition.all is not None:
-        return signs == {condition.all}
-    return condition.any in signs
+        return all(_sign(values[at]) == condition.all for at in group)
+    return any(_sign(values[at]) == condition.any for at in group)
 
 
+@lru_cache(_REMEMBERED)
 def _sign(value: str | None) -> str:
     number = Decimal(value or 0)
     return "negative" if number < 0 else "positive" if number > 0 else "zero"
 
 
-def _speller(column: Column) -> Callable[[str], Any]:
-    """How events spell its values: exact decimals as text, instants with the offset of their zone."""
+def _speller(column: Column) -> Callable[[str], Any] | None:
+    """How events spell its values: exact decimals as text, instants with their zone's offset; None: as they are."""
     if column.type.is_number:
-        return lambda value: plain(Decimal(value))
+        return _plain_text
     if column.type.name == "datetime":
-        zone = ZoneInfo(column.shape.time_zone or "UTC")
-        return lambda value: datetime.fromisoformat(value).astimezone(zone).isoformat()
+        return _local(ZoneInfo(column.shape.time_zone or "UTC"))
     if column.type.name == "boolean":
         return lambda value: value == "true"
-    return lambda value: value
+    return None
+
+
+def _local(zone: ZoneInfo) -> Callable[[str], str]:
+    @lru_cache(_REMEMBERED)
+    def spelled(value: str) -> str:
+        return datetime.fromisoformat(value).astimezone(zone).isoformat()
+
+    return spelled
 
 
 def plain(number: Decimal) -> str:
     """The shortest exact spelling: no exponent, no zeros at the end."""
-    return format(number.normalize(), "f") if number else "0"
+    return format(number.normalize(_EXACT), "f") if number else "0"
+
+
+@lru_cache(_REMEMBERED)
+def _plain_text(value: str) -> str:
+    return plain(Decimal(value))
+
+
+@lru_cache(_REMEMBERED)
+def _negated(value: str) -> str:
+    return plain(Decimal(value).copy_negate())
+
+
+@lru_cache(_REMEMBERED)
+def _product(*factors: str | None) -> str | None:
+    """None where one of them has no value."""
+    if None in factors:
+        return None
+    return plain(reduce(_EXACT.multiply, [Decimal(factor) for factor in factors if factor is not None]))
+
+
+def _sum(values: Iterable[str]) -> str:
+    return plain(reduce(_EXACT.add, map(Decimal, values), Decimal(0)))
 
 
 def _filled(template: str, row: Row) -> str | None:
-    names = TEMPLATE.findall(template)
-    if any(row[name] is None for name in names):
+    if None in row.values():
         return None
     return TEMPLATE.sub(lambda match: row[match[1]] or "", template)
 
@@ -174,8 +264,15 @@ def _put(event: dict[str, Any], path: str, value: Any) -> None:
     holder[name] = value
 
 
-def _as_text(line: Mapping[str, Any]) -> str:
-    return json.dumps(line, sort_keys=True)
+def _in_order(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sorted by their JSON text, in ASCII. Where all of it is ASCII, the quick spelling gives the same order."""
+    if len(lines) < 2:
+        return lines
+    texts: Sequence[str | bytes] = [orjson.dumps(line, option=orjson.OPT_SORT_KEYS) for line in lines]
+    together = b"".join(texts)  # pyright: ignore[reportArgumentType]
+    if not together.isascii() or b"\x7f" in together:
+        texts = [_in_ascii(line) for line in lines]
+    return [lines[at] for at in sorted(range(len(lines)), key=texts.__getitem__)]
 
 
 def groups(events: EventsShape, rows: Iterator[tuple[int, Row]]) -> dict[tuple[str, ...], list[tuple[int, Row]]]:

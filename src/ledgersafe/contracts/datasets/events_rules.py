@@ -1,11 +1,13 @@
 """What must hold of the part of a contract that makes events of rows. Pure."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from ledgersafe.contracts.datasets.shape import EventsShape, FieldShape
+from ledgersafe.contracts.datasets.shape import ColumnShape, EventsShape, FieldShape
+from ledgersafe.contracts.datasets.types import UnknownType, parse_type
 from ledgersafe.contracts.events import event_types
 
 TEMPLATE = re.compile(r"\{([^{}]*)\}")
@@ -14,7 +16,7 @@ _GIVEN = {"tenant_id": "it is the delivery's", "event_type": "it is what event_t
 _SOURCES = ("constant", "column", "template", "sum", "product")
 
 
-def event_faults(events: EventsShape, columns: Collection[str]) -> Iterator[tuple[str, str]]:
+def event_faults(events: EventsShape, columns: Mapping[str, ColumnShape]) -> Iterator[tuple[str, str]]:
     """(path, what is wrong) of every fault."""
     for name in events.group_by:
         if name not in columns:
@@ -31,6 +33,46 @@ def event_faults(events: EventsShape, columns: Collection[str]) -> Iterator[tupl
         if field.sum is not None:
             yield f"/lines/{name}/sum", "is for the event's own members"
     yield from _type_faults(events, columns)
+    yield from _number_faults(events, {name for name, column in columns.items() if _is_number(column)})
+
+
+def _number_faults(events: EventsShape, numbers: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What is reckoned with must be numbers."""
+    reckoned: set[str] = set()
+    for name, field in events.lines.items():
+        path = f"/lines/{name}"
+        if field.column in numbers or field.product or _is_constant_number(field):
+            reckoned.add(name)
+        yield from _wrong_parts(path, field, {*numbers - events.lines.keys(), *reckoned})
+    for name, field in events.fields.items():
+        yield from _wrong_parts(f"/fields/{name}", field, {*numbers, *reckoned})
+        if field.sum in events.lines and field.sum not in reckoned:
+            yield f"/fields/{name}/sum", f"{field.sum!r} is no number"
+    for at, rule in enumerate([] if isinstance(events.event_type, str) else events.event_type):
+        if rule.when is not None and (rule.when.all or rule.when.any) and rule.when.column not in numbers:
+            yield f"/event_type/{at}/when/column", f"{rule.when.column!r} is no number, and has no sign"
+
+
+def _wrong_parts(path: str, field: FieldShape, numbers: Collection[str]) -> Iterator[tuple[str, str]]:
+    for part in field.product or ():
+        if part not in numbers:
+            yield f"{path}/product", f"{part!r} is no number, or stands further below"
+    if field.signed and field.column not in numbers:
+        yield f"{path}/signed", f"{field.column!r} is no number, and has no sign"
+
+
+def _is_number(column: ColumnShape) -> bool:
+    try:
+        return parse_type(column.type).is_number
+    except UnknownType:
+        return True  # which is told where it stands
+
+
+def _is_constant_number(field: FieldShape) -> bool:
+    try:
+        return not isinstance(field.constant, bool) and Decimal(str(field.constant)).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _field_faults(

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from hashlib import sha256
 
 LINEAGE = frozenset({"tenant_id", "_ingestion_id", "_loaded_at", "_source_sha256", "_row_number"})
 """The columns of a curated table that are ours."""
@@ -20,8 +21,10 @@ def sql_name(name: str) -> str:
     """The column's name in the curated table: lower case, words joined by `_`, at most 63 bytes."""
     ascii_only = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     found = _UNFIT.sub("_", ascii_only).strip("_")
-    if not found or found[0].isdigit():
-        found = f"c_{found}".rstrip("_")
+    if not found:
+        found = sha256(name.encode(errors="replace")).hexdigest()[:8]  # of letters that we do not spell
+    if found[0].isdigit() or found in LINEAGE:
+        found = f"c_{found}"
     return found[:63]
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from ledgersafe.contracts.datasets.events_rules import event_faults
 from ledgersafe.contracts.datasets.model import Column, Dataset
-from ledgersafe.contracts.datasets.names import LINEAGE, normal_name
+from ledgersafe.contracts.datasets.names import LINEAGE, normal_name, sql_name
 from ledgersafe.contracts.datasets.shape import ColumnShape, DatasetShape
 from ledgersafe.contracts.datasets.types import UnknownType, parse_type
 from ledgersafe.contracts.explain import escaped, structural_faults
@@ -85,7 +85,12 @@ def _faults(shape: DatasetShape) -> Iterator[Fault]:
 def _name_faults(shape: DatasetShape) -> Iterator[Fault]:
     """Whatever a file may call a column must lead to one column only."""
     known: dict[str, str] = {}
+    in_table: dict[str, str] = {}
     for name, column in shape.columns.items():
+        other = in_table.setdefault(sql_name(name), name)
+        if shape.kind == "table" and other != name and normal_name(other) != normal_name(name):
+            message = f"has the same name as {other!r} in the table, which is {sql_name(name)!r}"
+            yield _fault(f"/columns/{escaped(name)}", message)
         if name.lower() in LINEAGE:
             yield _fault(f"/columns/{escaped(name)}", "is the name of a column that Ledgersafe adds")
         for said in (name, *column.aliases):

@@ -21,7 +21,7 @@ _IN_POSTGRES: dict[TypeName, str] = {
     "number": "numeric",
     "boolean": "boolean",
     "date": "date",
-    "datetime": "timestamptz",
+    "datetime": "timestamp with time zone",
 }
 MOST_DIGITS = 38
 DATE_FORMATS = ("%Y-%m-%d",)

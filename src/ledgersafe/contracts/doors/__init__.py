@@ -14,6 +14,8 @@ NATIVE = "native"
 CLOUDEVENTS_STRUCTURED = "cloudevents-structured"
 CLOUDEVENTS_BINARY = "cloudevents-binary"
 SCOUT = "scout"
+FILE = "file"
+"""Events that were made of a file's rows, in the native shape."""
 
 
 def map_event(door: str, document: Document, headers: Mapping[str, str], tenant_id: str) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def map_event(door: str, document: Document, headers: Mapping[str, str], tenant_
     `headers`: the ce-* headers of a binary CloudEvent. `tenant_id`: of the credential, for doors whose shape has none.
     Raises RequestRefused where the shape cannot be mapped.
     """
-    if door == NATIVE:
+    if door in (NATIVE, FILE):
         return native.map_native(document)
     if door == CLOUDEVENTS_STRUCTURED:
         return cloudevents.map_structured(document)

@@ -1,0 +1,239 @@
+"""/v1/ingestions: files are received, and what became of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field, field_validator
+from starlette.requests import ClientDisconnect
+
+from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.dependencies import HasParts, Ingesting, Operating, Parts, Reader, TenantParameter
+from ledgersafe.api.shapes import AuditShape, Shape, Wish
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.reasons import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE
+from ledgersafe.pipeline import land
+from ledgersafe.pipeline.land import DATASET_NAME, Announced, Incoming
+from ledgersafe.storage.incoming import IncomingFile, too_large
+from ledgersafe.storage.zone import ZoneUnavailable
+from ledgersafe.tenants.rules import Credential
+
+router = APIRouter(tags=["files"])
+_WRITTEN_AT_ONCE = 1 << 20
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_UPLOAD = {"requestBody": {"required": True, "description": "The file's bytes.", "content": _BYTES}}
+Status = Literal["received", "processing", "succeeded", "quarantined", "failed"]
+DatasetParameter = Annotated[str, Query(pattern=DATASET_NAME, description="Whose contract it is judged by.")]
+SourceParameter = Annotated[
+    str | None, Query(min_length=1, max_length=255, description="Where it comes from, in your words.")
+]
+
+
+class IngestionShape(Shape):
+    """A delivery. `received`: waits for a worker; `quarantined`: nothing of it is loaded until a person decides.
+
+    `outcomes`: what became of its events. `facts`: how its bytes were read.
+    """
+
+    ingestion_id: UUID
+    tenant_id: str
+    dataset: str
+    filename: str
+    source: str | None
+    sha256: str = Field(description="In hex.")
+    size_bytes: int
+    replay_of: UUID | None
+    contract_version: int | None
+    status: Status
+    attempts: int
+    received_at: datetime
+    received_by: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    rows_in: int
+    rows_ok: int
+    rows_bad: int
+    outcomes: dict[str, int] | None
+    reason_code: str | None
+    detail: str | None
+    facts: dict[str, Any] | None
+
+    @field_validator("sha256", mode="before")
+    @classmethod
+    def _in_hex(cls, value: object) -> object:
+        return value.hex() if isinstance(value, bytes) else value
+
+
+class IngestionDetails(IngestionShape):
+    """A delivery with its reports, and what was decided of it."""
+
+    raw_path: str
+    quality: dict[str, Any] | None
+    drift: dict[str, Any] | None
+    lineage: dict[str, Any] | None
+    audit: list[AuditShape]
+
+
+class IngestionList(Shape):
+    """One page of deliveries, latest first; `next` is the cursor of the following one."""
+
+    items: list[IngestionShape]
+    next: UUID | None
+
+
+class Received(Shape):
+    """The delivery of these bytes. `duplicate`: they came before, and this is the delivery of then."""
+
+    duplicate: bool
+    ingestion: IngestionShape
+
+
+class PathWish(Wish):
+    """A file of the API's machine, in a folder of LEDGERSAFE_FILES_FROM."""
+
+    path: str = Field(min_length=1, max_length=4000)
+    dataset: str = Field(pattern=DATASET_NAME)
+    source: str | None = Field(default=None, min_length=1, max_length=255)
+
+
+class ReplayWish(Wish):
+    """Why."""
+
+    notes: str = Field(max_length=4000)
+
+
+_SAME = {200: {"model": Received, "description": "These bytes were received before."}}
+
+
+@router.post("/v1/ingestions", status_code=201, summary="Upload a file", openapi_extra=_UPLOAD, responses={**_SAME})
+async def post_ingestion(
+    request: Request,
+    response: Response,
+    parts: HasParts,
+    credential: Ingesting,
+    dataset: DatasetParameter,
+    filename: Annotated[
+        str,
+        Query(min_length=1, max_length=255, description="Its end says the format: .csv, .tsv, .json, .ndjson, …"),
+    ],
+    source: SourceParameter = None,
+    tenant_id: TenantParameter = None,
+) -> Received:
+    """The body is the file as it is. It is kept for ever, then worked through by a worker; the same bytes again are
+    the first delivery.
+    """
+    announced = Announced(tenant_of(credential, tenant_id), dataset, filename, source)
+    _check_head(request, announced, parts)
+    try:
+        incoming = await asyncio.to_thread(IncomingFile, parts.landing.zone, parts.landing.max_bytes)
+        with incoming:
+            await _write(request, incoming, parts.landing.patience)
+            landed = await asyncio.to_thread(_land, parts, credential, announced, incoming)
+    except ZoneUnavailable as error:
+        raise land.not_kept(error) from error
+    return _answer(landed, response)
+
+
+@router.post(
+    "/v1/ingestions/from_path", status_code=201, summary="Receive a file of the API's machine", responses={**_SAME}
+)
+def post_from_path(
+    parts: HasParts, response: Response, credential: Ingesting, wish: PathWish, tenant_id: TenantParameter = None
+) -> Received:
+    """Only from the folders of LEDGERSAFE_FILES_FROM, links followed. The file stays where it is."""
+    whose, by = tenant_of(credential, tenant_id), parts.operator(credential)
+    path = land.allowed_path(wish.path, parts.landing.folders)
+    announced = Announced(whose, wish.dataset, PurePosixPath(wish.path).name, wish.source)
+    where = parts.landing
+    return _answer(land.land_path(parts.database, where.zone, path, announced, where.max_bytes, by), response)
+
+
+@router.get("/v1/ingestions", summary="Deliveries, latest first")
+def get_ingestions(
+    parts: HasParts,
+    credential: Reader,
+    tenant_id: TenantParameter = None,
+    dataset: Annotated[str | None, Query(pattern=DATASET_NAME)] = None,
+    status: Annotated[Status | None, Query(description="Where they stand.")] = None,
+    cursor: Annotated[UUID | None, Query(description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> IngestionList:
+    """Replays are deliveries of their own."""
+    rows = land.deliveries(parts.database, tenant_of(credential, tenant_id), dataset, status, cursor, limit + 1)
+    following = rows[limit - 1].ingestion_id if len(rows) > limit else None
+    return IngestionList(items=[IngestionShape.model_validate(row) for row in rows[:limit]], next=following)
+
+
+@router.get("/v1/ingestions/{ingestion_id}", summary="One delivery, with its reports")
+def get_ingestion(
+    parts: HasParts, credential: Reader, ingestion_id: UUID, tenant_id: TenantParameter = None
+) -> IngestionDetails:
+    """What came of it, and why: quality, drift, lineage, and who decided what."""
+    found = land.find(parts.database, tenant_of(credential, tenant_id), ingestion_id)
+    of = found.ingestion
+    shape: dict[str, Any] = IngestionShape.model_validate(of).model_dump()
+    shape |= {"raw_path": of.raw_path, "quality": of.quality, "drift": of.drift, "lineage": of.lineage}
+    return IngestionDetails(**shape, audit=[AuditShape.model_validate(entry) for entry in found.audit])
+
+
+@router.post("/v1/ingestions/{ingestion_id}/replay", status_code=201, summary="Work a delivery through again")
+def post_replay(
+    parts: HasParts,
+    credential: Operating,
+    ingestion_id: UUID,
+    wish: ReplayWish,
+    tenant_id: TenantParameter = None,
+) -> IngestionShape:
+    """A delivery of its own, of the same file, judged by the contract that is in force then."""
+    by, whose = parts.operator(credential), tenant_of(credential, tenant_id)
+    return IngestionShape.model_validate(land.replay(parts.database, whose, ingestion_id, wish.notes, by))
+
+
+def _check_head(request: Request, announced: Announced, parts: Parts) -> None:
+    """What can be said before the first byte. Raises RequestRefused."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        message = "Send the file as it is, without a Content-Encoding; it may well be packed itself (.gz, .zst)."
+        raise RequestRefused(UNSUPPORTED_MEDIA_TYPE, message)
+    land.check(announced)
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length[:20]) > parts.landing.max_bytes:
+        raise too_large(parts.landing.max_bytes)
+
+
+async def _write(request: Request, incoming: IncomingFile, patience: float) -> None:
+    """As it comes, in large pieces. Raises RequestRefused: too large, too slow, or cut off."""
+    pieces, held, size = request.stream(), list[bytes](), 0
+    while piece := await _next(pieces, patience):
+        held.append(piece)
+        size += len(piece)
+        if size >= _WRITTEN_AT_ONCE:
+            await asyncio.to_thread(incoming.write, b"".join(held))
+            held, size = list[bytes](), 0
+    await asyncio.to_thread(incoming.write, b"".join(held))
+
+
+async def _next(pieces: AsyncIterator[bytes], patience: float) -> bytes:
+    """The next bytes; none at the end."""
+    try:
+        async with asyncio.timeout(patience):
+            return await anext(pieces, b"")
+    except TimeoutError:
+        message = f"Nothing of the file came for {patience:g} seconds."
+        raise RequestRefused(REQUEST_TIMEOUT, message, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise RequestRefused(REQUEST_TIMEOUT, "The connection ended before the file did.") from None
+
+
+def _land(parts: Parts, credential: Credential, announced: Announced, incoming: IncomingFile) -> land.Landed:
+    received = Incoming(announced, incoming.path, incoming.complete(), incoming.size)
+    return land.land(parts.database, parts.landing.zone, received, parts.operator(credential))
+
+
+def _answer(landed: land.Landed, response: Response) -> Received:
+    if landed.duplicate:
+        response.status_code = 200
+    return Received(duplicate=landed.duplicate, ingestion=IngestionShape.model_validate(landed.ingestion))

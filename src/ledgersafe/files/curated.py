@@ -1,0 +1,175 @@
+"""Curated tables: one a dataset, shared by its tenants. Their names and columns come from contracts.
+
+The only place where SQL is put together: names by psycopg's composition, never by text; values go as parameters.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg.sql import SQL, Composable, Composed, Identifier
+
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.contracts.datasets.names import sql_name
+from ledgersafe.db.database import Rows, Tx
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_STAGING = Identifier("_staging")
+_LINEAGE = ("_ingestion_id", "_loaded_at", "_source_sha256", "_row_number")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose rows they are, and where they come from."""
+
+    tenant_id: str
+    ingestion_id: UUID
+    sha256: bytes
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A row whose key, or whose value of a unique column, another row of the file has too."""
+
+    row_number: int
+    row_values: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A row of a curated table. Numbers with decimals, days and instants are text, so that they stay exact."""
+
+    row: dict[str, Any]
+
+
+def table_of(dataset: Dataset) -> tuple[list[str], list[str], list[str]]:
+    """The table's columns, their types, and which of them are its key."""
+    columns = [sql_name(column.name) for column in dataset.columns]
+    return columns, [column.type.in_postgres for column in dataset.columns], list(map(sql_name, dataset.primary_key))
+
+
+def stage(tx: Tx, dataset: Dataset) -> None:
+    """Make room for the rows of one file; it goes with the transaction."""
+    columns, types, _ = table_of(dataset)
+    typed = [SQL("{} {}").format(Identifier(name), SQL(kind)) for name, kind in zip(columns, types, strict=True)]  # pyright: ignore[reportArgumentType] - one of our own types
+    tx.execute(
+        _text(SQL("CREATE TEMP TABLE {} (_row_number bigint, {}) ON COMMIT DROP").format(_STAGING, _listed(typed)))
+    )
+
+
+def copy(tx: Tx, dataset: Dataset, good: "pl.DataFrame") -> None:
+    """Put good rows (ROW and the contract's columns, in the spelling of Postgres) into the room."""
+    columns, _, _ = table_of(dataset)
+    names = _names(["_row_number", *columns])
+    tx.copy(
+        _text(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_STAGING, names)),
+        good.write_csv(include_header=False).encode(),
+    )
+
+
+def take_repeated(tx: Tx, dataset: Dataset, names: Sequence[str]) -> Rows[Repeated]:
+    """Take out of the room every row whose values of these columns (of the contract) another row has, too."""
+    same = [sql_name(name) for name in names]
+    said = _listed(
+        SQL("g.{}::text AS {}").format(Identifier(sql_name(column.name)), Identifier(column.name))
+        for column in dataset.columns
+    )
+    statement = SQL(
+        "WITH twice AS (SELECT {same} FROM {staging} WHERE ({same}) IS NOT NULL GROUP BY {same} HAVING count(*) > 1), "
+        "gone AS (DELETE FROM {staging} s USING twice t WHERE ({of_s}) = ({of_t}) RETURNING s.*) "
+        "SELECT g._row_number AS row_number, (SELECT row_to_json(v) FROM (SELECT {said}) v) AS row_values FROM gone g"
+    ).format(same=_names(same), staging=_STAGING, of_s=_names(same, "s"), of_t=_names(same, "t"), said=said)
+    return tx.query(Repeated, _text(statement))
+
+
+def merge(tx: Tx, dataset: Dataset, origin: Origin) -> Rows[int]:
+    """Put the room's rows into the table: new ones, and what differs of those there. Returns how many those are.
+
+    Raises StatementRefused (21000) where two rows have the same key.
+    """
+    columns, _, keys = table_of(dataset)
+    rest = [name for name in columns if name not in keys]
+    target = _table(dataset)
+    statement = SQL(
+        "INSERT INTO {target} AS c (tenant_id, {columns}, {lineage}) "
+        "SELECT %(tenant_id)s, {columns}, %(ingestion_id)s::uuid, %(loaded_at)s::timestamptz, %(sha256)s::bytea, "
+        "_row_number FROM {staging}{conflict}"
+    ).format(
+        target=target,
+        columns=_names(columns),
+        lineage=_names(_LINEAGE),
+        staging=_STAGING,
+        conflict=_on_conflict(keys, rest) if keys else SQL(""),
+    )
+    merged = SQL("WITH merged AS ({} RETURNING 1) SELECT count(*) FROM merged").format(statement)
+    return tx.scalars(
+        int,
+        _text(merged),
+        {
+            "tenant_id": origin.tenant_id,
+            "ingestion_id": origin.ingestion_id,
+            "loaded_at": origin.loaded_at,
+            "sha256": origin.sha256,
+        },
+    )
+
+
+def upsert(tx: Tx, dataset: Dataset, good: "pl.DataFrame", origin: Origin) -> Rows[int]:
+    """The same for a few rows at hand."""
+    stage(tx, dataset)
+    copy(tx, dataset, good)
+    return merge(tx, dataset, origin)
+
+
+def sample(tx: Tx, tenant_id: str, dataset: Dataset, limit: int) -> Rows[SampleRow]:
+    """Some rows of one tenant, those loaded last first."""
+    columns, types, _ = table_of(dataset)
+    said = [
+        SQL("{}::text AS {}").format(Identifier(name), Identifier(name))
+        if kind.startswith("numeric")
+        else Identifier(name)
+        for name, kind in zip(columns, types, strict=True)
+    ]
+    statement = SQL(
+        "SELECT row_to_json(t) AS row FROM (SELECT {said}, _ingestion_id, _loaded_at, "
+        "encode(_source_sha256, 'hex') AS _source_sha256, _row_number FROM {table} WHERE tenant_id = %(tenant_id)s "
+        "ORDER BY _loaded_at DESC, _row_number LIMIT %(limit)s) t"
+    ).format(said=_listed(said), table=_table(dataset))
+    return tx.query(SampleRow, _text(statement), {"tenant_id": tenant_id, "limit": limit})
+
+
+def _on_conflict(keys: Sequence[str], rest: Sequence[str]) -> Composed:
+    """Rows that say the same stay as they are, with the delivery that brought them."""
+    given = [*rest, *_LINEAGE]
+    if not rest:
+        return SQL(" ON CONFLICT (tenant_id, {keys}) DO NOTHING").format(keys=_names(keys))
+    return SQL(
+        " ON CONFLICT (tenant_id, {keys}) DO UPDATE SET ({given}) = ROW ({new}) WHERE ({was}) IS DISTINCT FROM ({now})"
+    ).format(
+        keys=_names(keys),
+        given=_names(given),
+        new=_names(given, "excluded"),
+        was=_names(rest, "c"),
+        now=_names(rest, "excluded"),
+    )
+
+
+def _table(dataset: Dataset) -> Identifier:
+    return Identifier("files", f"curated_{dataset.name}")
+
+
+def _names(names: Iterable[str], of: str | None = None) -> Composed:
+    return _listed(Identifier(name) if of is None else Identifier(of, name) for name in names)
+
+
+def _listed(parts: Iterable[Composable]) -> Composed:
+    return SQL(", ").join(parts)
+
+
+def _text(statement: Composable) -> bytes:
+    return statement.as_bytes(None)

@@ -1,0 +1,198 @@
+-- name: insert_contract
+-- Why: versions have no gaps; of two who put one at once, one is told to look again.
+INSERT INTO files.contracts (tenant_id, dataset, version, members, put_at, put_by, notes)
+VALUES (%(tenant_id)s, %(dataset)s, %(version)s, %(members)s::json, %(now)s, %(actor)s, %(notes)s)
+ON CONFLICT DO NOTHING
+RETURNING version
+
+-- name: contract
+-- Why: the contract in force, or a version of it.
+SELECT dataset, version, members::text AS members, put_at, put_by, notes
+FROM files.contracts
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND (%(version)s::integer IS NULL OR version = %(version)s)
+ORDER BY version DESC
+LIMIT 1
+
+-- name: contracts
+-- Why: keyset page of the versions of a contract, latest first.
+SELECT dataset, version, members::text AS members, put_at, put_by, notes
+FROM files.contracts
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s
+  AND (%(before)s::integer IS NULL OR version < %(before)s)
+ORDER BY version DESC
+LIMIT %(most)s
+
+-- name: datasets
+-- Why: keyset page of what a tenant has contracts for, or received files of.
+SELECT d.dataset, c.version, c.members::text AS members, i.deliveries, i.last_received_at, i.waiting, i.quarantined
+FROM (SELECT dataset FROM files.contracts WHERE tenant_id = %(tenant_id)s
+      UNION SELECT dataset FROM files.ingestions WHERE tenant_id = %(tenant_id)s) d
+LEFT JOIN LATERAL (
+  SELECT version, members FROM files.contracts
+  WHERE tenant_id = %(tenant_id)s AND dataset = d.dataset ORDER BY version DESC LIMIT 1) c ON true
+CROSS JOIN LATERAL (
+  SELECT count(*) AS deliveries, max(received_at) AS last_received_at,
+         count(*) FILTER (WHERE status IN ('received', 'processing')) AS waiting,
+         count(*) FILTER (WHERE status IN ('quarantined', 'failed')) AS quarantined
+  FROM files.ingestions WHERE tenant_id = %(tenant_id)s AND dataset = d.dataset) i
+WHERE d.dataset > %(after)s COLLATE "C"
+ORDER BY d.dataset
+LIMIT %(most)s
+
+-- name: insert_ingestion
+-- Why: the same bytes are one delivery, whoever brings them and however often; a replay is one of its own.
+INSERT INTO files.ingestions (tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of,
+                              contract_version, status, due_at, received_at, received_by)
+VALUES (%(tenant_id)s, %(ingestion_id)s, %(dataset)s, %(filename)s, %(source)s, %(sha256)s, %(size_bytes)s, %(raw_path)s,
+        %(replay_of)s, NULL, 'received', %(now)s, %(now)s, %(actor)s)
+ON CONFLICT (tenant_id, dataset, sha256) WHERE replay_of IS NULL DO NOTHING
+RETURNING ingestion_id
+
+-- name: ingestion
+-- Why: one delivery.
+SELECT tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
+       attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
+       events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
+
+-- name: ingestion_of_bytes
+-- Why: the same bytes again are answered with the delivery that brought them.
+SELECT tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
+       attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
+       events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND sha256 = %(sha256)s AND replay_of IS NULL
+
+-- name: ingestions
+-- Why: keyset page of deliveries, latest first.
+SELECT tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
+       attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
+       events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s
+  AND (%(dataset)s::text IS NULL OR dataset = %(dataset)s)
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(before)s::uuid IS NULL OR ingestion_id < %(before)s)
+ORDER BY ingestion_id DESC
+LIMIT %(most)s
+
+-- name: due
+-- Why: what waits for a worker, longest first: also what a dead one had.
+SELECT tenant_id, ingestion_id
+FROM files.ingestions
+WHERE status IN ('received', 'processing') AND due_at <= %(now)s
+ORDER BY due_at, tenant_id, ingestion_id
+LIMIT %(most)s
+
+-- name: claim
+-- Why: one worker has it; of several that look at once, one gets the row.
+UPDATE files.ingestions
+SET status = 'processing', attempts = attempts + 1, due_at = %(until)s, leased_by = %(lease)s,
+    started_at = coalesce(started_at, %(now)s)
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
+  AND status IN ('received', 'processing') AND due_at <= %(now)s
+RETURNING tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
+          attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
+          events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
+
+-- name: extend
+-- Why: who is at work keeps it; who lost it is told by no row.
+UPDATE files.ingestions
+SET due_at = %(until)s
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_by = %(lease)s
+RETURNING ingestion_id
+
+-- name: begin_work
+-- Why: by which contract it is judged stays the same through all attempts, so that what was done is gone on with.
+UPDATE files.ingestions
+SET contract_version = %(version)s
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_by = %(lease)s
+RETURNING ingestion_id
+
+-- name: note_events
+-- Why: events and how far they go commit together: who takes it over sends none of them again.
+UPDATE files.ingestions
+SET events_done = %(events_done)s, outcomes = %(outcomes)s::json, due_at = %(until)s
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_by = %(lease)s
+RETURNING ingestion_id
+
+-- name: finish
+-- Why: what is loaded and how it ended commit together; who lost the lease meanwhile finds no row, and writes nothing.
+UPDATE files.ingestions
+SET status = %(status)s, ended_at = %(now)s, leased_by = NULL, rows_in = %(rows_in)s, rows_ok = %(rows_ok)s,
+    rows_bad = %(rows_bad)s, reason_code = %(reason_code)s, detail = %(detail)s, facts = %(facts)s::json,
+    quality = %(quality)s::json, drift = %(drift)s::json, lineage = %(lineage)s::json
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_by = %(lease)s
+RETURNING ingestion_id
+
+-- name: give_back
+-- Why: what failed for a moment is tried again later.
+UPDATE files.ingestions
+SET status = 'received', leased_by = NULL, due_at = %(due_at)s, reason_code = %(reason_code)s, detail = %(detail)s
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_by = %(lease)s
+RETURNING ingestion_id
+
+-- name: last_succeeded
+-- Why: how long ago the last good file of a dataset came, and what it was like.
+SELECT tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
+       attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
+       events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND status = 'succeeded' AND ingestion_id < %(before)s
+ORDER BY ingestion_id DESC
+LIMIT 1
+
+-- name: copy_bad_rows
+-- Why: a file may have many.
+COPY files.bad_rows (tenant_id, ingestion_id, row_number, group_key, row_values, row_text, faults, contract_version)
+FROM STDIN
+
+-- name: bad_rows
+-- Why: keyset page of the bad rows of a delivery, in the order of the file.
+SELECT row_number, group_key, row_values, row_text, faults, contract_version, status, patch, decided_at, decided_by, notes
+FROM files.bad_rows
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND row_number > %(after)s
+  AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY row_number
+LIMIT %(most)s
+
+-- name: lock_bad_rows
+-- Why: these rows and what is held with them are decided on by one operator at a time.
+SELECT row_number, group_key, row_values, row_text, faults, contract_version, status, patch, decided_at, decided_by, notes
+FROM files.bad_rows
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
+  AND (row_number = ANY (%(row_numbers)s) OR group_key = ANY (%(groups)s)
+       OR group_key IN (SELECT b.group_key FROM files.bad_rows b
+                        WHERE b.tenant_id = %(tenant_id)s AND b.ingestion_id = %(ingestion_id)s
+                          AND b.row_number = ANY (%(row_numbers)s)))
+ORDER BY row_number
+FOR UPDATE
+
+-- name: decide_bad_rows
+-- Why: who decided what, and with which values in place of the file's.
+UPDATE files.bad_rows b
+SET status = %(status)s, patch = d.patch::json, decided_at = %(now)s, decided_by = %(actor)s, notes = %(notes)s
+FROM unnest(%(row_numbers)s::bigint[], %(patches)s::text[]) AS d (row_number, patch)
+WHERE b.tenant_id = %(tenant_id)s AND b.ingestion_id = %(ingestion_id)s AND b.row_number = d.row_number
+
+-- name: see_schema
+-- Why: which columns files have, and since when.
+INSERT INTO files.schema_history (tenant_id, dataset, schema_hash, columns, first_ingestion_id, first_seen_at,
+                                  last_ingestion_id, last_seen_at, deliveries)
+VALUES (%(tenant_id)s, %(dataset)s, %(schema_hash)s, %(columns)s::json, %(ingestion_id)s, %(now)s, %(ingestion_id)s, %(now)s, 1)
+ON CONFLICT (tenant_id, dataset, schema_hash) DO UPDATE
+SET last_ingestion_id = excluded.last_ingestion_id, last_seen_at = excluded.last_seen_at,
+    deliveries = schema_history.deliveries + 1
+
+-- name: schemas
+-- Why: every header that the files of a dataset had, latest first.
+SELECT schema_hash, columns, first_ingestion_id, first_seen_at, last_ingestion_id, last_seen_at, deliveries
+FROM files.schema_history
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s
+ORDER BY last_seen_at DESC, schema_hash
+LIMIT %(most)s
+
+-- name: ensure_curated
+-- Why: a dataset's table, made by the owner of the schema; what stands against it is told.
+SELECT coalesce(files.ensure_curated(%(dataset)s, %(columns)s::text[], %(types)s::text[], %(keys)s::text[]), '')

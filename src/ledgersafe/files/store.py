@@ -1,0 +1,324 @@
+"""The statements of schema files, but for those over curated tables (curated.py)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+
+from ledgersafe.db.database import Rows, Tx
+from ledgersafe.db.sql import Statements
+
+SQL = Statements(__package__ or "")
+
+Status = Literal["received", "processing", "succeeded", "quarantined", "failed"]
+RowStatus = Literal["open", "replayed", "ignored"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContract:
+    """A version of a dataset's contract. `members`: JSON, as its YAML says it."""
+
+    dataset: str
+    version: int
+    members: str
+    put_at: datetime
+    put_by: str
+    notes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """What there is of a dataset. `version`, `members`: of the contract in force, if there is one.
+
+    `waiting`, `quarantined`: deliveries; failed ones count as quarantined.
+    """
+
+    dataset: str
+    version: int | None
+    members: str | None
+    deliveries: int
+    last_received_at: datetime | None
+    waiting: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewIngestion:
+    """A delivery as it is received."""
+
+    tenant_id: str
+    ingestion_id: str
+    dataset: str
+    filename: str
+    source: str | None
+    sha256: bytes
+    size_bytes: int
+    raw_path: str
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """A row of files.ingestions."""
+
+    tenant_id: str
+    ingestion_id: UUID
+    dataset: str
+    filename: str
+    source: str | None
+    sha256: bytes
+    size_bytes: int
+    raw_path: str
+    replay_of: UUID | None
+    contract_version: int | None
+    status: Status
+    attempts: int
+    due_at: datetime
+    leased_by: UUID | None
+    received_at: datetime
+    received_by: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    rows_in: int
+    rows_ok: int
+    rows_bad: int
+    events_done: int
+    outcomes: dict[str, int] | None
+    reason_code: str | None
+    detail: str | None
+    facts: dict[str, Any] | None
+    quality: dict[str, Any] | None
+    drift: dict[str, Any] | None
+    lineage: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionName:
+    """Which delivery."""
+
+    tenant_id: str
+    ingestion_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A delivery in the hands of one attempt: `lease` is that attempt's."""
+
+    name: IngestionName
+    lease: str
+
+    def parameters(self) -> dict[str, Any]:
+        """As the statements want it."""
+        return {"tenant_id": self.name.tenant_id, "ingestion_id": self.name.ingestion_id, "lease": self.lease}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a delivery ended, and its reports."""
+
+    status: Literal["succeeded", "quarantined", "failed"]
+    rows_in: int = 0
+    rows_ok: int = 0
+    rows_bad: int = 0
+    reason_code: str | None = None
+    detail: str | None = None
+    facts: Mapping[str, Any] | None = None
+    quality: Mapping[str, Any] | None = None
+    drift: Mapping[str, Any] | None = None
+    lineage: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that was not loaded. `row_values`: by column, as text; None where only `row_text` could be kept."""
+
+    row_number: int
+    group_key: str | None
+    row_values: dict[str, str | None] | None
+    row_text: str | None
+    faults: list[dict[str, Any]]
+    contract_version: int
+    status: RowStatus
+    patch: dict[str, str | None] | None
+    decided_at: datetime | None
+    decided_by: str | None
+    notes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of bad rows, by whom and why."""
+
+    status: Literal["replayed", "ignored"]
+    now: datetime
+    actor: str
+    notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSchema:
+    """Columns that files of a dataset had. `columns`: name → type that the values looked like."""
+
+    schema_hash: bytes
+    columns: dict[str, str]
+    first_ingestion_id: UUID
+    first_seen_at: datetime
+    last_ingestion_id: UUID
+    last_seen_at: datetime
+    deliveries: int
+
+
+def insert_contract(
+    tx: Tx, tenant_id: str, dataset: str, version: int, members: str, now: datetime, actor: str, notes: str | None
+) -> Rows[int]:
+    """Put a version; no row where it is there already. `members`: JSON."""
+    wanted = {"tenant_id": tenant_id, "dataset": dataset, "version": version, "members": members}
+    return tx.scalars(int, SQL["insert_contract"], wanted | {"now": now, "actor": actor, "notes": notes})
+
+
+def contract(tx: Tx, tenant_id: str, dataset: str, version: int | None = None) -> Rows[StoredContract]:
+    """The contract in force, or that version of it; no row where there is none."""
+    wanted = {"tenant_id": tenant_id, "dataset": dataset, "version": version}
+    return tx.query(StoredContract, SQL["contract"], wanted)
+
+
+def contracts(tx: Tx, tenant_id: str, dataset: str, before: int | None, most: int) -> Rows[StoredContract]:
+    """Its versions, latest first."""
+    wanted = {"tenant_id": tenant_id, "dataset": dataset, "before": before, "most": most}
+    return tx.query(StoredContract, SQL["contracts"], wanted)
+
+
+def datasets(tx: Tx, tenant_id: str, after: str, most: int) -> Rows[StoredDataset]:
+    """Datasets after a name, by name."""
+    return tx.query(StoredDataset, SQL["datasets"], {"tenant_id": tenant_id, "after": after, "most": most})
+
+
+def insert_ingestion(tx: Tx, new: NewIngestion, now: datetime, actor: str) -> Rows[UUID]:
+    """Record a delivery; no row where these bytes were received before."""
+    wanted = {name: getattr(new, name) for name in NewIngestion.__slots__}
+    return tx.scalars(UUID, SQL["insert_ingestion"], wanted | {"now": now, "actor": actor})
+
+
+def ingestion(tx: Tx, tenant_id: str, ingestion_id: UUID | str) -> Rows[Ingestion]:
+    """One delivery."""
+    return tx.query(Ingestion, SQL["ingestion"], {"tenant_id": tenant_id, "ingestion_id": ingestion_id})
+
+
+def ingestion_of_bytes(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> Rows[Ingestion]:
+    """The delivery that brought these bytes."""
+    wanted = {"tenant_id": tenant_id, "dataset": dataset, "sha256": sha256}
+    return tx.query(Ingestion, SQL["ingestion_of_bytes"], wanted)
+
+
+def ingestions(
+    tx: Tx, tenant_id: str, dataset: str | None, status: Status | None, before: UUID | None, most: int
+) -> Rows[Ingestion]:
+    """One page, latest first."""
+    wanted = {"tenant_id": tenant_id, "dataset": dataset, "status": status, "before": before, "most": most}
+    return tx.query(Ingestion, SQL["ingestions"], wanted)
+
+
+def due(tx: Tx, now: datetime, most: int) -> Rows[IngestionName]:
+    """Deliveries of all tenants that wait for a worker."""
+    return tx.query(IngestionName, SQL["due"], {"now": now, "most": most})
+
+
+def claim(tx: Tx, lease: Lease, now: datetime, until: datetime) -> Rows[Ingestion]:
+    """Take it; no row where somebody else has it."""
+    return tx.query(Ingestion, SQL["claim"], lease.parameters() | {"now": now, "until": until})
+
+
+def extend(tx: Tx, lease: Lease, until: datetime) -> Rows[UUID]:
+    """Keep it for longer; no row where it is lost."""
+    return tx.scalars(UUID, SQL["extend"], lease.parameters() | {"until": until})
+
+
+def begin_work(tx: Tx, lease: Lease, version: int) -> Rows[UUID]:
+    """Record by which contract it is judged; no row where the lease is lost."""
+    return tx.scalars(UUID, SQL["begin_work"], lease.parameters() | {"version": version})
+
+
+def note_events(tx: Tx, lease: Lease, events_done: int, outcomes: Mapping[str, int], until: datetime) -> Rows[UUID]:
+    """Record how many events are accepted, and keep the lease; no row where it is lost."""
+    wanted = {"events_done": events_done, "outcomes": orjson.dumps(outcomes).decode(), "until": until}
+    return tx.scalars(UUID, SQL["note_events"], lease.parameters() | wanted)
+
+
+def finish(tx: Tx, lease: Lease, ending: Ending, now: datetime) -> Rows[UUID]:
+    """End it; no row where the lease is lost."""
+    wanted = {name: getattr(ending, name) for name in Ending.__slots__}
+    reports = {name: _json(wanted[name]) for name in ("facts", "quality", "drift", "lineage")}
+    return tx.scalars(UUID, SQL["finish"], lease.parameters() | wanted | reports | {"now": now})
+
+
+def give_back(tx: Tx, lease: Lease, due_at: datetime, reason_code: str, detail: str) -> Rows[UUID]:
+    """Have it tried again later; no row where the lease is lost."""
+    wanted = {"due_at": due_at, "reason_code": reason_code, "detail": detail}
+    return tx.scalars(UUID, SQL["give_back"], lease.parameters() | wanted)
+
+
+def last_succeeded(tx: Tx, tenant_id: str, dataset: str, before: UUID) -> Rows[Ingestion]:
+    """The last good delivery before another one."""
+    return tx.query(Ingestion, SQL["last_succeeded"], {"tenant_id": tenant_id, "dataset": dataset, "before": before})
+
+
+def copy_bad_rows(tx: Tx, lines: Sequence[str]) -> None:
+    """Keep bad rows. `lines`: in the text format of COPY (`db.copying`), in the order of the statement's columns."""
+    tx.copy(SQL["copy_bad_rows"], lines)
+
+
+def bad_rows(tx: Tx, name: IngestionName, status: RowStatus | None, after: int, most: int) -> Rows[BadRow]:
+    """One page, in the order of the file."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id}
+    return tx.query(BadRow, SQL["bad_rows"], wanted | {"status": status, "after": after, "most": most})
+
+
+def lock_bad_rows(tx: Tx, name: IngestionName, row_numbers: Sequence[int], groups: Sequence[str] = ()) -> Rows[BadRow]:
+    """These rows and all of their groups, and these groups, locked."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id}
+    return tx.query(BadRow, SQL["lock_bad_rows"], wanted | {"row_numbers": list(row_numbers), "groups": list(groups)})
+
+
+def decide_bad_rows(
+    tx: Tx, name: IngestionName, patches: Mapping[int, Mapping[str, str | None] | None], decision: Decision
+) -> None:
+    """Record what became of rows. `patches`: row number → what was put in place of its values."""
+    wanted = {
+        "tenant_id": name.tenant_id,
+        "ingestion_id": name.ingestion_id,
+        "row_numbers": list(patches),
+        "patches": [_json(patch) for patch in patches.values()],
+        "status": decision.status,
+        "now": decision.now,
+        "actor": decision.actor,
+        "notes": decision.notes,
+    }
+    tx.execute(SQL["decide_bad_rows"], wanted)
+
+
+def see_schema(
+    tx: Tx, name: IngestionName, dataset: str, schema_hash: bytes, columns: Mapping[str, str], now: datetime
+) -> None:
+    """Record the columns of a file. `columns`: name → type that its values look like."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id, "dataset": dataset, "now": now}
+    tx.execute(SQL["see_schema"], wanted | {"schema_hash": schema_hash, "columns": _json(columns)})
+
+
+def schemas(tx: Tx, tenant_id: str, dataset: str, most: int) -> Rows[SeenSchema]:
+    """Every header that was seen, latest first."""
+    return tx.query(SeenSchema, SQL["schemas"], {"tenant_id": tenant_id, "dataset": dataset, "most": most})
+
+
+def ensure_curated(
+    tx: Tx, dataset: str, columns: Sequence[str], types: Sequence[str], keys: Sequence[str]
+) -> Rows[str]:
+    """Make the dataset's table, or add what it lacks; what stands against it, or an empty text."""
+    wanted = {"dataset": dataset, "columns": list(columns), "types": list(types), "keys": list(keys)}
+    return tx.scalars(str, SQL["ensure_curated"], wanted)
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

@@ -1,0 +1,175 @@
+"""datasets: contracts are put on record, version by version, and what there is of a dataset is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import msgspec
+import orjson
+
+from ledgersafe.audit import store as audit
+from ledgersafe.contracts.datasets.diff import Change, diff
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.contracts.datasets.reading import InvalidContract, checked, parsed
+from ledgersafe.contracts.datasets.writing import from_odcs, members_of
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.files import curated
+from ledgersafe.files import store as files
+from ledgersafe.kernel.canonical import read_json
+from ledgersafe.kernel.errors import Fault, RequestRefused
+from ledgersafe.kernel.reasons import CANNOT_COMMIT, CURATED_CLASH, INVALID_CONTRACT, NOT_FOUND
+from ledgersafe.pipeline.land import check_names
+from ledgersafe.pipeline.resolve import Operator
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """The contract in force. `changed`: it is a new version; `changes`: what it changes for senders of files."""
+
+    contract: files.StoredContract
+    changed: bool
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One delivery in figures. `faults`: by rule; `null_fractions`: by column."""
+
+    ingestion: files.Ingestion
+    faults: Mapping[str, int]
+    null_fractions: Mapping[str, float]
+
+
+def read_contract(text: str, *, is_json: bool) -> Dataset:
+    """A contract of a text: our members, or those of the Open Data Contract Standard, as YAML or JSON.
+
+    Raises RequestRefused(INVALID_CONTRACT) with every fault.
+    """
+    try:
+        members = _json(text) if is_json else parsed(text)
+        return checked(_ours(members))
+    except InvalidContract as error:
+        raise RequestRefused(INVALID_CONTRACT, f"The contract cannot be used: {error}.", faults=error.faults) from None
+
+
+def put_contract(
+    database: Database, tenant_id: str, dataset: str, contract: Dataset, notes: str | None, by: Operator
+) -> Put:
+    """Put a contract in force, or find that it is. Its table is made, or gets the columns that it lacks.
+
+    Raises RequestRefused: it is another dataset's; CURATED_CLASH: its table is of another kind already.
+    """
+    check_names(tenant_id, dataset)
+    if contract.name != dataset:
+        fault = Fault(INVALID_CONTRACT, "/dataset", f"is {contract.name!r}, but the address says {dataset!r}")
+        raise RequestRefused(INVALID_CONTRACT, f"dataset {fault.message}.", faults=(fault,))
+    for _ in range(_TRIES):
+        with database.transaction() as tx:
+            if (put := _put(tx, tenant_id, contract, notes, by)) is not None:
+                return put
+    raise RequestRefused(CANNOT_COMMIT, "Others put contracts at the same time: try again.", {"Retry-After": "1"})
+
+
+def _put(tx: Tx, tenant_id: str, contract: Dataset, notes: str | None, by: Operator) -> Put | None:
+    """One attempt; None where somebody else put that version in between."""
+    name, actor = contract.name, by.credential.actor
+    contract = replace(contract, shape=msgspec.structs.replace(contract.shape, version=None))  # it is counted here
+    was = files.contract(tx, tenant_id, name).first()
+    if was is not None and dataset_of(was).shape == contract.shape:
+        return Put(was, changed=False, changes=())
+    if contract.shape.kind == "table":
+        _ensure_table(tx, contract)
+    version = 1 if was is None else was.version + 1
+    members = orjson.dumps(members_of(contract)).decode()
+    if not files.insert_contract(tx, tenant_id, name, version, members, by.now, actor, notes).all():
+        tx.forget()
+        return None
+    changes = [] if was is None else diff(dataset_of(was), contract, "full")
+    before = None if was is None else {"version": was.version}
+    after = {"version": version, "changes": [f"{one.level} {one.path}: {one.message}" for one in changes]}
+    audit.insert(tx, [audit.Entry(tenant_id, by.now, actor, "contract.put", "contract", name, before, after, notes)])
+    return Put(files.contract(tx, tenant_id, name, version).one(), changed=True, changes=changes)
+
+
+def _ensure_table(tx: Tx, contract: Dataset) -> None:
+    against = files.ensure_curated(tx, contract.name, *curated.table_of(contract)).first()
+    if against:
+        message = f"The table of {contract.name!r} does not fit this contract: {against}. It is shared by all tenants."
+        raise RequestRefused(CURATED_CLASH, message)
+
+
+def find_contract(database: Database, tenant_id: str, dataset: str, version: int | None) -> files.StoredContract:
+    """The contract in force, or a version of it. Raises RequestRefused(NOT_FOUND)."""
+    with database.snapshot() as tx:
+        return _contract(tx, tenant_id, dataset, version)
+
+
+def dataset_of(stored: files.StoredContract) -> Dataset:
+    """What a stored contract means."""
+    return checked(msgspec.json.decode(stored.members))
+
+
+def datasets(database: Database, tenant_id: str, after: str, most: int) -> list[files.StoredDataset]:
+    """Datasets after a name, by name."""
+    with database.snapshot() as tx:
+        return files.datasets(tx, tenant_id, after, most).all()
+
+
+def sample(database: Database, tenant_id: str, dataset: str, most: int) -> list[dict[str, Any]]:
+    """Some rows of a dataset's table, those loaded last first. Raises RequestRefused(NOT_FOUND): it has none."""
+    with database.snapshot() as tx:
+        contract = dataset_of(_contract(tx, tenant_id, dataset, None))
+        if contract.shape.kind != "table":
+            raise RequestRefused(NOT_FOUND, f"Files of {dataset!r} become events: it has no table of its own.")
+        return [row.row for row in curated.sample(tx, tenant_id, contract, most).all()]
+
+
+def schema_history(database: Database, tenant_id: str, dataset: str, most: int) -> list[files.SeenSchema]:
+    """Every header that files of a dataset had, latest first."""
+    with database.snapshot() as tx:
+        return files.schemas(tx, tenant_id, dataset, most).all()
+
+
+def trends(database: Database, tenant_id: str, dataset: str, most: int) -> list[Trend]:
+    """The last deliveries of a dataset in figures, latest first."""
+    with database.snapshot() as tx:
+        return [_trend(one) for one in files.ingestions(tx, tenant_id, dataset, None, None, most).all()]
+
+
+def _trend(ingestion: files.Ingestion) -> Trend:
+    quality = ingestion.quality or {}
+    faults: dict[str, int] = {}
+    for rule in cast("list[dict[str, Any]]", quality.get("rules") or []):
+        faults[rule["rule"]] = faults.get(rule["rule"], 0) + rule["count"]
+    columns = cast("dict[str, dict[str, Any]]", quality.get("columns") or {})
+    return Trend(ingestion, faults, {name: of["null_fraction"] for name, of in columns.items()})
+
+
+def _contract(tx: Tx, tenant_id: str, dataset: str, version: int | None) -> files.StoredContract:
+    found = files.contract(tx, tenant_id, dataset, version).first()
+    if found is None:
+        what = "contract" if version is None else f"version {version} of the contract"
+        raise RequestRefused(NOT_FOUND, f"There is no {what} of dataset {dataset!r} of this tenant.")
+    return found
+
+
+def _ours(members: Any) -> Any:
+    """Our members, of those of the standard, too. Raises InvalidContract."""
+    if not isinstance(members, dict) or "apiVersion" not in members:
+        return cast("Any", members)
+    try:
+        return from_odcs(cast("dict[str, Any]", members))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        message = f"is a contract of the standard that cannot be taken over: {error}"
+        raise InvalidContract((Fault(INVALID_CONTRACT, "", message),)) from None
+
+
+def _json(text: str) -> Any:
+    """Raises RequestRefused, InvalidContract."""
+    document = read_json(text.encode())
+    if document.canonical is None or "\\u0000" in text:
+        message = "holds a number that no double holds, or a NUL character"
+        raise InvalidContract((Fault(INVALID_CONTRACT, "", message),))
+    return document.value

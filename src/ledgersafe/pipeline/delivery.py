@@ -1,0 +1,225 @@
+"""What both kinds of delivery need: an attempt's work, the reading of its rows, and what is told of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+
+from ledgersafe.contracts.datasets.checking import ROW, Checked, check
+from ledgersafe.contracts.datasets.headers import Header
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.db.copying import plain, text
+from ledgersafe.files import store as files
+from ledgersafe.formats.rows import Batch, BrokenRow, Opened
+from ledgersafe.kernel.reasons import QUALITY_FAILED, TOO_MANY_BAD_ROWS, Reason
+
+_SAMPLES = 5
+"""How many rows stand with each rule of the quality report; every bad row is kept elsewhere."""
+_SHOWN = 200
+KEPT_OF_REJECTED = 10_000
+"""How many bad rows of a file are kept where none of it is loaded; the file itself is kept whole."""
+
+
+class LeaseLost(Exception):
+    """Another attempt has the delivery: whoever sees this stops, and writes nothing."""
+
+
+class Rejected(Exception):
+    """Nothing of the file is loaded, until a person decides."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt at one delivery. `previous`: the last good delivery of the dataset."""
+
+    lease: files.Lease
+    ingestion: files.Ingestion
+    dataset: Dataset
+    version: int
+    header: Header
+    opened: Opened
+    previous: files.Ingestion | None = None
+
+
+@dataclass(slots=True)
+class _Rule:
+    count: int = 0
+    samples: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+@dataclass(slots=True)
+class _Range:
+    nulls: int = 0
+    least: str | None = None
+    most: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted while a file is read; it becomes the quality report."""
+
+    rows_in: int = 0
+    rows_bad: int = 0
+    rules: dict[tuple[str | None, str], _Rule] = field(default_factory=dict[tuple[str | None, str], _Rule])
+    ranges: dict[str, _Range] = field(default_factory=dict[str, _Range])
+
+    def add(self, dataset: Dataset, batch: Batch, checked: Checked) -> None:
+        """A batch."""
+        self.rows_in += checked.rows + len(batch.broken)
+        self.rows_bad += checked.rows - checked.good.height + len(batch.broken)
+        for row in batch.broken:
+            self.add_fault(row.number, None, "readable", row.text, row.message)
+        if checked.faults.height:
+            counted = checked.faults.group_by("column", "rule", maintain_order=True)
+            for (column, rule), found in counted:
+                self._of(str(column), str(rule)).count += found.height
+                for one in found.head(_SAMPLES).rows():
+                    self._sample(str(column), str(rule), one[0], one[3], one[4])
+        for column in dataset.columns:
+            self._measure(column.name, column.type.is_number, checked)
+
+    def add_fault(self, row: int, column: str | None, rule: str, value: str | None, message: str) -> None:
+        """One fault; the row that has it is counted by whoever knows whether it has others."""
+        self._of(column, rule).count += 1
+        self._sample(column, rule, row, value, message)
+
+    def _of(self, column: str | None, rule: str) -> _Rule:
+        return self.rules.setdefault((column, rule), _Rule())
+
+    def _sample(self, column: str | None, rule: str, row: int, value: str | None, message: str) -> None:
+        samples = self._of(column, rule).samples
+        if len(samples) < _SAMPLES:
+            samples.append({"row": row, "value": None if value is None else value[:_SHOWN], "message": message})
+
+    def _measure(self, name: str, is_number: bool, checked: Checked) -> None:
+        known = self.ranges.setdefault(name, _Range())
+        known.nulls += checked.nulls[name]
+        values = checked.good[name].drop_nulls()
+        if not len(values):
+            return
+        sizes = values.cast(pl.Float64, strict=False) if is_number else values
+        ends = [str(values[at]) for at in (sizes.arg_min() or 0, sizes.arg_max() or 0)]
+        key = float if is_number else str
+        known.least = min([*([] if known.least is None else [known.least]), ends[0]], key=key)
+        known.most = max([*([] if known.most is None else [known.most]), ends[1]], key=key)
+
+    def null_fraction(self, name: str) -> float:
+        """Of the rows that could be read, how many had no value there."""
+        return self.ranges[name].nulls / self.rows_in if self.rows_in and name in self.ranges else 0.0
+
+    def report(self, broken: list[str]) -> dict[str, Any]:
+        """The quality report. `broken`: what is wrong with the file as a whole."""
+        return {
+            "rows": self.rows_in,
+            "good": self.rows_in - self.rows_bad,
+            "bad": self.rows_bad,
+            "broken": broken,
+            "rules": [
+                {"column": column, "rule": rule, "count": found.count, "samples": found.samples}
+                for (column, rule), found in self.rules.items()
+            ],
+            "columns": {
+                name: {
+                    "nulls": found.nulls,
+                    "null_fraction": round(self.null_fraction(name), 6),
+                    "min": found.least and found.least[:_SHOWN],
+                    "max": found.most and found.most[:_SHOWN],
+                }
+                for name, found in self.ranges.items()
+            },
+        }
+
+
+def checked_batches(work: Work, tally: Tally) -> Iterator[tuple[Batch, Checked]]:
+    """The file's rows, held against the contract; the batches' columns have the contract's names.
+
+    Raises UnreadableFile.
+    """
+    for batch in work.opened.batches:
+        known = batch.frame.select(ROW, *work.header.renamed).rename(work.header.renamed)
+        renamed = Batch(known, batch.broken)
+        checked = check(work.dataset, known)
+        tally.add(work.dataset, renamed, checked)
+        yield renamed, checked
+
+
+def broken_rules(work: Work, tally: Tally) -> list[str]:
+    """What is wrong with the file as a whole, once all of it is read."""
+    quality = work.dataset.shape.quality
+    found = [
+        f"{name}: {tally.null_fraction(name):.1%} of its values are missing, {most:.1%} at most may be"
+        for name, most in quality.max_null_fraction.items()
+        if tally.null_fraction(name) > most
+    ]
+    count = quality.row_count
+    if count is not None and count.min is not None and tally.rows_in < count.min:
+        found.append(f"it has {tally.rows_in:,} rows, at least {count.min:,} are expected")
+    if count is not None and count.max is not None and tally.rows_in > count.max:
+        found.append(f"it has {tally.rows_in:,} rows, at most {count.max:,} are expected")
+    if quality.freshness is not None and work.previous is not None:
+        since = work.ingestion.received_at - work.previous.received_at
+        if since > timedelta(hours=quality.freshness):
+            hours = since.total_seconds() / 3600
+            found.append(f"it came {hours:,.1f} hours after the one before, {quality.freshness:g} at most are expected")
+    return found
+
+
+def judge_file(work: Work, tally: Tally) -> None:
+    """Whether what is good in it may be loaded, once all of it is read. Raises Rejected."""
+    dataset, bad = work.dataset, tally.rows_bad
+    if bad and dataset.shape.on_bad_rows == "reject_file":
+        raise Rejected(TOO_MANY_BAD_ROWS, f"{bad:,} of {tally.rows_in:,} rows are bad, and on_bad_rows is reject_file.")
+    if dataset.too_many(bad, tally.rows_in):
+        raise Rejected(TOO_MANY_BAD_ROWS, f"{bad:,} of {tally.rows_in:,} rows are bad, over bad_rows_limit.")
+    if broken := broken_rules(work, tally):
+        raise Rejected(QUALITY_FAILED, "; ".join(broken))
+
+
+def bad_row_lines(work: Work, batch: Batch, checked: Checked, groups: Mapping[int, str] | None = None) -> list[str]:
+    """The bad rows of a batch as lines for `files.copy_bad_rows`. `groups`: row → the group that it belongs to."""
+    of, lines = groups or {}, [_broken_line(work, row) for row in batch.broken]
+    if not checked.faults.height:
+        return lines
+    faults: dict[int, list[dict[str, Any]]] = {}
+    for number, column, rule, value, message in checked.faults.rows():
+        faults.setdefault(number, []).append({"column": column, "rule": rule, "value": value, "message": message})
+    wanted = pl.Series(list(faults), dtype=pl.Int64)
+    for row in batch.frame.filter(batch.frame[ROW].is_in(wanted.implode())).to_dicts():
+        number = row.pop(ROW)
+        lines.append(bad_row_line(work, number, row, faults[number], of.get(number)))
+    return lines
+
+
+def bad_row_line(
+    work: Work, number: int, values: Mapping[str, str | None], faults: list[dict[str, Any]], group: str | None
+) -> str:
+    """One bad row as a line for `files.copy_bad_rows`. `faults`: {column, rule, value, message}."""
+    return _line(work, number, group, orjson.dumps(values).decode(), None, faults)
+
+
+def _broken_line(work: Work, row: BrokenRow) -> str:
+    fault = {"column": None, "rule": "readable", "value": None, "message": row.message}
+    return _line(work, row.number, None, None, row.text.replace("\x00", "\u2400"), [fault])
+
+
+def _line(
+    work: Work, number: int, group: str | None, values: str | None, raw: str | None, faults: list[dict[str, Any]]
+) -> str:
+    name = work.lease.name
+    cells = (
+        text(name.tenant_id), plain(name.ingestion_id), number, text(group), text(_no_nul(values)), text(raw),
+        text(_no_nul(orjson.dumps(faults).decode())), work.version,
+    )  # fmt: skip
+    return "\t".join(map(str, cells)) + "\n"
+
+
+def _no_nul(json: str | None) -> str | None:
+    r"""JSON that Postgres can read back as text: it has no place for \u0000."""
+    return None if json is None else json.replace("\\u0000", "\\u2400")

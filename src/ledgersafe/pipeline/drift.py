@@ -1,0 +1,63 @@
+"""How a file's columns differ from its contract and from the file before, and what the contract says to that."""
+
+from typing import Any
+
+from ledgersafe.contracts.datasets.diff import widens
+from ledgersafe.contracts.datasets.headers import Header
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.contracts.datasets.types import parse_type
+from ledgersafe.files.store import SeenSchema
+from ledgersafe.kernel.reasons import SCHEMA_DRIFT
+from ledgersafe.pipeline.delivery import Rejected
+
+
+def drift_report(dataset: Dataset, header: Header, types: dict[str, str], before: SeenSchema | None) -> dict[str, Any]:
+    """The drift report. `types`: what the columns of this file look like; `before`: the header seen last.
+
+    Breaking is what the contract cannot do without: a required column that is missing. What is new, is missing but
+    optional, or looks like another type is not: rows whose values do not fit are held one by one.
+    """
+    lost = [name for name in header.missing if dataset.column(name).required]
+    known = {} if before is None else before.columns
+    return {
+        "drifted": header.has_drifted,
+        "breaking": bool(lost),
+        "policy": dataset.shape.drift_policy,
+        "added": list(header.unknown),
+        "removed": list(header.missing),
+        "required_and_missing": lost,
+        "suggested_renames": [{"column": new, "could_be": old} for new, old in header.suggested],
+        "since_last": {
+            "added": [name for name in types if before is not None and name not in known],
+            "removed": [name for name in known if name not in types],
+            "types": [
+                {"column": name, "was": known[name], "now": now, "change": _change(known[name], now)}
+                for name, now in types.items()
+                if name in known and known[name] != now
+            ],
+        },
+    }
+
+
+def hold_drifted(report: dict[str, Any]) -> None:
+    """Whether a file with such columns may be loaded. Raises Rejected."""
+    if not report["drifted"]:
+        return
+    told = told_of(report)
+    if report["breaking"]:
+        raise Rejected(SCHEMA_DRIFT, f"{told} Without {', '.join(report['required_and_missing'])} no row can be good.")
+    if report["policy"] == "fail":
+        raise Rejected(SCHEMA_DRIFT, f"{told} The contract's drift_policy is fail.")
+
+
+def told_of(report: dict[str, Any]) -> str:
+    """The drift in a sentence or two."""
+    parts = [("lacks", report["removed"]), ("has besides its contract", report["added"])]
+    told = " and ".join(f"{verb} {', '.join(names[:20])}" for verb, names in parts if names)
+    could_be = [f"{one['column']} could be {one['could_be']}" for one in report["suggested_renames"]]
+    return f"The file {told}." + (f" Perhaps renamed: {'; '.join(could_be[:10])}." if could_be else "")
+
+
+def _change(was: str, now: str) -> str:
+    old, new = parse_type(was), parse_type(now)
+    return "widened" if widens(old, new) else "narrowed" if widens(new, old) else "changed"

@@ -1,0 +1,193 @@
+"""replay_rows: bad rows that were put right are loaded. Decided by a person, on record.
+
+Rows with values put in place of theirs are judged again, by the contract that is in force now. Either all that were
+asked for go in, or none. Of rows that become events a whole group goes at once: it is one event.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+import stamina
+
+from ledgersafe.audit import store as audit
+from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW, check
+from ledgersafe.contracts.datasets.events import EventMaker, groups
+from ledgersafe.contracts.datasets.headers import matched
+from ledgersafe.contracts.datasets.model import Dataset
+from ledgersafe.contracts.datasets.reading import checked
+from ledgersafe.contracts.explain import escaped
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.db.errors import TryAgain
+from ledgersafe.db.script import run_through
+from ledgersafe.files import curated
+from ledgersafe.files import store as files
+from ledgersafe.kernel.errors import Fault, RequestRefused
+from ledgersafe.kernel.reasons import CURATED_CLASH, DELIVERY_UNDER_WAY, INVALID_PARAMETER, ROWS_STILL_BAD
+from ledgersafe.pipeline.accept import accept_steps
+from ledgersafe.pipeline.arrival import Mapped, judged
+from ledgersafe.pipeline.bad_rows import Decided, check_wish, delivery_of, entry_of, locked_rows, refuse_decided
+from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made
+from ledgersafe.pipeline.event_groups import keys_of, stored_key
+from ledgersafe.pipeline.resolve import SLOT, Operator
+from ledgersafe.tenants import store as tenants
+
+_MOST_FAULTS = 100
+Patch = Mapping[str, str | None]
+Patches = Mapping[int, Patch]
+"""By row number: column → what is put in place of its value; None is no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The rows of a decision, locked, with the contract in force."""
+
+    ingestion: files.Ingestion
+    dataset: Dataset
+    rows: dict[int, files.BadRow]
+    patches: Patches
+
+
+@stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
+def replay(database: Database, name: files.IngestionName, patches: Patches, notes: str, by: Operator) -> Decided:
+    """Load rows, with the patches' values in place of theirs (None: no value).
+
+    Raises RequestRefused, and nothing is changed: ROWS_STILL_BAD, whose faults say which and why, ROWS_DECIDED,
+    NOT_FOUND, CURATED_CLASH, a column that there is not.
+    """
+    check_wish(list(patches), notes)
+    with database.transaction() as tx:
+        ingestion = delivery_of(tx, name)
+        wanted = locked_rows(tx, name, list(patches))
+        if all(wanted[number].status == "replayed" and _same(wanted[number], patches[number]) for number in patches):
+            return Decided("replayed", sorted(patches), changed=False)
+        refuse_decided([wanted[number] for number in patches])
+        _refuse_unloaded(ingestion)
+        stored = files.contract(tx, ingestion.tenant_id, ingestion.dataset).one()
+        dataset = checked(msgspec.json.decode(stored.members))
+        _refuse_unknown(dataset, patches)
+        is_of_groups = dataset.shape.kind == "events"
+        named = {number: row for number, row in wanted.items() if is_of_groups or number in patches}
+        case = _Case(
+            ingestion, dataset, {number: row for number, row in named.items() if row.status == "open"}, patches
+        )
+        decided = _send(tx, case, by) if is_of_groups else _load(tx, case, by)
+        put = {number: patches.get(number) or None for number in decided.rows}
+        files.decide_bad_rows(tx, name, put, files.Decision("replayed", by.now, by.credential.actor, notes))
+        patched = {str(number): sorted(patch) for number, patch in put.items() if patch}
+        facts = {"rows": decided.rows, "patched": patched, "loaded": decided.loaded, "outcomes": decided.outcomes}
+        audit.insert(tx, [entry_of(name, by, "bad_rows.replayed", facts, notes)])
+        return decided
+
+
+def _load(tx: Tx, case: _Case, by: Operator) -> Decided:
+    """Into the dataset's table."""
+    dataset, of = case.dataset, case.ingestion
+    good = _good(case)
+    clash = files.ensure_curated(tx, dataset.name, *curated.table_of(dataset)).one()
+    if clash:
+        raise RequestRefused(CURATED_CLASH, f"files.curated_{dataset.name} does not fit the contract: {clash}.")
+    origin = curated.Origin(of.tenant_id, of.ingestion_id, of.sha256, by.now)
+    return Decided("replayed", sorted(case.rows), loaded=curated.upsert(tx, dataset, good, origin).one())
+
+
+def _send(tx: Tx, case: _Case, by: Operator) -> Decided:
+    """As events, through the same accept as all others."""
+    of, dataset = case.ingestion, case.dataset
+    good = _good(case)
+    joined = _joined(tx, case, good)
+    if joined.rows.keys() != case.rows.keys():
+        case, good = joined, _good(joined)
+    assert dataset.shape.events is not None, "asked of events only"
+    maker = EventMaker(dataset, of.tenant_id)
+    parcel = parcel_of(of, by.now)
+    rows = ((row[ROW], row) for row in good.iter_rows(named=True))
+    events: list[Mapped] = []
+    for group in groups(dataset.shape.events, rows).values():
+        try:
+            events.append(read_made(parcel, maker.make(group), MOST_EVENT_BYTES))
+        except RequestRefused as refusal:
+            raise _still_bad([Fault(ROWS_STILL_BAD, f"/{group[0][0]}", refusal.detail)]) from None
+    tenant = tenants.tenants(tx, [of.tenant_id]).first()
+    arrivals = [judged(event, tenant, by.future_seconds) for event in events]
+    outcomes = run_through(accept_steps(tx, arrivals, slot=SLOT, rejected=()))
+    return Decided("replayed", sorted(case.rows), outcomes=dict(Counter(one.result for one in outcomes)))
+
+
+def _joined(tx: Tx, case: _Case, good: pl.DataFrame) -> _Case:
+    """With the held rows of groups that a patch has brought rows into."""
+    keys = {stored_key(key) for key in keys_of(case.dataset, good).to_list()}
+    new = keys - {row.group_key for row in case.rows.values()}
+    if not new:
+        return case
+    name = files.IngestionName(case.ingestion.tenant_id, case.ingestion.ingestion_id)
+    more = files.lock_bad_rows(tx, name, [], sorted(new)).all()
+    rows = case.rows | {row.row_number: row for row in more if row.status == "open"}
+    return _Case(case.ingestion, case.dataset, dict(sorted(rows.items())), case.patches)
+
+
+def _good(case: _Case) -> pl.DataFrame:
+    """The rows with the patches over them, if all keep the contract. Raises RequestRefused(ROWS_STILL_BAD)."""
+    values = {number: _values(case.dataset, row, case.patches.get(number, {})) for number, row in case.rows.items()}
+    names = [column.name for column in case.dataset.columns]
+    rows = [(number, *(of.get(name) for name in names)) for number, of in values.items()]
+    frame = pl.DataFrame(rows, schema={ROW: pl.Int64} | dict.fromkeys(names, pl.String), orient="row")
+    found = check(case.dataset, frame)
+    faults = pl.concat([found.faults, _repeated(case.dataset, found.good)])
+    if faults.height:
+        told = [
+            Fault(ROWS_STILL_BAD, f"/{number}/{escaped(column)}", message)
+            for number, column, _, _, message in faults.head(_MOST_FAULTS).rows()
+        ]
+        raise _still_bad(told)
+    return found.good
+
+
+def _values(dataset: Dataset, row: files.BadRow, patch: Patch) -> dict[str, str | None]:
+    """Its values by the contract's columns: those of an older contract may have other names."""
+    known = row.row_values or {}
+    renamed = matched(dataset, list(known)).renamed
+    return {ours: known[theirs] for theirs, ours in renamed.items()} | dict(patch)
+
+
+def _repeated(dataset: Dataset, good: pl.DataFrame) -> pl.DataFrame:
+    """Rows of this decision that share what must differ."""
+    wanted: list[tuple[str, ...]] = [(column.name,) for column in dataset.columns if column.shape.unique]
+    wanted += [dataset.primary_key] if dataset.primary_key and dataset.primary_key not in wanted else []
+    found: list[tuple[int, str, str, None, str]] = []
+    for names in wanted:
+        twice = good.select(pl.struct(names).is_duplicated() & pl.all_horizontal(pl.col(names).is_not_null()))
+        message = f"another of these rows has the same {', '.join(names)}"
+        found += [(number, names[0], "unique", None, message) for number in good.filter(twice.to_series())[ROW]]
+    return pl.DataFrame(found, schema=FAULT_COLUMNS, orient="row")
+
+
+def _still_bad(faults: Sequence[Fault]) -> RequestRefused:
+    first = faults[0]
+    message = f"Nothing was loaded. {first.path} {first.message}" + (" (and more)." if len(faults) > 1 else ".")
+    return RequestRefused(ROWS_STILL_BAD, message, faults=tuple(faults))
+
+
+def _refuse_unloaded(ingestion: files.Ingestion) -> None:
+    """Rows go in where the rest of their file did."""
+    if ingestion.status in ("received", "processing"):
+        message = f"Delivery {ingestion.ingestion_id} is {ingestion.status}."
+        raise RequestRefused(DELIVERY_UNDER_WAY, message, {"Retry-After": "5"})
+    if ingestion.status != "succeeded":
+        message = f"Delivery {ingestion.ingestion_id} is {ingestion.status}: nothing of it is loaded. Replay all of it."
+        raise RequestRefused(INVALID_PARAMETER, message)
+
+
+def _refuse_unknown(dataset: Dataset, patches: Patches) -> None:
+    known = {column.name for column in dataset.columns}
+    for number, patch in patches.items():
+        for name in patch:
+            if name not in known:
+                message = f"Row {number}: the contract has no column {name[:100]!r}. It has {', '.join(sorted(known))}."
+                raise RequestRefused(INVALID_PARAMETER, message[:1_000])
+
+
+def _same(row: files.BadRow, patch: Patch) -> bool:
+    return (row.patch or {}) == dict(patch)

@@ -1,0 +1,184 @@
+"""Bad rows: put right and loaded, or left out; all that were asked for or none, by one operator, on record."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ledgersafe.contracts.datasets.reading import checked
+from ledgersafe.files import curated
+from ledgersafe.files import store as files
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.pipeline.bad_rows import Decided, ignore, page
+from ledgersafe.pipeline.delivery import Tally, bad_row_lines, checked_batches
+from ledgersafe.pipeline.replay_rows import Patches, replay
+from ledgersafe.pipeline.resolve import Operator
+from tests.pipeline.arrivals import ANYBODY
+from tests.pipeline.filing import CLOCK, delivered, put, received, taken
+from tests.pipeline.posting import Till
+from tests.pipeline.test_deliver_events import CONTRACT, GOOD, WHEN, written
+
+TABLE: dict[str, Any] = {
+    "dataset": "stock_levels",
+    "primary_key": ["Item"],
+    "columns": {"Item": {}, "Left": {"type": "integer", "required": True, "min": 0}, "Note": {}},
+}
+
+
+@dataclass(slots=True)
+class Desk:
+    """A delivery, and an operator who decides on its bad rows."""
+
+    till: Till
+    name: files.IngestionName
+
+    def replay(self, patches: Patches) -> Decided:
+        return replay(self.till.db, self.name, patches, "asked the shop", self.by())
+
+    def ignore(self, *rows: int) -> Decided:
+        return ignore(self.till.db, self.name, rows, "a test sale", self.by())
+
+    def by(self) -> Operator:
+        return Operator(ANYBODY, CLOCK.now(), 600)
+
+    def statuses(self) -> dict[int, str]:
+        return {row.row_number: row.status for row in page(self.till.db, self.name, None, 0, 100)}
+
+    def audited(self) -> list[tuple[str, Any, str]]:
+        sql = """SELECT action, after_json, notes FROM audit.audit_log
+            WHERE tenant_id = %s AND object_type = 'ingestion' ORDER BY audit_id"""
+        return self.till.rows(sql)  # type: ignore[return-value]
+
+
+@pytest.fixture
+def receipts(till: Till, tmp_path: Path) -> Desk:
+    """Rows 2 and 4 are held by row 6, and row 7 has no receipt's number, which holds nothing more."""
+    put(till, CONTRACT)
+    rows = [*GOOD, f"B1,milk,x,1.00,{WHEN}", f",milk,1,1.00,{WHEN}", f"B4,milk,1,1.00,{WHEN}"]
+    ingestion_id, _ = delivered(till, CONTRACT, written(tmp_path, rows))
+    return Desk(till, files.IngestionName(till.tenant, UUID(ingestion_id)))
+
+
+@pytest.fixture
+def levels(till: Till, tmp_path: Path) -> Desk:
+    """A table's file with two bad rows (3, 4) and one that could not be cut into values (5)."""
+    put(till, TABLE)
+    path = tmp_path / "levels.csv"
+    path.write_text("Item,Left,Note\ntea,5,\njam,-1,\ncup,x,chipped\nrag,1\n", encoding="utf-8")
+    work = taken(till, TABLE, path, received(till, TABLE, path))
+    with till.db.transaction() as tx:
+        for batch, found in checked_batches(work, Tally()):
+            files.copy_bad_rows(tx, bad_row_lines(work, batch, found))
+        files.finish(tx, work.lease, files.Ending("succeeded"), CLOCK.now()).one()
+    return Desk(till, work.lease.name)
+
+
+def refused(do: Callable[[], object]) -> RequestRefused:
+    with pytest.raises(RequestRefused) as found:
+        do()
+    return found.value
+
+
+def test_a_group_goes_in_whole_once_its_bad_row_is_put_right(receipts: Desk) -> None:
+    till = receipts.till
+    assert receipts.statuses() == dict.fromkeys((2, 4, 5, 6, 7, 8), "open")
+    done = receipts.replay({6: {"Qty": "2"}})
+    assert (done.rows, done.outcomes, done.changed) == ([2, 4, 6], {"processed": 1}, True)
+    till.drain()
+    assert till.rows("SELECT lines, total FROM silver.transactions WHERE tenant_id = %s AND txn_id = 'B1'") == [
+        (3, 8.25)
+    ]
+    assert [number for number, status in receipts.statuses().items() if status == "replayed"] == [2, 4, 6]
+    ((action, facts, notes),) = receipts.audited()
+    assert (action, notes) == ("bad_rows.replayed", "asked the shop")
+    assert facts == {"rows": [2, 4, 6], "patched": {"6": ["Qty"]}, "loaded": 0, "outcomes": {"processed": 1}}
+    row = next(row for row in page(till.db, receipts.name, "replayed", 5, 1))
+    assert (row.row_number, row.patch, row.decided_by) == (6, {"Qty": "2"}, "test")
+    assert receipts.replay({6: {"Qty": "2"}}).changed is False
+    assert refused(lambda: receipts.replay({6: {"Qty": "3"}})).reason.code == "ROWS_DECIDED"
+    assert len(receipts.audited()) == 1
+    till.assert_sound()
+
+
+def test_what_is_still_bad_changes_nothing(receipts: Desk) -> None:
+    before = receipts.till.keys()
+    refusal = refused(lambda: receipts.replay({6: {"Qty": "two"}, 8: {}}))
+    assert refusal.reason.code == "ROWS_STILL_BAD"
+    assert [(fault.path, fault.message) for fault in refusal.faults] == [("/6/Qty", "is no integer")]
+    assert set(receipts.statuses().values()) == {"open"}
+    assert (receipts.till.keys(), receipts.audited()) == (before, [])
+
+
+def test_a_row_without_a_group_is_put_into_one(receipts: Desk) -> None:
+    """Whoever says which receipt it is of sends that receipt, with all that is held of it."""
+    assert receipts.replay({7: {"Receipt": "B1"}, 6: {"Qty": "1"}}).rows == [2, 4, 6, 7]
+    assert receipts.replay({5: {}}).outcomes == {"processed": 1}
+    assert receipts.statuses()[8] == "open"
+
+
+def test_a_patch_that_moves_a_row_brings_in_what_is_held_there(receipts: Desk) -> None:
+    refusal = refused(lambda: receipts.replay({7: {"Receipt": "B1"}}))
+    assert [fault.path for fault in refusal.faults] == ["/6/Qty"], "row 6 of B1 came in, and is bad"
+
+
+def test_rows_that_are_ignored_stay_out_of_their_group(receipts: Desk) -> None:
+    assert receipts.ignore(6).rows == [6]
+    assert receipts.ignore(6).changed is False
+    assert refused(lambda: receipts.replay({6: {"Qty": "1"}})).reason.code == "ROWS_DECIDED"
+    assert receipts.replay({2: {}}).rows == [2, 4]
+    assert refused(lambda: receipts.ignore(2, 8)).reason.code == "ROWS_DECIDED"
+    assert receipts.statuses() == {2: "replayed", 4: "replayed", 5: "open", 6: "ignored", 7: "open", 8: "open"}
+    assert [action for action, _, _ in receipts.audited()] == ["bad_rows.ignored", "bad_rows.replayed"]
+
+
+def test_rows_of_a_table_go_into_it(levels: Desk) -> None:
+    assert levels.replay({3: {"Left": "0"}}).loaded == 1
+    assert levels.replay({5: {"Item": "rag", "Left": "1", "Note": None}, 4: {"Left": "7"}}).loaded == 2
+    with levels.till.db.snapshot() as tx:
+        rows = [one.row for one in curated.sample(tx, levels.till.tenant, checked(TABLE), 10).all()]
+    found = {row["item"]: (row["left"], row["note"], row["_row_number"]) for row in rows}
+    assert found == {"jam": (0, None, 3), "cup": (7, "chipped", 4), "rag": (1, None, 5)}
+
+
+def test_rows_that_share_a_key_are_refused(levels: Desk) -> None:
+    refusal = refused(lambda: levels.replay({3: {"Left": "0"}, 4: {"Left": "1", "Item": "jam"}}))
+    assert {fault.path for fault in refusal.faults} == {"/3/Item", "/4/Item"}
+
+
+NO_PATCH: dict[str, str | None] = {}
+SENSELESS: list[tuple[Patches, str]] = [
+    ({99: NO_PATCH}, "NOT_FOUND"),
+    ({}, "INVALID_PARAMETER"),
+    ({3: {"Nope": "1"}}, "INVALID_PARAMETER"),
+    (dict.fromkeys(range(1_001), NO_PATCH), "INVALID_PARAMETER"),
+]
+
+
+@pytest.mark.parametrize(("patches", "code"), SENSELESS)
+def test_wishes_that_make_no_sense(levels: Desk, patches: Patches, code: str) -> None:
+    assert refused(lambda: levels.replay(patches)).reason.code == code
+
+
+def test_rows_of_a_rejected_file_are_not_loaded_alone(levels: Desk) -> None:
+    levels.till.rows(
+        "UPDATE files.ingestions SET status = 'quarantined', reason_code = 'X' WHERE tenant_id = %s RETURNING 1"
+    )
+    assert "Replay all of it" in refused(lambda: levels.replay({3: {"Left": "0"}})).detail
+    assert levels.ignore(3).rows == [3]
+
+
+def test_of_two_operators_at_once_one_wins(receipts: Desk) -> None:
+    def attempt(quantity: int) -> str:
+        try:
+            return str(receipts.replay({6: {"Qty": str(quantity)}}).outcomes)
+        except RequestRefused as refusal:
+            return refusal.reason.code
+
+    with ThreadPoolExecutor(4) as pool:
+        told = sorted(pool.map(attempt, range(1, 5)))
+    assert told == ["ROWS_DECIDED"] * 3 + ["{'processed': 1}"]
+    assert len(receipts.audited()) == 1

@@ -1,0 +1,175 @@
+"""Files that become events: whole groups only, each once, however often the file comes and whoever dies on the way."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgersafe.files import store as files
+from ledgersafe.kernel.strict_yaml import read_yaml
+from ledgersafe.pipeline import deliver_events
+from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally
+from tests.contracts.test_dataset_real_days import CONTRACT as RETAIL
+from tests.contracts.test_dataset_real_days import MONTH, days
+from tests.pipeline.arrivals import accepted
+from tests.pipeline.filing import CLOCK, delivered, put, received, sent, taken
+from tests.pipeline.oracle import events
+from tests.pipeline.posting import Till
+
+CONTRACT: dict[str, Any] = {
+    "dataset": "till_lines",
+    "kind": "events",
+    "columns": {
+        "Receipt": {"required": True},
+        "Item": {"required": True},
+        "Qty": {"type": "integer", "required": True},
+        "Price": {"type": "decimal(12,2)", "required": True},
+        "At": {"type": "datetime", "time_zone": "UTC", "format": "%Y-%m-%d %H:%M", "required": True},
+    },
+    "events": {
+        "group_by": ["Receipt"],
+        "event_type": "SALE",
+        "fields": {
+            "event_id": {"template": "till-{Receipt}"},
+            "txn_id": {"column": "Receipt"},
+            "store_id": {"constant": "berlin"},
+            "occurred_at": {"column": "At", "take": "min"},
+            "currency": {"constant": "EUR"},
+            "total_amount": {"sum": "amount"},
+        },
+        "lines": {
+            "sku": {"column": "Item"},
+            "qty": {"column": "Qty"},
+            "unit_price": {"column": "Price"},
+            "amount": {"product": ["qty", "unit_price"]},
+        },
+    },
+}
+HEADER = "Receipt,Item,Qty,Price,At"
+WHEN = "2026-02-25 10:00"
+GOOD = [f"B1,tea,2,1.50,{WHEN}", f"B2,jam,1,3.25,{WHEN}", f"B1,jam,1,3.25,{WHEN}", f"B3,cup,1,2,{WHEN}"]
+
+
+def written(folder: Path, rows: Sequence[str], name: str = "day.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def bad_rows(till: Till) -> dict[int, tuple[str | None, list[str]]]:
+    """Row → (its group, the rules that it breaks)."""
+    found = till.rows("SELECT row_number, group_key, faults FROM files.bad_rows WHERE tenant_id = %s ORDER BY 1")
+    return {number: (group, [fault["rule"] for fault in faults]) for number, group, faults in found}
+
+
+def test_rows_become_events_once_in_any_order(till: Till, tmp_path: Path) -> None:
+    put(till, CONTRACT)
+    _, first = delivered(till, CONTRACT, written(tmp_path, GOOD))
+    assert (first.outcomes, first.rows_ok, first.bad_lines) == ({"processed": 3}, 4, [])
+    order = random.Random(1)  # noqa: S311 - not for secrets
+    for _ in range(3):
+        _, again = delivered(till, CONTRACT, written(tmp_path, order.sample(GOOD, len(GOOD))))
+        assert again.outcomes == {"duplicate": 3}
+    till.drain()
+    assert till.keys() == {f"till-B{number}": ("processed", True) for number in (1, 2, 3)}
+    assert till.rows("SELECT DISTINCT door, key_id FROM bronze.events_raw WHERE tenant_id = %s") == [("file", None)]
+    assert till.balances()["sales"] == -sum((3, 3.25, 3.25, 2))
+    till.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("bad", "rules"),
+    [
+        (f"B1,milk,x,1,{WHEN}", {2: "group", 4: "group", 6: "type"}),
+        (f"B1,,1,1,{WHEN}", {2: "group", 4: "group", 6: "required"}),
+        (f"B1,milk,1,1,{WHEN},more", {2: "group", 4: "group", 6: "readable"}),
+        ("B1", {2: "group", 4: "group", 6: "readable"}),
+        (f"B9,milk,x,1,{WHEN}", {6: "type"}),
+        (f",milk,1,1,{WHEN}", {5: "group", 6: "required"}),
+    ],
+)
+def test_a_bad_row_holds_its_whole_group(till: Till, tmp_path: Path, bad: str, rules: dict[int, str]) -> None:
+    """A row that does not say which group it is of may be of the one beside it."""
+    put(till, CONTRACT)
+    tally = Tally()
+    path = written(tmp_path, [*GOOD, bad])
+    done = sent(till, taken(till, CONTRACT, path, received(till, CONTRACT, path)), tally)
+    found = bad_rows(till)
+    assert {number: rule for number, (_, (rule,)) in found.items()} == rules
+    assert (done.rows_ok, tally.rows_bad, tally.rows_in) == (5 - len(rules), len(rules), 5)
+    groups = {row.split(",")[0] for row in GOOD}
+    held = {GOOD[number - 2].split(",")[0] for number, rule in rules.items() if rule == "group"}
+    assert set(till.keys()) == {f"till-{group}" for group in groups - held}
+    assert {found[number][0] for number, rule in rules.items() if rule == "group"} == held
+
+
+def test_of_rows_that_share_what_must_differ_none_is_sent(till: Till, tmp_path: Path) -> None:
+    members = CONTRACT | {"columns": CONTRACT["columns"] | {"Item": {"unique": True}}}
+    put(till, members)
+    delivered(till, members, written(tmp_path, GOOD))
+    assert bad_rows(till) == {2: ("B1", ["group"]), 3: ("B2", ["unique"]), 4: ("B1", ["unique"])}
+    assert set(till.keys()) == {"till-B3"}
+
+
+def test_what_makes_no_usable_event_is_kept_as_rows(till: Till, tmp_path: Path) -> None:
+    put(till, CONTRACT)
+    name = "B" * 300
+    delivered(till, CONTRACT, written(tmp_path, [*GOOD, f"{name},tea,1,1,{WHEN}"]))
+    ((number, (group, rules)),) = bad_rows(till).items()
+    assert (number, rules, len(group or "") < 200, len(till.keys())) == (6, ["event"], True, 3)
+
+
+def test_a_rejected_file_sends_nothing(till: Till, tmp_path: Path) -> None:
+    members = CONTRACT | {"on_bad_rows": "reject_file"}
+    put(till, members)
+    path = written(tmp_path, [*GOOD, f"B9,milk,x,1,{WHEN}"])
+    kept: list[str] = []
+    work = taken(till, members, path, received(till, members, path))
+    sending = deliver_events.Sending(CLOCK, 0, 600, 60)
+    with pytest.raises(Rejected):
+        deliver_events.send_events(till.db, work, Tally(), sending, kept)
+    assert (len(kept), till.keys()) == (1, {})
+
+
+def test_who_takes_over_goes_on_where_the_other_was(
+    till: Till, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every chunk commits with how far it got; who lost the lease commits nothing."""
+    put(till, CONTRACT)
+    monkeypatch.setattr(deliver_events, "ROWS_AT_ONCE", 1)
+    path = written(tmp_path, GOOD)
+    ingestion_id = received(till, CONTRACT, path)
+    first = taken(till, CONTRACT, path, ingestion_id)
+    progress = deliver_events._Progress(till.db, first, deliver_events.Sending(CLOCK, 0, 600, -1))  # pyright: ignore[reportPrivateUsage]
+    sending = deliver_events.Sending(CLOCK, 0, 600, 60)
+    chunks = list(deliver_events._chunks(deliver_events.gather(first, Tally()), sending))  # pyright: ignore[reportPrivateUsage]
+    progress.send(chunks[0].events)
+    second = taken(till, CONTRACT, path, ingestion_id)
+    with pytest.raises(LeaseLost):
+        progress.send(chunks[1].events)
+    assert set(till.keys()) == {"till-B1"}
+    done = sent(till, second)
+    assert done.outcomes == {"processed": 3}
+    assert till.count("bronze.events_raw") == 3
+    with till.db.snapshot() as tx:
+        ended = files.ingestion(tx, till.tenant, ingestion_id).one()
+    assert (ended.status, ended.events_done, ended.rows_ok) == ("succeeded", 3, 4)
+
+
+@pytest.mark.shared
+def test_a_real_month_is_what_came_over_the_api(till: Till, shared: Path, tmp_path: Path) -> None:
+    """Days delivered after their events came by another road are duplicates, to the last one."""
+    members = read_yaml(RETAIL.read_text(encoding="utf-8"))
+    put(till, members)
+    known = events(shared, till.tenant, MONTH)
+    accepted(till.db, known)
+    total: Counter[str] = Counter()
+    for day in days(shared, tmp_path):
+        header, *rows = day.read_text(encoding="utf-8").splitlines()
+        day.write_text("\n".join([header, *reversed(rows)]), encoding="utf-8")
+        total.update(delivered(till, members, day)[1].outcomes)
+    assert total == {"duplicate": len(known) - 1, "quarantined": 1}, "the one is parked already"
+    assert till.count("gate.other_payloads") == 0, "and came with the same payload"
