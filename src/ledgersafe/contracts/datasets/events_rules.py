@@ -36,7 +36,7 @@ def event_faults(events: EventsShape, columns: Mapping[str, ColumnShape]) -> Ite
     yield from _number_faults(events, {name for name, column in columns.items() if _is_number(column)})
 
 
-def _number_faults(events: EventsShape, numbers: Collection[str]) -> Iterator[tuple[str, str]]:
+def _number_faults(events: EventsShape, numbers: set[str]) -> Iterator[tuple[str, str]]:
     """What is reckoned with must be numbers."""
     reckoned: set[str] = set()
     for name, field in events.lines.items():
