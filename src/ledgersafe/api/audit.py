@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from ledgersafe.api.authentication import tenant_of
-from ledgersafe.api.cursors import read_cursor, write_cursor
+from ledgersafe.api.cursors import one_page, read_cursor, write_cursor
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
 from ledgersafe.api.shapes import AuditPage, AuditShape
 from ledgersafe.audit.store import Filter
@@ -44,5 +44,5 @@ def get_audit(
         after=read_cursor(cursor),
     )
     rows = audit_page(parts.database, chosen, limit + 1)
-    following = write_cursor(rows[limit - 1].occurred_at, rows[limit - 1].audit_id) if len(rows) > limit else None
-    return AuditPage(items=[AuditShape.model_validate(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: write_cursor(row.occurred_at, row.audit_id))
+    return AuditPage(items=[AuditShape.model_validate(row) for row in kept], next=following)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.files.store import IngestionName
@@ -106,8 +107,8 @@ def list_bad_rows(
     """With everything that is wrong with each, in the order of the file."""
     name = IngestionName(tenant_of(credential, tenant_id), ingestion_id)
     rows = page(parts.database, name, status, cursor or 0, limit + 1)
-    following = rows[limit - 1].row_number if len(rows) > limit else None
-    return BadRowPage(items=[BadRowShape.model_validate(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.row_number)
+    return BadRowPage(items=[BadRowShape.model_validate(row) for row in kept], next=following)
 
 
 @router.post("/v1/ingestions/{ingestion_id}/bad_rows/replay", summary="Load bad rows, put right")

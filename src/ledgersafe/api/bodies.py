@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
 from ledgersafe.api.shapes import RedactAnswer, RedactWish, RejectedPage
 from ledgersafe.api.views import rejected_view
@@ -29,8 +30,8 @@ def list_rejected(
     tenant_ids = credential.tenant_ids if tenant_id is None else (tenant_of(credential, tenant_id),)
     chosen = None if tenant_ids is None else list(tenant_ids)
     rows = rejected_page(parts.database, chosen, reason_code, cursor, limit + 1)
-    following = rows[limit - 1].rejected_id if len(rows) > limit else None
-    return RejectedPage(items=[rejected_view(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.rejected_id)
+    return RejectedPage(items=[rejected_view(row) for row in kept], next=following)
 
 
 @router.post("/v1/rejected/{rejected_id}/redact", summary="Make a rejected body unreadable, for good")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Operating, Reader
 from ledgersafe.api.shapes import RunItemPage, RunItemShape, RunList, RunShape
 from ledgersafe.pipeline import bulk
@@ -36,8 +37,8 @@ def get_items(
 ) -> RunItemPage:
     """One page."""
     rows = bulk.items(parts.database, credential, run_id, outcome, cursor, limit + 1)
-    following = rows[limit - 1].exception_id if len(rows) > limit else None
-    return RunItemPage(items=[RunItemShape.model_validate(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.exception_id)
+    return RunItemPage(items=[RunItemShape.model_validate(row) for row in kept], next=following)
 
 
 @router.post("/v1/bulk-runs/{run_id}/cancel", summary="Stop a run")

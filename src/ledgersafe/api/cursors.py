@@ -1,7 +1,7 @@
 """Cursors of keyset pages: where the page before ended, as text that senders hand back."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -10,6 +10,17 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
 
 When = TypeVar("When", bound=date)
+Row = TypeVar("Row")
+Cursor = TypeVar("Cursor")
+
+
+def one_page(rows: Sequence[Row], limit: int, cursor: Callable[[Row], Cursor]) -> tuple[Sequence[Row], Cursor | None]:
+    """The rows of a page, and the cursor of the following one: None where this is the last.
+
+    `rows`: as read with a bound of `limit + 1`. `cursor`: of the row after which the following page begins.
+    """
+    kept = rows[:limit]
+    return kept, cursor(kept[-1]) if len(rows) > limit else None
 
 
 def write_cursor(when: date, row_id: UUID) -> str:

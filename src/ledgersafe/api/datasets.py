@@ -7,12 +7,13 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
 from ledgersafe.api.ingestions import Status
-from ledgersafe.api.shapes import FaultShape, Shape
+from ledgersafe.api.shapes import FaultShape, Hex, Shape
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.files.store import StoredContract, StoredDataset
 from ledgersafe.kernel.errors import RequestRefused
@@ -99,18 +100,13 @@ class CuratedSample(Shape):
 class SeenSchemaShape(Shape):
     """Columns that files had: name → type that the values looked like. The order of columns makes no difference."""
 
-    schema_hash: str = Field(description="In hex.")
+    schema_hash: Hex = Field(description="In hex.")
     columns: dict[str, str]
     first_ingestion_id: UUID
     first_seen_at: datetime
     last_ingestion_id: UUID
     last_seen_at: datetime
     deliveries: int
-
-    @field_validator("schema_hash", mode="before")
-    @classmethod
-    def _in_hex(cls, value: object) -> object:
-        return value.hex() if isinstance(value, bytes) else value
 
 
 class SchemaHistory(Shape):
@@ -150,8 +146,8 @@ def get_datasets(
 ) -> DatasetList:
     """Those with a contract, and those of which a file was received."""
     rows = datasets.datasets(parts.database, tenant_of(credential, tenant_id), cursor or "", limit + 1)
-    following = rows[limit - 1].dataset if len(rows) > limit else None
-    return DatasetList(items=[_dataset(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.dataset)
+    return DatasetList(items=[_dataset(row) for row in kept], next=following)
 
 
 @router.get("/v1/datasets/{dataset}/contract", summary="A dataset's contract")

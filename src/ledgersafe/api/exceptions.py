@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from ledgersafe.api.authentication import tenant_of
-from ledgersafe.api.cursors import read_cursor, write_cursor
+from ledgersafe.api.cursors import one_page, read_cursor, write_cursor
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.differences import differences
 from ledgersafe.api.shapes import (
@@ -62,8 +62,8 @@ def list_exceptions(
         after=read_cursor(cursor),
     )
     rows = exception_page(parts.database, chosen, limit + 1)
-    following = write_cursor(rows[limit - 1].created_at, rows[limit - 1].exception_id) if len(rows) > limit else None
-    return ExceptionPage(items=[exception_view(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: write_cursor(row.created_at, row.exception_id))
+    return ExceptionPage(items=[exception_view(row) for row in kept], next=following)
 
 
 @router.get("/v1/exceptions/{exception_id}", summary="One parked event, with every payload of its key")

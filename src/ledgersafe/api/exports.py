@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.days import Day
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape, Wish
@@ -82,8 +83,8 @@ def get_exports(
 ) -> ExportList:
     """Voided runs included."""
     rows = export.runs(parts.database, tenant_of(credential, tenant_id), cursor, limit + 1)
-    following = rows[limit - 1].number if len(rows) > limit else None
-    return ExportList(items=[ExportShape.model_validate(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.number)
+    return ExportList(items=[ExportShape.model_validate(row) for row in kept], next=following)
 
 
 @router.get("/v1/ledger/exports/{number}", summary="One export run")

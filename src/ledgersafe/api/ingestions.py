@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, field_validator
+from pydantic import Field
 from starlette.requests import ClientDisconnect
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Ingesting, Operating, Parts, Reader, TenantParameter
-from ledgersafe.api.shapes import AuditShape, Shape, Wish
+from ledgersafe.api.shapes import AuditShape, Hex, Shape, Wish
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE
 from ledgersafe.pipeline import land
@@ -44,7 +45,7 @@ class IngestionShape(Shape):
     dataset: str
     filename: str
     source: str | None
-    sha256: str = Field(description="In hex.")
+    sha256: Hex = Field(description="In hex.")
     size_bytes: int
     replay_of: UUID | None
     contract_version: int | None
@@ -61,11 +62,6 @@ class IngestionShape(Shape):
     reason_code: str | None
     detail: str | None
     facts: dict[str, Any] | None
-
-    @field_validator("sha256", mode="before")
-    @classmethod
-    def _in_hex(cls, value: object) -> object:
-        return value.hex() if isinstance(value, bytes) else value
 
 
 class IngestionDetails(IngestionShape):
@@ -164,8 +160,8 @@ def get_ingestions(
 ) -> IngestionList:
     """Replays are deliveries of their own."""
     rows = land.deliveries(parts.database, tenant_of(credential, tenant_id), dataset, status, cursor, limit + 1)
-    following = rows[limit - 1].ingestion_id if len(rows) > limit else None
-    return IngestionList(items=[IngestionShape.model_validate(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.ingestion_id)
+    return IngestionList(items=[IngestionShape.model_validate(row) for row in kept], next=following)
 
 
 @router.get("/v1/ingestions/{ingestion_id}", summary="One delivery, with its reports")

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 
 from ledgersafe.api.authentication import tenant_of
-from ledgersafe.api.cursors import read_day_cursor, write_cursor
+from ledgersafe.api.cursors import one_page, read_day_cursor, write_cursor
 from ledgersafe.api.days import Day
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape, Wish
@@ -111,8 +111,8 @@ def get_entries(
     after = read_day_cursor(cursor)
     chosen = Filter(tenant_of(credential, tenant_id), store_id, account, transaction_id, since, until, after)
     rows = entries_page(parts.database, chosen, limit + 1)
-    following = write_cursor(rows[limit - 1].books_date, rows[limit - 1].entry_id) if len(rows) > limit else None
-    return EntryPage(items=[_shape(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: write_cursor(row.books_date, row.entry_id))
+    return EntryPage(items=[_shape(row) for row in kept], next=following)
 
 
 @router.get("/v1/ledger/trial-balance", summary="What every account stands at")

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Header, Query, Response
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.days import Day
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
 from ledgersafe.api.report_files import PARQUET, as_csv, as_parquet
@@ -71,15 +72,15 @@ def get_report(
         raise RequestRefused(INVALID_PARAMETER, f"{table} is not kept by store.")
     wanted = Wanted(tenant_of(credential, tenant_id), store_id, since, until, _after(known, cursor))
     rows = report_page(parts.database, known, wanted, limit + 1, simulated=simulated)
-    following = _cursor(known, rows[limit - 1]) if len(rows) > limit else None
+    kept, following = one_page(rows, limit, lambda row: _cursor(known, row))
     headers = {} if following is None else {"Next-Cursor": following}
     wish = as_format or _accepted(accept)
     if wish == "csv":
-        return Response(as_csv(known.columns, rows[:limit]), headers=headers, media_type="text/csv")
+        return Response(as_csv(known.columns, kept), headers=headers, media_type="text/csv")
     if wish == "parquet":
-        file = as_parquet(known.columns, report_types(parts.database, known), rows[:limit])
+        file = as_parquet(known.columns, report_types(parts.database, known), kept)
         return Response(file, headers=headers, media_type=PARQUET)
-    return ReportPage(table=known.name, columns=list(known.columns), items=[*rows[:limit]], next=following)
+    return ReportPage(table=known.name, columns=list(known.columns), items=[*kept], next=following)
 
 
 def _accepted(accept: str) -> Format:

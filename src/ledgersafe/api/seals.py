@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape
 from ledgersafe.audit.rules import Kind, Seal
@@ -114,8 +115,8 @@ def get_seals(
         only = [seal for seal in seals_page(parts.database, chain, number + 1, 1) if seal.number == number]
         return SealPage(items=[_shape(seal) for seal in only], next=None)
     found = seals_page(parts.database, chain, _before(cursor), limit + 1)
-    following = _cursor(str(found[limit - 1].number)) if len(found) > limit else None
-    return SealPage(items=[_shape(seal) for seal in found[:limit]], next=following)
+    kept, following = one_page(found, limit, lambda row: _cursor(str(row.number)))
+    return SealPage(items=[_shape(seal) for seal in kept], next=following)
 
 
 @router.get("/v1/seals/head", summary="The signed head of a tenant's seals")

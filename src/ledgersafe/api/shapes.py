@@ -15,6 +15,11 @@ def _text(value: object) -> object:
     return value
 
 
+def _hex(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+Hex = Annotated[str, BeforeValidator(_hex)]  # of bytes
 _Day = Annotated[date | None, BeforeValidator(_text)]
 _Instant = Annotated[datetime | None, BeforeValidator(_text)]
 

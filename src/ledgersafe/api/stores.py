@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.kernel.errors import RequestRefused
@@ -82,8 +83,8 @@ def get_stores(
     whose = credential.tenant_ids if tenant_id is None else (tenant_of(credential, tenant_id),)
     chosen = StoreFilter(whose, is_verified=is_verified, after=_after(cursor))
     rows = stores_page(parts.database, chosen, limit + 1)
-    following = _cursor(rows[limit - 1]) if len(rows) > limit else None
-    return StorePage(items=[StoreShape.model_validate(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, _cursor)
+    return StorePage(items=[StoreShape.model_validate(row) for row in kept], next=following)
 
 
 @router.put("/v1/stores/{store_id:path}", summary="Make a store, or change its settings")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 
 from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import Administrator, HasParts, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.pipeline.set_up import export_tenants, import_tenants, set_tenant, tenant, tenants_page
@@ -112,8 +113,8 @@ def get_tenants(
 ) -> TenantPage:
     """In the order of their ids, with all that is set for them."""
     rows = tenants_page(parts.database, credential.tenant_ids, cursor, limit + 1)
-    following = rows[limit - 1].tenant_id if len(rows) > limit else None
-    return TenantPage(items=[_shape(row) for row in rows[:limit]], next=following)
+    kept, following = one_page(rows, limit, lambda row: row.tenant_id)
+    return TenantPage(items=[_shape(row) for row in kept], next=following)
 
 
 @router.get("/v1/tenants/{tenant_id:path}", summary="One tenant's settings")
