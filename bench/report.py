@@ -1,6 +1,7 @@
 """Write the measured part of docs/performance.md: what stands between its two markers.
 
-Usage: python -m bench.report RESULTS.json docs/performance.md
+Usage: python -m bench.report RESULTS.json [MORE.json ...] docs/performance.md
+Of a path that several runs measured, the last one named counts; each run stands with what it says of the machine.
 """
 
 import json
@@ -17,14 +18,22 @@ END = "<!-- measured: end -->"
 
 def main() -> None:
     """Rewrite the part of the page."""
-    results, page = Path(sys.argv[1]), Path(sys.argv[2])
+    *results, page = map(Path, sys.argv[1:])
     before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SystemExit(f"{page} lacks the markers {BEGIN} and {END}")
-    found = json.loads(results.read_text())
-    rows = [_row(each) for each in found["rows"]]
-    page.write_text(f"{before}{BEGIN}\n\n{markdown(found['header'], rows)}\n{END}{after}")
+    measured = "\n---\n\n".join(_runs([json.loads(file.read_text()) for file in results]))
+    page.write_text(f"{before}{BEGIN}\n\n{measured}\n{END}{after}")
+
+
+def _runs(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Each run as text, without the paths that a later one measured."""
+    later = {row["path"]: number for number, run in enumerate(found) for row in run["rows"]}
+    for number, run in enumerate(found):
+        rows = [_row(each) for each in run["rows"] if later[each["path"]] == number]
+        if rows:
+            yield markdown(run["header"], rows)
 
 
 def markdown(header: Mapping[str, Any], rows: Sequence[Row]) -> str:
