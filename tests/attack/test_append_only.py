@@ -15,7 +15,7 @@ from tests.pipeline.posting import Till
 APPEND_ONLY = [
     "bronze.events_raw", "bronze.events_raw_default", "bronze.rejected", "bronze.batches", "silver.transactions",
     "silver.line_items", "silver.tenders", "silver.references", "silver.batches", "ledger.entries", "audit.audit_log",
-    "audit.seals",
+    "audit.seals", "tenants.past_currencies",
 ]  # fmt: skip
 SCHEMAS = "('tenants', 'bronze', 'gate', 'quarantine', 'silver', 'ledger', 'gold', 'platinum', 'files', 'quality', 'audit', 'jobs')"
 REWRITES = [

@@ -186,3 +186,23 @@ def test_the_trace_command_ends_at_gold(shop: Shop, db: Database) -> None:
     shown = run(shop, "trace", "e1", *of).stdout
     assert "books_date 2026-02-25  store_id store_001  currency USD\n" in shown
     assert "daily_store_sales" in shown
+
+
+def test_no_cell_of_csv_is_a_formula(shop: Shop, db: Database) -> None:
+    """Names of senders are guarded as those of exports are; amounts stay numbers."""
+    tenant, stores = f"{TENANT}-formulas", ["=1+1", "+x", "-2+3", "@x", "'quoted'", "＝1", "plain"]
+    lines = [{"sku": "=cmd|'/c calc'!A1", "qty": 1, "amount": 5}]
+    given: dict[str, Any] = {"line_items": lines, "total_amount": 5}
+    post(db, tenant, [sale(tenant, f"s{at}", store_id=name, **given) for at, name in enumerate(stores)])
+    post(db, tenant, [sale(tenant, "r", store_id="plain", event_type="RETURN", **given)])
+    refresh(db, ManualClock(NOW), tenant_id=tenant)
+    with shop.api.client() as almighty:
+        wanted = {"tenant_id": tenant, "format": "csv"}
+        of_api = almighty.get("/v1/reports/daily_store_sales", params=wanted).text
+        products = almighty.get("/v1/reports/daily_product_sales", params=wanted).text
+    of_cli = run(shop, "report", "daily-sales", "--tenant", tenant, "--csv").stdout
+    assert of_cli == of_api
+    rows = list(csv.DictReader(io.StringIO(of_api)))
+    assert {row["store_id"] for row in rows} == {*(f"'{name}" for name in stores[:-1]), "plain"}
+    assert {row["sku"] for row in csv.DictReader(io.StringIO(products))} == {f"'{lines[0]['sku']}"}
+    assert {Decimal(row["returns"]) for row in rows} == {Decimal(0), Decimal(-5)}

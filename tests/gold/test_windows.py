@@ -389,3 +389,14 @@ def test_what_a_table_reads_is_in_its_header() -> None:
                     used |= stands_for.get(name_of(relation), {name_of(relation)})
         assert used - {table.full_name} <= set(table.reads), table.name
         assert set(table.reads) <= used | given, table.name
+
+
+@pytest.mark.parametrize(("ahead", "rests"), [(timedelta(hours=1), True), (timedelta(days=1), False)])
+def test_a_clock_that_was_ahead_lets_no_table_rest(
+    db: Database, superuser: psycopg.Connection, tenant: str, ahead: timedelta, rests: bool
+) -> None:
+    post(db, tenant, [sale(tenant)])
+    state = "INSERT INTO gold.state (tenant_id, table_name, failures, not_before) VALUES (%s, 'payment_mix', 3, %s)"
+    superuser.execute(state, [tenant, NOW + ahead])
+    done = refresh(db, ManualClock(NOW), tenant_id=tenant, at_once=True, in_background=True)
+    assert ("payment_mix" not in {one.table for one in done}) == rests

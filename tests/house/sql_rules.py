@@ -39,6 +39,7 @@ APPEND_ONLY = (
     "audit.batches",
     "audit.seals",
     "audit.sealed_batches",
+    "tenants.past_currencies",
 )
 _APPEND_ONLY = re.compile(rf"(?:{'|'.join(map(re.escape, APPEND_ONLY))})(?:_(?:p?\d\w*|default))?")
 

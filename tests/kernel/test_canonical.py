@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgersafe.kernel.canonical import MAX_DEPTH, canonicalise, is_exact, read_json
+from ledgersafe.kernel.canonical import MAX_DEPTH, canonicalise, is_exact, read_json, written
 from ledgersafe.kernel.errors import RequestRefused
 
 TRICKY_NAMES = [
@@ -275,3 +275,17 @@ def strictly(members: Any) -> dict[str, Any]:
     if isinstance(members, str) or len(dict(members)) < len(members):
         raise ValueError(members)
     return dict(members)
+
+
+texts = st.recursive(
+    st.booleans() | st.text(max_size=8) | st.sampled_from(TRICKY_NAMES),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(names, texts, max_size=4))
+def test_what_we_write_is_what_we_would_read(value: dict[str, Any]) -> None:
+    found, read = written(value), read_json(json.dumps(value, ensure_ascii=False).encode())
+    assert (found.value, found.canonical) == (read.value, read.canonical)
+    assert read_json(found.body) == found

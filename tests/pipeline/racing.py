@@ -34,6 +34,6 @@ def race(till: Till, *groups: list[dict[str, Any]]) -> None:
 
 def held_open(till: Till, tx: Tx, raw_ids: list[str]) -> None:
     """Post these in a transaction that stays open."""
-    claimed = gate.claim_to_post(tx, till.tenant, till.now, 100, [str(one) for one in raw_ids]).all()
+    claimed = gate.claim_to_post(tx, till.tenant, till.now, till.now, 100, [str(one) for one in raw_ids]).all()
     assert len(claimed) == len(raw_ids)
     promoting._post_claimed(tx, till.tenant, till.now, claimed)

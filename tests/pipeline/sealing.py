@@ -42,7 +42,7 @@ def sealed(db: Database, tenant: str, now: datetime = NOW, **also: Any) -> list[
 
 def check(db: Database, tenant: str, kind: str = "arrivals") -> ChainCheck:
     """What verification says of one chain."""
-    return next(each for each in verify_seals(db, tenant) if each.kind == kind)
+    return next(each for each in verify_seals(db, datetime.now(UTC), tenant) if each.kind == kind)
 
 
 def named(found: ChainCheck) -> list[tuple[str, str | int | None]]:
@@ -51,7 +51,10 @@ def named(found: ChainCheck) -> list[tuple[str, str | int | None]]:
 
 
 def assert_clean(db: Database, tenant: str) -> None:
-    assert {each.kind: named(each) for each in verify_seals(db, tenant)} == {"arrivals": [], "audit": []}
+    assert {each.kind: named(each) for each in verify_seals(db, datetime.now(UTC), tenant)} == {
+        "arrivals": [],
+        "audit": [],
+    }
 
 
 def arrival_leaf(row: dict[str, Any]) -> bytes:

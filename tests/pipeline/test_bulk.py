@@ -69,7 +69,7 @@ def each_once(connection: psycopg.Connection, tenant: str, exception_ids: list[s
 
 def test_plan_run_cancel_resume_finish(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
     wanted, ids = wish(patch=MENDS, notes="a broken till"), parked(db, tenant, 700)
-    planned = bulk.plan(db, tenant, Filter(tenant_ids=[tenant], status="open"), wanted)
+    planned = bulk.plan(db, tenant, Filter(tenant_ids=[tenant], status="open"), wanted, operator().now)
     assert (planned.count, [str(row.exception_id) for row in planned.sample]) == (700, ids[:10])
     run = start(db, tenant, wanted)
     assert (run.planned, run.status) == (700, "running")
@@ -86,7 +86,7 @@ def test_plan_run_cancel_resume_finish(db: Database, superuser: psycopg.Connecti
         bulk.steer(db, run.run_id, "cancelled", operator())
     assert refused.value.reason.code == "RUN_ENDED"
     assert each_once(superuser, tenant, ids), "each event has an audit row of its own, and what came later has none"
-    assert bulk.plan(db, tenant, Filter(tenant_ids=[tenant], status="open"), wanted).count == len(late)
+    assert bulk.plan(db, tenant, Filter(tenant_ids=[tenant], status="open"), wanted, operator().now).count == len(late)
     sql = "SELECT action, after_json->>'resolved' FROM audit.audit_log WHERE object_id = %s ORDER BY audit_id"
     assert superuser.execute(sql, [str(run.run_id)]).fetchall() == [
         *[("bulk_run.started", None), ("bulk_run.cancelled", None), ("bulk_run.resumed", None)],
@@ -161,7 +161,8 @@ def test_the_loop_guard_skips_what_was_replayed_often_enough(db: Database, tenan
     ],
 )
 def test_a_wish_that_makes_no_sense(db: Database, tenant: str, wanted: Wish, code: str) -> None:
-    for step in (bulk.plan, lambda *given: bulk.start(*given, operator(), 3)):
+    by = operator()
+    for step in (lambda *given: bulk.plan(*given, by.now), lambda *given: bulk.start(*given, by, 3)):
         with pytest.raises(RequestRefused) as refused:
             step(db, tenant, Filter(tenant_ids=[tenant], status="open"), wanted)
         assert refused.value.reason.code == code

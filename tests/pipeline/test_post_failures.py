@@ -272,3 +272,12 @@ def test_the_application_cannot_edit_what_is_posted(books: TestDatabase, till: T
         for table in ("silver.heads", "ledger.accounts", "ledger.periods"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"DELETE FROM {table}".encode())
+
+
+@pytest.mark.parametrize(("ahead", "posted"), [(10, False), (7_000, False), (86_400, True), (10**9, True)])
+def test_what_a_clock_that_was_ahead_put_off_is_posted(till: Till, ahead: int, posted: bool) -> None:
+    accepted(till.db, [till.sold("s")])
+    sql = "UPDATE gate.to_post SET attempts = 1, not_before = %s WHERE tenant_id = %s RETURNING 1"
+    till.superuser.execute(sql, [till.now + timedelta(seconds=ahead), till.tenant])
+    till.drain()
+    assert till.keys() == {"s": ("processed", posted)}

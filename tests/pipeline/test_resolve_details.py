@@ -1,6 +1,6 @@
 """resolve, beyond the table: what is refused, what is put on record, and that nobody decides on others' events."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,12 +12,13 @@ import pytest
 from ledgersafe.contracts import doors
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.pipeline import bulk
 from ledgersafe.pipeline.accept import Outcome, accept
 from ledgersafe.pipeline.arrival import Parcel, judged, read
 from ledgersafe.pipeline.assign import assign
 from ledgersafe.pipeline.redact import redact_arrival
 from ledgersafe.pipeline.trace import exception_detail
-from ledgersafe.quarantine.store import ExceptionRow
+from ledgersafe.quarantine.store import ExceptionRow, Filter
 from tests.contracts.test_doors import SCOUT_EXAMPLE, binary_headers, structured
 from tests.events import sale
 from tests.pipeline.arrivals import ANYBODY, accepted, told
@@ -235,3 +236,28 @@ def test_a_return_that_was_a_sale(db: Database, superuser: psycopg.Connection, t
     sql = "SELECT raw_id, type, units, total FROM silver.transactions WHERE tenant_id = %s"
     assert superuser.execute(sql, [tenant]).fetchall() == [(UUID(held.raw_id), "SALE", 1, Decimal("373.57"))]
     assert row(db, held.exception_id).override_patch == patch
+
+
+@pytest.mark.parametrize(
+    ("ahead", "code"), [(-1_000_000, "INVALID_PARAMETER"), (0, ""), (1, ""), (2, "INVALID_PARAMETER"), (36_500, "INVALID_PARAMETER")]
+)  # fmt: skip
+def test_a_day_of_the_books_is_one_that_a_sale_could_be_of(db: Database, tenant: str, ahead: int, code: str) -> None:
+    """A wrong century would make gold keep a row for each day until then. A dry run and a bulk run say so too."""
+    (outcome,) = accepted(db, [sale(tenant, "s", total_amount=1)])
+    by = operator()
+    day = by.now.date() + timedelta(days=ahead) if ahead > -1_000_000 else date(1969, 12, 29)
+    wanted = wish(patch=MENDS, books_date=day)
+    chosen = Filter(tenant_ids=[tenant], status="open")
+    for asked in (
+        lambda: bulk.plan(db, tenant, chosen, wanted, by.now),
+        lambda: bulk.start(db, tenant, chosen, wanted, by, 1),
+    ):
+        if code:
+            with pytest.raises(RequestRefused, match=f"books_date is {day}; it can be a day from 1969-12-30 to "):
+                asked()
+    assert refusal_of(db, str(outcome.exception_id), wanted, by) == code
+
+
+def test_the_first_day_of_the_books(db: Database, tenant: str) -> None:
+    (outcome,) = accepted(db, [sale(tenant, "s", total_amount=1)])
+    assert refusal_of(db, str(outcome.exception_id), wish(patch=MENDS, books_date=date(1969, 12, 30))) == ""

@@ -1,7 +1,7 @@
 """Seals: whole batches, once, in one chain; and whatever a superuser does to an old row is found and named."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -372,7 +372,7 @@ def test_many_faults_are_counted_and_the_first_are_named(db: Database, do: Do, t
     received(db, tenant, [f"e{number}" for number in range(150)])
     sealed(db, tenant)
     do("UPDATE bronze.events_raw SET door = 'x' WHERE tenant_id = %(t)s")
-    (found,) = (each for each in verify_seals(db, tenant, most=10) if each.kind == "arrivals")
+    (found,) = (each for each in verify_seals(db, datetime.now(UTC), tenant, most=10) if each.kind == "arrivals")
     assert (found.fault_count, len(found.faults)) == (150, 10)
 
 
@@ -382,3 +382,25 @@ def test_the_application_can_neither_change_nor_delete_a_seal(books: TestDatabas
             for statement in (f"UPDATE {table} SET tenant_id = 'x'", f"DELETE FROM {table}", f"TRUNCATE {table}"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     application.execute(statement)
+
+
+def test_a_clock_that_was_ahead_accuses_nobody(db: Database, do: Do, tenant: str) -> None:
+    """A sweep at a day ahead says that all until then was sealed. What honestly comes after it is no insertion."""
+    received(db, tenant, ["a", "faulty-1"], NOW)
+    sealed(db, tenant, NOW + timedelta(days=1))
+    names = received(db, tenant, ["b", "faulty-2"], NOW + timedelta(minutes=1))
+    soon = NOW + timedelta(minutes=2)
+    assert [named(each) for each in verify_seals(db, soon, tenant)] == [[], []]
+    seal(db, ManualClock(soon), tenant_id=tenant, since=NOW)
+    assert_clean(db, tenant)
+    received(db, tenant, ["c", "faulty-3"], NOW + timedelta(minutes=3))
+    sealed(db, tenant, NOW + timedelta(minutes=4))
+    received(db, tenant, ["d", "faulty-4"], NOW + timedelta(minutes=5))
+    sealed(db, tenant, NOW + timedelta(minutes=6))
+    assert_clean(db, tenant)
+    new = UUID(new_id())
+    assert do(COPY, new=new, row=names["b"]) == 1
+    assert do("UPDATE bronze.events_raw SET received_at = %(at)s WHERE raw_id = %(new)s", new=new, at=LONG_AGO) == 1
+    assert do("INSERT INTO bronze.batches VALUES (%(t)s, %(new)s, ARRAY[%(new)s::uuid])", new=new) == 1
+    sealed(db, tenant, NOW + timedelta(minutes=7))
+    assert named(check(db, tenant)) == [("ROW_INSERTED", str(new))], "sweeps count again"

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -136,7 +136,7 @@ def test_a_dump_is_restored_and_goes_on(
     redact_arrival(db, tenant, UUID(names["b"]), "law", Operator(ANYBODY, NOW, 600))
     sealed(db, tenant)
     received(db, tenant, ["waits", "faulty-2"], NOW)
-    heads = {each.kind: each.head_hash for each in verify_seals(db, tenant)}
+    heads = {each.kind: each.head_hash for each in verify_seals(db, datetime.now(UTC), tenant)}
     db.close()
     dump = tmp_path / "dump"
     _program("pg_dump", of.superuser_url, "--format=custom", f"--file={dump}")
@@ -147,7 +147,7 @@ def test_a_dump_is_restored_and_goes_on(
     restored = TestDatabase(*urls)
     _program("pg_restore", restored.superuser_url, "--exit-on-error", f"--dbname={name}", str(dump))
     db = restored.open(size=4)
-    assert {each.kind: each.head_hash for each in verify_seals(db, tenant)} == heads
+    assert {each.kind: each.head_hash for each in verify_seals(db, datetime.now(UTC), tenant)} == heads
     received(db, tenant, ["c", "faulty-3"], NOW + timedelta(minutes=1))
     promote(db, tenant, NOW)
     sealed(db, tenant, NOW + timedelta(minutes=2))
@@ -170,12 +170,12 @@ def test_the_worker_seals(new_database: Callable[[], TestDatabase], tenant: str)
     worker = subprocess.Popen([sys.executable, "-m", "ledgersafe", "work"], env=environment)
     try:
         end = time.monotonic() + 30
-        while any(each.pending for each in verify_seals(db, tenant)) and time.monotonic() < end:
+        while any(each.pending for each in verify_seals(db, datetime.now(UTC), tenant)) and time.monotonic() < end:
             time.sleep(0.1)
     finally:
         worker.terminate()
         worker.wait(10)
-    assert {each.kind: (each.seals, each.pending) for each in verify_seals(db, tenant)} == {
+    assert {each.kind: (each.seals, each.pending) for each in verify_seals(db, datetime.now(UTC), tenant)} == {
         "arrivals": (1, 0),
         "audit": (1, 0),
     }

@@ -462,3 +462,26 @@ def test_the_secret_goes_with_the_webhook(hook: Hook) -> None:
     secret = hook.receiver.secret.removeprefix("whsec_")
     kept = hook.till.rows("SELECT concat(before_json, after_json, notes) FROM audit.audit_log WHERE tenant_id = %s")
     assert not [row for row in kept if secret in row[0]]
+
+
+@pytest.mark.parametrize("failures", range(9))
+def test_a_clock_that_was_ahead_stops_no_message(hook: Hook, failures: int) -> None:
+    """Whoever set when it is due again: the one who queued it, or the one who tried, however often."""
+    accepted(hook.till.db, [faulty(hook.till, "f"), faulty(hook.till, "g")])
+    right = hook.clock.now()
+    honest = [timedelta(0), *(delay * 1.19 for delay in webhooks.DELAYS)][failures]
+    sql = "UPDATE jobs.deliveries SET attempts = %s, due_at = %s WHERE tenant_id = %s"
+
+    def waiting(ahead: timedelta) -> bool:
+        hook.till.superuser.execute(sql, [failures, right + ahead, hook.till.tenant])
+        return hook.name not in webhooks.due(hook.till.db, right)
+
+    assert waiting(max(honest, timedelta(seconds=1)))
+    assert not hook.deliver()
+    assert not waiting(honest + timedelta(days=1))
+    hook.receiver.answers = [500]
+    assert not hook.deliver()
+    assert hook.name not in webhooks.due(hook.till.db, right), "the other one waits too: the receiver is down"
+    assert max(hook.due_in()) <= webhooks.DELAYS[min(failures, 8)].total_seconds() * 1.2 + 1
+    hook.wait(timedelta(days=2))
+    assert hook.deliver()

@@ -145,7 +145,7 @@ def post_bulk(parts: HasParts, credential: Operating, wish: BulkWish, response: 
         claimed_actor=wish.actor,
     )
     if wish.dry_run:
-        planned = bulk.plan(parts.database, tenant_id, chosen, wanted)
+        planned = bulk.plan(parts.database, tenant_id, chosen, wanted, operator.now)
         response.status_code = 200
         return BulkPlanAnswer(count=planned.count, sample=[exception_view(row) for row in planned.sample])
     run = bulk.start(parts.database, tenant_id, chosen, wanted, operator, wish.max_replays)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
+from ledgersafe.kernel.cells import guarded
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import FORMAT_UNAVAILABLE
 
@@ -18,12 +19,16 @@ _DIGITS = 38
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows, under a line of the columns' names."""
+    """The rows, under a line of the columns' names. No text is a formula to a spreadsheet."""
     text = StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value
 
 
 def as_parquet(columns: Sequence[str], types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -148,7 +148,7 @@ def get_verify_seals(
         detail = f"{_AT_ONCE} verification of seals is running in this process. Send it again."
         raise RequestRefused(VERIFICATIONS_RUNNING, detail, {"Retry-After": "5"})
     try:
-        found, last = verify_seals_page(parts.database, one, after, limit)
+        found, last = verify_seals_page(parts.database, parts.clock.now(), one, after, limit)
         if tenant_id is not None and credential.tenant_ids is None and not any(map(_has_anything, found)):
             require_tenant(parts.database, tenant_id)
     finally:

@@ -158,8 +158,10 @@ ORDER BY number DESC
 LIMIT %(most)s
 
 -- name: sealed_batches_after
--- Why: keyset page: the leaves in the order of their seals, as many as memory is to hold.
-SELECT p.number, p.batch_id, p.part, p.leaf_hashes, p.header_hashes, v.swept_until AS late_before,
+-- Why: keyset page: the leaves in the order of their seals, as many as memory is to hold. A sweep that ended after the
+-- seal that follows it was made by a clock that was ahead, and tells nothing.
+SELECT p.number, p.batch_id, p.part, p.leaf_hashes, p.header_hashes,
+       CASE WHEN v.swept_until > s.sealed_at THEN NULL ELSE v.swept_until END AS late_before,
        (SELECT coalesce(string_agg(uuid_send(i.id), ''::bytea ORDER BY i.position), ''::bytea)
         FROM unnest(p.row_ids) WITH ORDINALITY AS i (id, position)) AS row_ids
 FROM (
@@ -173,6 +175,7 @@ FROM (
     LIMIT %(most_batches)s) AS u
 ) AS p
 LEFT JOIN audit.seals v ON v.tenant_id = %(tenant_id)s AND v.kind = %(kind)s AND v.number = p.number - 1
+LEFT JOIN audit.seals s ON s.tenant_id = %(tenant_id)s AND s.kind = %(kind)s AND s.number = p.number
 WHERE p.rows_before < %(most_rows)s
 ORDER BY p.number, p.batch_id, p.part
 

@@ -1,6 +1,7 @@
 """`ledgersafe report`: what was sold, what came back, what the accounts stand at, who has reported."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
@@ -12,6 +13,7 @@ from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, note, out, plain, print_json, table
 from ledgersafe.cli.reconciliation import money, reconciliation
 from ledgersafe.cli.records import pages
+from ledgersafe.kernel.cells import guarded
 
 _TABLES = {
     "store": "daily_store_sales",
@@ -21,6 +23,7 @@ _TABLES = {
 }
 _WORDS = frozenset({"books_date", "store_id", "country", "sku", "currency", "state", "status"})
 _MONEY = ("debit", "credit", "balance")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?")
 
 TenantOption = Annotated[str | None, typer.Option(help="The tenant; needed where the API key serves several.")]
 StoreOption = Annotated[str | None, typer.Option(help="Only this store.")]
@@ -164,5 +167,10 @@ def _show(
 
 def _as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    csv.writer(text, lineterminator="\n").writerows([columns, *([_cell(value) for value in row] for row in rows)])
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """The API sends numbers as text, to the last digit: what is one stays one."""
+    return guarded(value) if isinstance(value, str) and not _NUMBER.fullmatch(value) else value

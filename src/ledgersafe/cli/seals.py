@@ -14,9 +14,7 @@ from ledgersafe.bootstrap import APPLICATION_ROLE, app_url, seal_key_of, setting
 from ledgersafe.cli.client import ApiClient, CliError, connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, note, out, plain, print_json, table
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
-from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import SystemClock
-from ledgersafe.pipeline.seal import seal
 from ledgersafe.pipeline.seal_key import UnusableKey, load_or_make, public_part, read_key, read_signed
 
 SECONDS = 3_600.0  # it reads every body
@@ -36,6 +34,9 @@ app = typer.Typer(
 @app.command()
 def make(tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Seal now what is in no seal, on the database itself, as the worker does every minute. Exits with 1 on failure."""
+    from ledgersafe.db.database import Database  # imported here: no other command on seals, nor verify,
+    from ledgersafe.pipeline.seal import seal  # needs the database and all that seals are made of
+
     database = Database(app_url(settings()), size=2, role=APPLICATION_ROLE, statement_timeout=_STATEMENT_SECONDS)
     with closing(database):
         made = seal(database, SystemClock(), tenant_id=tenant)

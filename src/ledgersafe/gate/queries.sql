@@ -191,13 +191,14 @@ SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL
 
 -- name: claim_to_post
 -- Why: work is claimed by state; what another worker holds is left to it. The key is looked up row by row: joined, it is
--- read by tenant alone where statistics know of small tenants only, and the work grows with the square.
+-- read by tenant alone where statistics know of small tenants only, and the work grows with the square. What is put off
+-- for longer than it ever is was put off by a clock that was wrong, and does not count.
 SELECT p.raw_id::text AS raw_id, p.idempotency_key, p.attempts, coalesce((
          SELECT k.posted_at IS NOT NULL
          FROM gate.events_processed k
          WHERE k.tenant_id = p.tenant_id AND k.idempotency_key = p.idempotency_key), false) AS was_posted
 FROM gate.to_post p
-WHERE p.tenant_id = %(tenant_id)s AND (p.not_before IS NULL OR p.not_before <= %(now)s)
+WHERE p.tenant_id = %(tenant_id)s AND (p.not_before IS NULL OR p.not_before <= %(now)s OR p.not_before > %(latest)s)
   AND (%(raw_ids)s::uuid[] IS NULL OR p.raw_id = ANY(%(raw_ids)s::uuid[]))
 ORDER BY p.raw_id
 LIMIT %(most)s

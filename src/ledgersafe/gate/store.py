@@ -240,10 +240,15 @@ def tenants_to_post(tx: Tx) -> Rows[str]:
     return tx.scalars(str, SQL["tenants_to_post"], {})
 
 
-def claim_to_post(tx: Tx, tenant_id: str, now: datetime, most: int, only: Sequence[str] | None = None) -> Rows[ToPost]:
-    """Hold some of what a tenant has to post and nobody else holds; `only`: of these arrivals."""
+def claim_to_post(
+    tx: Tx, tenant_id: str, now: datetime, latest: datetime, most: int, only: Sequence[str] | None = None
+) -> Rows[ToPost]:
+    """Hold some of what a tenant has to post and nobody else holds; `only`: of these arrivals.
+
+    `latest`: what is put off until later than this was put off by a clock that was wrong.
+    """
     raw_ids = None if only is None else arrays.ids(only)
-    parameters = {"tenant_id": tenant_id, "now": now, "most": most, "raw_ids": raw_ids}
+    parameters = {"tenant_id": tenant_id, "now": now, "latest": latest, "most": most, "raw_ids": raw_ids}
     return tx.query(ToPost, SQL["claim_to_post"], parameters)
 
 

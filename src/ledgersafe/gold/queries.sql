@@ -181,10 +181,11 @@ ON CONFLICT (tenant_id, table_name) DO UPDATE
 SET failures = s.failures + 1, not_before = excluded.not_before
 
 -- name: resting
--- Why: the worker passes by what failed a moment ago.
+-- Why: the worker passes by what failed a moment ago. No table rests for longer than until `latest`, but by a clock that
+-- was wrong.
 SELECT table_name, tenant_id
 FROM gold.state
-WHERE not_before > %(now)s
+WHERE not_before > %(now)s AND not_before <= %(latest)s
 
 -- name: insert_run
 -- Why: who asks why a number moved, or did not, is told.

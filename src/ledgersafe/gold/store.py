@@ -290,9 +290,12 @@ def note_failure(tx: Tx, tenant_id: str, table: Table, not_before: datetime) -> 
     tx.execute(SQL["note_failure"], {"tenant_id": tenant_id, "table_name": table.name, "not_before": not_before})
 
 
-def resting(tx: Tx, now: datetime) -> Rows[Name]:
-    """Tables that failed a moment ago, and are not to be tried yet."""
-    return tx.query(Name, SQL["resting"], {"now": now})
+def resting(tx: Tx, now: datetime, latest: datetime) -> Rows[Name]:
+    """Tables that failed a moment ago, and are not to be tried yet.
+
+    `latest`: what rests for longer than this was set to by a clock that was wrong.
+    """
+    return tx.query(Name, SQL["resting"], {"now": now, "latest": latest})
 
 
 def page(tx: Tx, table: Table, wanted: Wanted, most: int) -> Rows[Row]:

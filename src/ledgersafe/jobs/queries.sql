@@ -86,13 +86,20 @@ WHERE w.tenant_id = %(tenant_id)s AND w.webhook_id = %(webhook_id)s::uuid AND w.
 RETURNING message_id
 
 -- name: due_webhooks
--- Why: who has something to be told now; most tenants have no webhook, and cost nothing here.
+-- Why: who has something to be told now; most tenants have no webhook, and cost nothing here. What is due later than an
+-- attempt of its number is ever put off (`latest`) was set by a clock that was wrong, and does not count; the first of
+-- these spares walking over what honestly waits.
 SELECT w.tenant_id, w.webhook_id
 FROM jobs.webhooks w
 WHERE w.disabled_at IS NULL AND w.removed_at IS NULL
-  AND EXISTS (
+  AND (EXISTS (
     SELECT FROM jobs.deliveries d
     WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.webhook_id AND d.state = 'pending' AND d.due_at <= %(now)s)
+  OR EXISTS (
+    SELECT FROM jobs.deliveries d
+    WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.webhook_id AND d.state = 'pending'
+      AND d.due_at > (%(latest)s::timestamptz[])[1]
+      AND d.due_at > (%(latest)s::timestamptz[])[least(d.attempts + 1, cardinality(%(latest)s::timestamptz[]))]))
 ORDER BY w.tenant_id, w.webhook_id
 
 -- name: lock_webhook
@@ -103,10 +110,12 @@ WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND disabl
 FOR NO KEY UPDATE
 
 -- name: next_delivery
--- Why: the one that is due longest.
+-- Why: the one that is due longest; what a wrong clock set (as above) after these.
 SELECT message_id, kind, body, created_at, attempts
 FROM jobs.deliveries
-WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending' AND due_at <= %(now)s
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending'
+  AND (due_at <= %(now)s
+    OR due_at > (%(latest)s::timestamptz[])[least(attempts + 1, cardinality(%(latest)s::timestamptz[]))])
 ORDER BY due_at
 LIMIT 1
 
@@ -124,10 +133,12 @@ WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND messag
   AND state = 'pending'
 
 -- name: postpone_deliveries
--- Why: a receiver that is down is not asked for every message that waits for it.
+-- Why: a receiver that is down is not asked for every message that waits for it, nor for what a wrong clock set.
 UPDATE jobs.deliveries
 SET due_at = %(until)s
-WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending' AND due_at < %(until)s
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s::uuid AND state = 'pending'
+  AND (due_at < %(until)s
+    OR due_at > (%(latest)s::timestamptz[])[least(attempts + 1, cardinality(%(latest)s::timestamptz[]))])
 
 -- name: note_webhook
 -- Why: how it is, and since when; days of failure disable it.

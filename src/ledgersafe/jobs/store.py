@@ -200,9 +200,12 @@ def queue_test(tx: Tx, name: WebhookName, message_id: str, body: str, now: datet
     return tx.scalars(UUID, SQL["queue_test"], name.parameters() | parameters)
 
 
-def due_webhooks(tx: Tx, now: datetime) -> Rows[WebhookName]:
-    """Those, of all tenants, for which a message is due."""
-    return tx.query(WebhookName, SQL["due_webhooks"], {"now": now})
+def due_webhooks(tx: Tx, now: datetime, latest: Sequence[datetime]) -> Rows[WebhookName]:
+    """Those, of all tenants, for which a message is due.
+
+    `latest`: by the number of attempts, the latest instant that a clock which is right makes a message due at.
+    """
+    return tx.query(WebhookName, SQL["due_webhooks"], {"now": now, "latest": arrays.instants(latest)})
 
 
 def lock_webhook(tx: Tx, name: WebhookName) -> Rows[Receiver]:
@@ -210,9 +213,9 @@ def lock_webhook(tx: Tx, name: WebhookName) -> Rows[Receiver]:
     return tx.query(Receiver, SQL["lock_webhook"], name.parameters())
 
 
-def next_delivery(tx: Tx, name: WebhookName, now: datetime) -> Rows[Delivery]:
-    """The message that is due longest."""
-    return tx.query(Delivery, SQL["next_delivery"], name.parameters() | {"now": now})
+def next_delivery(tx: Tx, name: WebhookName, now: datetime, latest: Sequence[datetime]) -> Rows[Delivery]:
+    """The message that is due longest. `latest`: as of due_webhooks."""
+    return tx.query(Delivery, SQL["next_delivery"], name.parameters() | {"now": now, "latest": arrays.instants(latest)})
 
 
 def take_delivery(tx: Tx, name: WebhookName, message_id: UUID, due_at: datetime) -> None:
@@ -235,9 +238,9 @@ def end_delivery(
     tx.execute(SQL["end_delivery"], name.parameters() | parameters)
 
 
-def postpone_deliveries(tx: Tx, name: WebhookName, until: datetime) -> None:
-    """Send nothing before then."""
-    tx.execute(SQL["postpone_deliveries"], name.parameters() | {"until": until})
+def postpone_deliveries(tx: Tx, name: WebhookName, until: datetime, latest: Sequence[datetime]) -> None:
+    """Send nothing before then. `latest`: as of due_webhooks."""
+    tx.execute(SQL["postpone_deliveries"], name.parameters() | {"until": until, "latest": arrays.instants(latest)})
 
 
 def note_webhook(

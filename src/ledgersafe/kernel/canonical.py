@@ -102,6 +102,14 @@ def read_json(body: bytes) -> Document:
     return Document(body, value, canonical)
 
 
+def written(value: Any) -> Document:
+    """A value of ours as a JSON text in canonical form. It holds texts, booleans, lists and objects, and no numbers."""
+    body = orjson.dumps(value, option=_SORTED)
+    if b"\\u" in body or not (body.isascii() or _BEYOND_UTF16_ORDER.search(body) is None):
+        return read_json(body)  # where members stand, or how a character is escaped, may be another
+    return Document(body, value, body)
+
+
 def canonicalise(value: Any, *, may_need_care: bool = True) -> bytes | None:
     """The RFC 8785 form of a parsed value, or None where one of its numbers is not exact.
 

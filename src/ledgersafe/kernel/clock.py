@@ -14,6 +14,20 @@ def trading_day(instant: datetime, time_zone: str, day_starts_at: int) -> date:
     return (instant.astimezone(ZoneInfo(time_zone)) - timedelta(hours=day_starts_at)).date()
 
 
+FIRST_DAY = date(1969, 12, 30)
+"""The day of the earliest instant that an event may name, wherever its store is. A wrong year would make gold keep a
+row for each day of the centuries between."""
+
+CLOCKS_DIFFER = timedelta(hours=2)
+"""By how much the clocks of two machines may. What is set further ahead than work is ever put off, and by more than
+this, was set by a clock that was wrong."""
+
+
+def last_day(now: datetime) -> date:
+    """The last day that anything may count for: tomorrow, which it is already where some stores are."""
+    return now.date() + timedelta(days=1)
+
+
 class Clock(Protocol):
     """Anything that knows the time."""
 

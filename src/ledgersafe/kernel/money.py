@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from babel.core import get_global
 from babel.numbers import get_currency_precision
@@ -31,11 +31,11 @@ def parse_amount(value: object) -> Amount:
     Raises ValueError, with a message for the sender, for anything else: NaN, exponents in strings, signs other than
     "-", more than 15 digits before or 6 after the point, booleans.
     """
+    if type(value) is str:
+        return _amount_of(value)
     if type(value) is int and abs(value) < _LARGEST_INTEGER:
         return Amount(value)
-    if type(value) is str:
-        text = value
-    elif type(value) is int:
+    if type(value) is int:
         text = str(value)
     elif isinstance(value, float):  # also the kind that stands for a long spelling, such as 4.25e1
         text = repr(float(value))
@@ -43,6 +43,12 @@ def parse_amount(value: object) -> Amount:
             text = format(Decimal(text), "f")
     else:
         raise ValueError("expected a decimal string or a number")
+    return _amount_of(text)
+
+
+@lru_cache(maxsize=20_000)
+def _amount_of(text: str) -> Amount:
+    """Prices come again and again, so they are remembered; what is no amount is not."""
     if (found := _EXACT.fullmatch(text)) is None:
         raise ValueError("expected a decimal number with at most 15 digits before and 6 after the point, e.g. '12.50'")
     return Amount(found[1] or found[2])

@@ -1,6 +1,7 @@
 """Reading an arrival: from bytes at a door to an event that is mapped, fingerprinted and judged. No database in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from ledgersafe.contracts.patch import merge
 from ledgersafe.kernel.canonical import Document, canonicalise, is_exact, read_json
 from ledgersafe.kernel.errors import Fault, RequestRefused
 from ledgersafe.kernel.reasons import FOREIGN_TENANT, UNUSABLE_EVENT_ID, UNUSABLE_TENANT_ID
-from ledgersafe.tenants.rules import Credential
+from ledgersafe.tenants.rules import OF_TENANT, Credential, PastCurrency, currency_then
 from ledgersafe.tenants.store import Tenant
 
 
@@ -65,7 +66,11 @@ def read(parcel: Parcel, body: bytes, default_tenant: str = "") -> Mapped:
 
     `default_tenant`: whose event it is at a door whose shape names no tenant.
     """
-    document = read_json(body)
+    return read_document(parcel, read_json(body), default_tenant)
+
+
+def read_document(parcel: Parcel, document: Document, default_tenant: str = "") -> Mapped:
+    """The same of a JSON text that has been parsed."""
     event = map_event(parcel.door, document, parcel.headers or {}, default_tenant)
     tenant_id, event_id = event.get("tenant_id"), event.get("event_id")
     if not isinstance(tenant_id, str) or not is_usable_id(tenant_id) or tenant_id.startswith("_"):
@@ -74,7 +79,7 @@ def read(parcel: Parcel, body: bytes, default_tenant: str = "") -> Mapped:
         raise RequestRefused(UNUSABLE_EVENT_ID, _unusable("event_id", event_id))
     if not parcel.credential.may_use(tenant_id):
         raise RequestRefused(FOREIGN_TENANT, f"This API key does not serve tenant {tenant_id!r}.")
-    return Mapped(parcel, body, event, tenant_id, event_id, document)
+    return Mapped(parcel, document.body, event, tenant_id, event_id, document)
 
 
 def read_again(stored: StoredRaw | Body, tenant_id: str, credential: Credential, now: datetime) -> Mapped:
@@ -119,6 +124,19 @@ def judged(mapped: Mapped, tenant: Tenant | None, future_seconds: float) -> Arri
         key_id=parcel.credential.key_id,
         tenant_is_known=tenant is not None,
     )
+
+
+def as_it_was(tenant: Tenant | None, past: Sequence[PastCurrency], came_at: datetime) -> Tenant | None:
+    """The tenant with the currencies that an event which came at an instant is judged by."""
+    if tenant is None or not past:
+        return tenant
+
+    def then(store_id: str) -> str | None:
+        return currency_then(past, came_at, store_id, tenant.store_currencies.get(store_id), tenant.currency)
+
+    named = {*tenant.store_currencies, *(one.store_id for one in past)} - {OF_TENANT}
+    of_stores = {store_id: currency for store_id in named if (currency := then(store_id)) is not None}
+    return replace(tenant, currency=then(OF_TENANT), store_currencies=of_stores)
 
 
 def _default_currency(tenant: Tenant | None, store_id: object) -> str | None:

@@ -32,9 +32,9 @@ class Plan:
     sample: list[quarantine.ExceptionRow]
 
 
-def plan(database: Database, tenant_id: str, chosen: quarantine.Filter, wish: Wish) -> Plan:
+def plan(database: Database, tenant_id: str, chosen: quarantine.Filter, wish: Wish, now: datetime) -> Plan:
     """A dry run. Raises RequestRefused where the wish makes no sense."""
-    check_bulk_wish(wish)
+    check_bulk_wish(wish, now)
     with database.snapshot() as tx:
         count = quarantine.count_page(tx, tenant_id, chosen)
         sample = quarantine.page(tx, chosen, SAMPLE)
@@ -45,7 +45,7 @@ def start(
     database: Database, tenant_id: str, chosen: quarantine.Filter, wish: Wish, by: Operator, max_replays: int
 ) -> quarantine.Run:
     """Plan a run over what is open now, and let the workers have it. Raises RequestRefused."""
-    check_bulk_wish(wish)
+    check_bulk_wish(wish, by.now)
     run_id = new_id()
     with database.transaction() as tx:
         quarantine.plan_run(tx, tenant_id, run_id, chosen)
@@ -152,9 +152,9 @@ def _item(result: Result) -> quarantine.Item:
     return quarantine.Item(result.exception_id, "refused" if was_open else "skipped", detail)
 
 
-def check_bulk_wish(wish: Wish) -> None:
+def check_bulk_wish(wish: Wish, now: datetime) -> None:
     """Raises RequestRefused where the wish makes no sense for many exceptions."""
-    check_wish(wish)
+    check_wish(wish, now)
     if isinstance(wish.canonical, UUID) or wish.expected_last_raw_id is not None:
         message = "A bulk run chooses 'first' or 'last' of each key's payloads; it can name no raw_id."
         raise RequestRefused(INVALID_PARAMETER, message)

@@ -1,6 +1,6 @@
 """What is to be posted: an accepted arrival, typed anew from its stored bytes and the patch laid over it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -17,7 +17,7 @@ from ledgersafe.contracts.items import ItemisedEvent, Line
 from ledgersafe.contracts.stored import read_stored
 from ledgersafe.kernel.money import minor_unit
 from ledgersafe.pipeline.arrival import patched, read_again
-from ledgersafe.tenants.rules import SCOPES, Credential
+from ledgersafe.tenants.rules import SCOPES, Credential, PastCurrency, currency_then
 from ledgersafe.tenants.store import BookSettings, Store
 
 SYSTEM = Credential("system", None, None, frozenset(SCOPES))
@@ -79,10 +79,23 @@ def typed(accepted: Accepted, tenant_id: str) -> Any:
     return msgspec.convert(event, shape, dec_hook=read_special)
 
 
-def candidate(accepted: Accepted, event: Any, settings: BookSettings, stores: Mapping[str, Store]) -> Candidate:
-    """A typed event as it goes into the books."""
+def candidate(
+    accepted: Accepted,
+    event: Any,
+    settings: BookSettings,
+    stores: Mapping[str, Store],
+    past: Sequence[PastCurrency] = (),
+) -> Candidate:
+    """A typed event as it goes into the books. `past`: the currencies that were replaced since it came."""
     store = stores.get(event.store_id)
-    currency = event.currency or (store.currency if store is not None else None) or settings.currency or ""
+    currency = event.currency or currency_then(
+        past,
+        accepted.stored.received_at,
+        event.store_id,
+        store.currency if store is not None else None,
+        settings.currency,
+    )
+    currency = currency or ""
     return Candidate(
         event_id=event.event_id,
         raw_id=accepted.stored.raw_id,

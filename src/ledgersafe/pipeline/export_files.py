@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 
+from ledgersafe.kernel.cells import guarded
 from ledgersafe.ledger.store import ExportAccount, StoredEntry
 from ledgersafe.silver.store import Posted, Revision
 
@@ -32,7 +33,6 @@ CSV_COLUMNS = (
     "raw_id",
 )
 _NEEDS_QUOTES = re.compile(r'[",;\r\n\t]')
-_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠']|[\t\r\n]")
 _ROOTS = {
     "asset": "Assets",
     "liability": "Liabilities",
@@ -168,11 +168,9 @@ def _plain(amount: Decimal) -> str:
 
 
 def _text(value: str) -> str:
-    """A text cell. What a spreadsheet would take for a formula gets an apostrophe in front; so does an apostrophe, so
-    that taking one away gives the text back.
-    """
-    guarded = f"'{value}" if _FORMULA.match(value) else value
-    return '"' + guarded.replace('"', '""') + '"' if _NEEDS_QUOTES.search(guarded) else guarded
+    """A text cell, guarded and in quotes where it needs any."""
+    cell = guarded(value)
+    return '"' + cell.replace('"', '""') + '"' if _NEEDS_QUOTES.search(cell) else cell
 
 
 def _string(value: str) -> str:

@@ -15,7 +15,7 @@ from ledgersafe.contracts.items import Line
 from ledgersafe.contracts.posting import merged, payment_of, sums, tenders
 from ledgersafe.db.database import Tx
 from ledgersafe.kernel import reasons
-from ledgersafe.kernel.clock import trading_day
+from ledgersafe.kernel.clock import FIRST_DAY, last_day, trading_day
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline.books import Books, Given, Revised, entry, hold, hold_periods, read, sold_by, write
@@ -25,9 +25,6 @@ from ledgersafe.silver.rules import Exceeded, GivenBack, Sold, allocate, below_r
 from ledgersafe.silver.store import Head, Name
 
 _A_DAY = timedelta(days=1)
-_FIRST_DAY = date(1969, 12, 30)
-"""The day of the earliest instant that an event may name, wherever its store is. A wrong year would make gold keep a
-row for each day of the centuries between."""
 
 
 class Unposted(msgspec.Struct, frozen=True):
@@ -210,9 +207,9 @@ def _amend(books: Books, one: _Dated) -> None:
         return
     stated: date | None = one.of.event.business_date
     is_moved = stated is not None and stated != before.business_date
-    last_day = books.now.date() + _A_DAY  # in the zone of any store
-    if stated is not None and is_moved and not _FIRST_DAY <= stated <= last_day:
-        message = f"business_date is {stated}: a sale can be moved to a day from {_FIRST_DAY} to {last_day}"
+    latest = last_day(books.now)
+    if stated is not None and is_moved and not FIRST_DAY <= stated <= latest:
+        message = f"business_date is {stated}: a sale can be moved to a day from {FIRST_DAY} to {latest}"
         raise _Refused(reasons.BUSINESS_DATE_MISMATCH, "/business_date", message)
     business_date = stated if stated is not None and is_moved else before.business_date
     books_date = one.of.books_date or (business_date if is_moved else before.books_date)

@@ -19,6 +19,7 @@ from ledgersafe.db.database import Database, Tx
 from ledgersafe.db.errors import DatabaseUnavailable, TryAgain
 from ledgersafe.gate import store as gate
 from ledgersafe.gate.store import ToPost
+from ledgersafe.kernel.clock import CLOCKS_DIFFER
 from ledgersafe.kernel.errors import Fault, RequestRefused
 from ledgersafe.kernel.reasons import CONTRACT_VIOLATION, INTERNAL_ERROR
 from ledgersafe.pipeline.books import Books, open_books
@@ -37,6 +38,7 @@ _MOST_ATTEMPTS = 5
 _FEW = 50
 _TOO_SLOW = "57014"  # statement_timeout: less at once may do
 _FIRST_BACK_OFF = timedelta(seconds=1)
+_LONGEST_BACK_OFF = _FIRST_BACK_OFF * 2 ** (_MOST_ATTEMPTS - 2)
 _log = structlog.get_logger()
 
 
@@ -101,7 +103,7 @@ def _promote_once(
 ) -> Promoted:
     with database.transaction() as tx:
         tx.look_up_by_index()
-        claimed[:] = gate.claim_to_post(tx, tenant_id, now, most, only).all()
+        claimed[:] = gate.claim_to_post(tx, tenant_id, now, _latest(now), most, only).all()
         return _post_claimed(tx, tenant_id, now, claimed) if claimed else Promoted()
 
 
@@ -176,10 +178,12 @@ def _read(
             message = f"its contract has changed since it was accepted: {error}"
             parked.append(_unreadable(one, Fault(CONTRACT_VIOLATION, "", message)))
     store_ids = {event.store_id for _, event in events}
+    past = tenants.past_currencies(tx, tenant_id, min((one.stored.received_at for one in accepted), default=now))
     books = open_books(tx, tenant_id, now, store_ids)
     if books.settings.unknown_stores == "allow" and (unknown := sorted(store_ids - books.stores.keys())):
         tenants.ensure_stores(tx, tenant_id, unknown)
-    return books, [candidate(one, event, books.settings, books.stores) for one, event in events], parked
+    replaced = past.all()
+    return books, [candidate(one, event, books.settings, books.stores, replaced) for one, event in events], parked
 
 
 def _unreadable(one: Accepted, fault: Fault) -> Parked:
@@ -192,8 +196,13 @@ def _put_off(database: Database, tenant_id: str, one: ToPost, now: datetime, err
         if one.attempts + 1 < _MOST_ATTEMPTS:
             gate.put_off(tx, tenant_id, [one.raw_id], now + _FIRST_BACK_OFF * 2**one.attempts)
             return Promoted(put_off=1)
-        if not gate.claim_to_post(tx, tenant_id, now, 1, [one.raw_id]).all():
+        if not gate.claim_to_post(tx, tenant_id, now, _latest(now), 1, [one.raw_id]).all():
             return Promoted()
         fault = Fault(INTERNAL_ERROR, "", f"posting failed {_MOST_ATTEMPTS} times: {type(error).__name__}")
         park(tx, tenant_id, now, [Parked(one.raw_id, one.idempotency_key, Unposted(fault))])
         return Promoted(parked=1)
+
+
+def _latest(now: datetime) -> datetime:
+    """The latest instant that anything is put off until by a clock that is right."""
+    return now + _LONGEST_BACK_OFF + CLOCKS_DIFFER

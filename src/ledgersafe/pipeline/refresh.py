@@ -18,7 +18,7 @@ from ledgersafe.db.database import Database, Tx
 from ledgersafe.db.errors import DatabaseUnavailable, StatementRefused, TryAgain
 from ledgersafe.gold import store as gold
 from ledgersafe.gold.rules import Table, ordered
-from ledgersafe.kernel.clock import Clock, trading_day
+from ledgersafe.kernel.clock import CLOCKS_DIFFER, Clock, trading_day
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.tenants import store as tenants
 
@@ -54,13 +54,16 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """One call of refresh. `failed`: what is not tried, or not any more."""
+    """One call of refresh. `looks_once`: what comes meanwhile is left for the next one. `failed`: what is not tried,
+    or not any more.
+    """
 
     database: Database
     clock: Clock
     tenant_id: str | None
     since: datetime | None
     in_background: bool
+    looks_once: bool
     failed: set[Whose] = field(default_factory=set[Whose])
 
 
@@ -76,13 +79,16 @@ def refresh(
     """Bring every table up to date: with what was posted since then, or with all that is not applied.
 
     `at_once`: only the tables that move after each batch. `in_background`: leave alone what failed a moment ago, and
-    what somebody else is at. A table that fails is on record in gold.runs, and does not stop the others.
+    what somebody else is at; with both, look for work once: who calls again and again may rest in between. A table
+    that fails is on record in gold.runs, and does not stop the others.
     Raises DatabaseUnavailable, TryAgain.
     """
-    of = _Round(database, clock, tenant_id, since, in_background)
+    of = _Round(database, clock, tenant_id, since, in_background, looks_once=at_once and in_background)
     if in_background:
+        now = clock.now()
         with database.snapshot() as tx:
-            of.failed.update((one.table_name, one.tenant_id) for one in gold.resting(tx, clock.now()).all())
+            resting = gold.resting(tx, now, now + _LONGEST_REST + CLOCKS_DIFFER).all()
+        of.failed.update((one.table_name, one.tenant_id) for one in resting)
     sums = [table for table in ordered() if table.kind == "additive"]
     done = _apply(of, [table for table in sums if table.follows_at_once or not at_once])
     for table in () if at_once else ordered():
@@ -106,7 +112,7 @@ def _apply(of: _Round, tables: Sequence[Table]) -> list[Refreshed]:
         work = _work(of, tables)
         fresh = [one for table in tables for one in _refresh_all(of, table, work[table.name]) if one.did_something]
         done += fresh
-        if all(one.error is not None for one in fresh):
+        if of.looks_once or all(one.error is not None for one in fresh):
             return done
 
 

@@ -21,6 +21,7 @@ from ledgersafe.db.errors import TryAgain
 from ledgersafe.gate import rules
 from ledgersafe.gate import store as gate
 from ledgersafe.gate.rules import Decision, Status
+from ledgersafe.kernel.clock import FIRST_DAY, last_day
 from ledgersafe.kernel.errors import Fault, RequestRefused
 from ledgersafe.kernel.reasons import (
     ALREADY_RESOLVED,
@@ -32,7 +33,7 @@ from ledgersafe.kernel.reasons import (
     REPLAY_REFUSED,
 )
 from ledgersafe.pipeline.announce import Told, announce
-from ledgersafe.pipeline.arrival import Arrival, judged, patched, read_again
+from ledgersafe.pipeline.arrival import Arrival, as_it_was, judged, patched, read_again
 from ledgersafe.pipeline.candidate import Accepted, body_of
 from ledgersafe.pipeline.promote import post_accepted
 from ledgersafe.pipeline.release import release_waiting
@@ -116,7 +117,7 @@ def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operat
     Raises RequestRefused: not found, no notes, a patch of the identity, resolved already, changed since, and
     REPLAY_REFUSED with every fault (the attempt is counted then and on record, and the exception stays open).
     """
-    check_wish(wish)
+    check_wish(wish, operator.now)
     tenant_ids = operator.credential.tenant_ids
     with database.transaction() as tx:
         row = quarantine.exception(tx, None if tenant_ids is None else list(tenant_ids), exception_id).first()
@@ -138,7 +139,7 @@ def decide(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], wish: Wish, op
     return results
 
 
-def check_wish(wish: Wish) -> None:
+def check_wish(wish: Wish, now: datetime) -> None:
     """Raises RequestRefused where the wish makes no sense for any exception."""
     if not wish.notes.strip():
         raise RequestRefused(INVALID_PARAMETER, "resolution_notes is required: say why.")
@@ -146,6 +147,9 @@ def check_wish(wish: Wish) -> None:
         raise RequestRefused(PATCH_TOUCHES_IDENTITY, "override_patch may not name tenant_id or event_id.")
     if wish.action == "mark_resolved_no_replay" and (wish.patch is not None or wish.canonical is not None):
         message = "mark_resolved_no_replay takes no payload and no patch: nothing is replayed."
+        raise RequestRefused(INVALID_PARAMETER, message)
+    if wish.books_date is not None and not FIRST_DAY <= wish.books_date <= last_day(now):
+        message = f"books_date is {wish.books_date}; it can be a day from {FIRST_DAY} to {last_day(now)}."
         raise RequestRefused(INVALID_PARAMETER, message)
 
 
@@ -224,11 +228,14 @@ def _replay_all(
     arrivals = {
         row.raw_id: row for row in bronze.arrivals_by_id(tx, tenant_id, [one.raw_id for one in chosen.values()]).all()
     }
+    since = min((row.received_at for row in arrivals.values()), default=operator.now)
+    past = tenants.past_currencies(tx, tenant_id, since).all()
     tenant = tenants.tenants(tx, [tenant_id]).first()
     good: dict[UUID, Arrival] = {}
     faults: dict[UUID, tuple[Fault, ...]] = {}
     for exception_id, payload in chosen.items():
-        found = _judged_again(arrivals[payload.raw_id], tenant_id, tenant, wish, operator)
+        arrival = arrivals[payload.raw_id]
+        found = _judged_again(arrival, tenant_id, as_it_was(tenant, past, arrival.received_at), wish, operator)
         if isinstance(found, Arrival) and not found.faults:
             good[exception_id] = found
         else:

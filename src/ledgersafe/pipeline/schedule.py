@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 
 from ledgersafe.db.database import Database
 from ledgersafe.jobs import store as jobs
+from ledgersafe.kernel.clock import CLOCKS_DIFFER
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.tenants.rules import SYSTEM_TENANT
 
 _LONGEST_BACK_OFF = timedelta(minutes=15)
 _FIRST_BACK_OFF = timedelta(seconds=5)
-_CLOCKS_DIFFER = timedelta(hours=2)
-"""By how much the clocks of two workers may. What is set further ahead was set by a clock that was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def ensure_jobs(database: Database, names: list[str], now: datetime) -> None:
 def begin(database: Database, name: str, worker: str, timing: Timing, now: datetime) -> Run | None:
     """Take a job that is due; None where it is not to be had."""
     lease = jobs.Lease(SYSTEM_TENANT, name, worker)
-    latest = now + max(timing.every, timing.lease, _LONGEST_BACK_OFF) + _CLOCKS_DIFFER
+    latest = now + max(timing.every, timing.lease, _LONGEST_BACK_OFF) + CLOCKS_DIFFER
     with database.transaction() as tx:
         claimed = jobs.claim_due(tx, lease, now, now + timing.lease, latest).first()
         if claimed is None:

@@ -172,7 +172,8 @@ def _seal(tx: Tx, chain: Chain, batches: Sequence[Batch], now: datetime, swept_u
     digest = Digest()
     for batch_id, of_batch in groupby(parts, key=lambda part: part.batch_id):
         digest.add(batch_id, b"".join(part.leaf_hashes for part in of_batch))
-    known = [swept for swept in (last.swept_until if last else None, swept_until) if swept is not None]
+    told = (last.swept_until if last else None, swept_until)
+    known = [swept for swept in told if swept is not None and swept <= now]  # else a clock that was ahead told it
     made = with_hash(
         Seal(
             tenant_id=chain.tenant_id,

@@ -1,7 +1,8 @@
 """set_up: what is set for tenants, their stores and their sources is changed, by a person, on record.
 
-Postings follow what is set when they are made; what is posted already stays as it is. Whoever changes anything of a
-tenant holds it first, tenants in the order of their ids, so that two at once end as one after the other.
+Postings follow what is set when they are made, but for the currency: that is the one of when the event came. What is
+posted already stays as it is. Whoever changes anything of a tenant holds it first, tenants in the order of their ids,
+so that two at once end as one after the other.
 """
 
 from collections import defaultdict
@@ -16,7 +17,14 @@ from ledgersafe.kernel.members import check_object, identifier, refuse
 from ledgersafe.kernel.reasons import FOREIGN_TENANT, INVALID_PARAMETER, NOT_FOUND
 from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.tenants import store as tenants
-from ledgersafe.tenants.rules import STORE_SETTINGS, TENANT_SETTINGS, TenantPart, read_parts
+from ledgersafe.tenants.rules import (
+    OF_TENANT,
+    STORE_SETTINGS,
+    TENANT_SETTINGS,
+    PastCurrency,
+    TenantPart,
+    read_parts,
+)
 from ledgersafe.tenants.store import Source, StoreFilter, StoreSettings, TenantSettings
 
 _NOTHING: Mapping[str, Any] = {}
@@ -142,7 +150,17 @@ def _set_up(tx: Tx, part: TenantPart, by: Operator, *, is_new: bool = False) -> 
     changes = [*_tenant(tx, part, is_new=is_new), *_stores(tx, part), *_sources(tx, part)]
     if changes:
         audit.insert(tx, [_entry(change, by) for change in changes])
+    if not is_new and (replaced := [one for change in changes for one in _replaced(change, by)]):
+        tenants.keep_currencies(tx, part.tenant_id, replaced, by.now)
     return changes
+
+
+def _replaced(change: Change, by: Operator) -> Iterator[PastCurrency]:
+    """The currency that a change replaces: what came before goes by it."""
+    before = None if change.before is None else change.before.get("currency")
+    if change.object_type != "source" and "currency" in change.after and change.after["currency"] != before:
+        store_id = change.object_id if change.object_type == "store" else OF_TENANT
+        yield PastCurrency(store_id, by.now, before)
 
 
 def _tenant(tx: Tx, part: TenantPart, *, is_new: bool) -> Iterator[Change]:

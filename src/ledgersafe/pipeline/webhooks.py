@@ -20,7 +20,7 @@ from ledgersafe.audit import store as audit
 from ledgersafe.db.database import Database
 from ledgersafe.jobs import store as jobs
 from ledgersafe.jobs.store import Delivery, Receiver, Webhook, WebhookName
-from ledgersafe.kernel.clock import Clock
+from ledgersafe.kernel.clock import CLOCKS_DIFFER, Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND
@@ -33,6 +33,9 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives
 DELAYS = tuple(timedelta(seconds=s) for s in (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 72_000, 86_400))
 """How long to wait after each failed attempt; after the last one a message is given up, some three days on."""
 DAYS_OF_FAILURE = timedelta(days=5)
+_JITTER = 0.2
+_LONGEST_PAUSE = DELAYS[1]
+"""How long all messages of a webhook wait at most because one was not taken."""
 _LEASE = timedelta(minutes=2)
 _LONGEST_URL = 2_000
 _LONGEST_NAME = 253
@@ -106,7 +109,7 @@ def send_test(database: Database, name: WebhookName, by: Operator) -> str:
 def due(database: Database, now: datetime) -> list[WebhookName]:
     """The webhooks, of all tenants, for which a message is due."""
     with database.snapshot() as tx:
-        return jobs.due_webhooks(tx, now).all()
+        return jobs.due_webhooks(tx, now, _latest(now)).all()
 
 
 def deliver_next(database: Database, name: WebhookName, clock: Clock, send: Send) -> bool:
@@ -114,7 +117,7 @@ def deliver_next(database: Database, name: WebhookName, clock: Clock, send: Send
     now = clock.now()
     with database.transaction() as tx:
         receiver = jobs.lock_webhook(tx, name).first()
-        delivery = None if receiver is None else jobs.next_delivery(tx, name, now).first()
+        delivery = None if receiver is None else jobs.next_delivery(tx, name, now, _latest(now)).first()
         if receiver is None or delivery is None:
             return False
         jobs.take_delivery(tx, name, delivery.message_id, now + _LEASE)
@@ -147,12 +150,18 @@ def _note(database: Database, name: WebhookName, delivery: Delivery, attempt: At
             )
             audit.insert(tx, [entry])
         else:
-            jobs.postpone_deliveries(tx, name, min(next_at, now + DELAYS[1]))
+            jobs.postpone_deliveries(tx, name, min(next_at, now + _LONGEST_PAUSE), _latest(now))
 
 
 def _with_jitter(delay: timedelta) -> timedelta:
     """Up to a fifth more: receivers that come back are not asked by everybody at once."""
-    return delay * (1 + random.random() / 5)  # noqa: S311 - no secret hangs on it
+    return delay * (1 + random.random() * _JITTER)  # noqa: S311 - no secret hangs on it
+
+
+def _latest(now: datetime) -> list[datetime]:
+    """By the number of attempts, the latest instant that a clock which is right makes a message due at."""
+    delays = [timedelta(0), *(delay * (1 + _JITTER) for delay in DELAYS)]
+    return [now + max(delay, _LONGEST_PAUSE) + CLOCKS_DIFFER for delay in delays]
 
 
 def _check_url(url: str) -> None:

@@ -69,6 +69,21 @@ SELECT store_id, currency, time_zone, day_starts_at, country
 FROM tenants.stores
 WHERE tenant_id = %(tenant_id)s AND store_id = ANY(%(store_ids)s::text[])
 
+-- name: past_currencies
+-- Why: what came before a currency was changed keeps the one before; nearly always there is none of so late.
+SELECT store_id, until, currency
+FROM tenants.past_currencies
+WHERE tenant_id = %(tenant_id)s AND until > %(since)s::timestamptz
+ORDER BY store_id, until
+
+-- name: keep_currencies
+-- Why: two changes at the same instant leave the one that was set before both.
+INSERT INTO tenants.past_currencies (tenant_id, store_id, until, currency)
+SELECT %(tenant_id)s, a.store_id, %(until)s, a.currency
+FROM unnest(%(store_ids)s::text[], %(currencies)s::text[]) AS a (store_id, currency)
+ORDER BY a.store_id
+ON CONFLICT (tenant_id, store_id, until) DO NOTHING
+
 -- name: ensure_stores
 -- Why: the first event of a store makes it, so that somebody can look at it and set it up.
 INSERT INTO tenants.stores (tenant_id, store_id, is_verified)

@@ -101,6 +101,37 @@ class TenantPart:
     sources: dict[str, list[str]]
 
 
+OF_TENANT = ""
+"""Where a store is named: the tenant itself. No store is called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCurrency:
+    """What was set for a store (or OF_TENANT) until an instant; None is nothing."""
+
+    store_id: str
+    until: datetime
+    currency: str | None
+
+
+def currency_then(
+    past: Sequence[PastCurrency], came_at: datetime, store_id: str, of_store: str | None, of_tenant: str | None
+) -> str | None:
+    """The currency of an event of a store that names none: as it was set when the event came.
+
+    Where nothing was set then, as it is set now: so what was held for lack of a currency can be posted once there is
+    one. `past`: in the order of when; `of_store`, `of_tenant`: what is set now.
+    """
+    if not past:
+        return of_store or of_tenant
+    then = _then(past, came_at, store_id, of_store) or _then(past, came_at, OF_TENANT, of_tenant)
+    return then or of_store or of_tenant
+
+
+def _then(past: Sequence[PastCurrency], instant: datetime, store_id: str, now: str | None) -> str | None:
+    return next((one.currency for one in past if one.store_id == store_id and one.until > instant), now)
+
+
 def _currency(value: object) -> str | None:
     return None if isinstance(value, str) and is_currency(value) else "must be a currency code of ISO 4217, e.g. EUR"
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
+from ledgersafe.tenants.rules import PastCurrency
 
 SQL = Statements(__package__ or "")
 
@@ -134,6 +135,22 @@ def book_settings(tx: Tx, tenant_id: str) -> Rows[BookSettings]:
 def stores(tx: Tx, tenant_id: str, store_ids: Sequence[str]) -> Rows[Store]:
     """These stores, as far as they exist."""
     return tx.query(Store, SQL["stores"], {"tenant_id": tenant_id, "store_ids": list(store_ids)})
+
+
+def past_currencies(tx: Tx, tenant_id: str, since: datetime) -> Rows[PastCurrency]:
+    """The currencies of a tenant and its stores that were replaced after an instant, in the order of when."""
+    return tx.query(PastCurrency, SQL["past_currencies"], {"tenant_id": tenant_id, "since": since})
+
+
+def keep_currencies(tx: Tx, tenant_id: str, replaced: Sequence[PastCurrency], until: datetime) -> None:
+    """Note currencies that are replaced at this instant."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "store_ids": [one.store_id for one in replaced],
+        "currencies": [one.currency for one in replaced],
+        "until": until,
+    }
+    tx.execute(SQL["keep_currencies"], parameters)
 
 
 def ensure_stores(tx: Tx, tenant_id: str, store_ids: Sequence[str]) -> None:

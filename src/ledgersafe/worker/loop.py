@@ -1,5 +1,6 @@
 """The worker's loop: take what is due, do it, repeat, until it is told to stop."""
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
@@ -12,7 +13,7 @@ from ledgersafe.pipeline.schedule import begin, end, ensure_jobs
 from ledgersafe.worker.deliveries import Deliveries
 from ledgersafe.worker.filing import Filing
 from ledgersafe.worker.schedule import SCHEDULE, Job
-from ledgersafe.worker.tasks import TASKS, Task
+from ledgersafe.worker.tasks import TASKS, Task, refreshing
 
 IDLE_SECONDS = 0.25
 """How long to wait when there was nothing to do: what is accepted meanwhile is posted within a second."""
@@ -25,16 +26,43 @@ _log = structlog.get_logger()
 def work(runtime: Runtime, stop: Event, *, jobs: tuple[Job, ...] = SCHEDULE) -> None:
     """Run what is due until `stop` is set. A database that is away is waited for.
 
-    The schedule has a thread of its own: a job that takes its time does not hold up posting.
+    Each lane of the schedule has a thread of its own, and gold has one: what takes its time there holds up neither
+    posting nor the jobs of other lanes.
     """
     worker = new_id()
     _log.info("working", worker=worker, jobs=[job.name for job in jobs])
     Deliveries(runtime, stop).start()
     Filing(runtime, stop).start()
-    schedule = Thread(target=_keep_schedule, args=[runtime, stop, jobs, worker], name="schedule", daemon=True)
-    schedule.start()
+    lanes = [_keep_lane(runtime, stop, lane, worker) for lane in _lanes(jobs)]
+    lanes.append(_follow(runtime, stop))
     _repeat(stop, lambda: _do_tasks(runtime, stop), IDLE_SECONDS)
-    schedule.join(_PARTING_SECONDS)
+    deadline = time.monotonic() + _PARTING_SECONDS
+    for lane in lanes:
+        lane.join(max(deadline - time.monotonic(), 0))
+
+
+def _lanes(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs by lane, in their order."""
+    return [[job for job in jobs if job.lane == lane] for lane in dict.fromkeys(job.lane for job in jobs)]
+
+
+def _keep_lane(runtime: Runtime, stop: Event, jobs: Sequence[Job], worker: str) -> Thread:
+    name = f"schedule-{jobs[0].lane}"
+    thread = Thread(target=_keep_schedule, args=[runtime, stop, jobs, worker], name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _follow(runtime: Runtime, stop: Event) -> Thread:
+    """Have gold follow beside posting. It rests after each round: what is posted meanwhile is added up together."""
+
+    def round_() -> bool:
+        _attempt(refreshing, runtime)
+        return False
+
+    thread = Thread(target=_repeat, args=[stop, round_, IDLE_SECONDS], name="gold", daemon=True)
+    thread.start()
+    return thread
 
 
 def _keep_schedule(runtime: Runtime, stop: Event, jobs: Sequence[Job], worker: str) -> None:

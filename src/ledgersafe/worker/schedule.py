@@ -16,11 +16,12 @@ from ledgersafe.pipeline.seal import LATELY, Sealed, seal
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. `run` does it once and says what it did."""
+    """One job. `run` does it once and says what it did. Jobs of one `lane` wait for each other, and for no others."""
 
     name: str
     timing: Timing
     run: Callable[[Runtime], str]
+    lane: str = "common"
 
 
 def _partitions_ahead(runtime: Runtime) -> str:
@@ -50,7 +51,7 @@ def _gold_windows(runtime: Runtime) -> str:
 
 
 _SEALING_SECONDS = 10.0
-"""How long one run may seal: the other jobs wait meanwhile. What is left is for the next run."""
+"""How long one run may seal: the other jobs of its lane wait meanwhile. What is left is for the next run."""
 
 
 def _seal_all(runtime: Runtime) -> str:
@@ -71,8 +72,8 @@ def _sealed(made: Sequence[Sealed]) -> str:
 SCHEDULE: tuple[Job, ...] = (
     Job("release-waiting", Timing(every=timedelta(minutes=1), lease=timedelta(minutes=5)), _release),
     # A table may take minutes where much changed; one run at a time is enough.
-    Job("smart-gold-refresh", Timing(every=timedelta(minutes=5), lease=timedelta(minutes=30)), _gold_windows),
-    Job("gold-sweep", Timing(every=timedelta(minutes=15), lease=timedelta(minutes=30)), _gold),
+    Job("smart-gold-refresh", Timing(every=timedelta(minutes=5), lease=timedelta(minutes=30)), _gold_windows, "gold"),
+    Job("gold-sweep", Timing(every=timedelta(minutes=15), lease=timedelta(minutes=30)), _gold, "gold"),
     # The sweep goes first where both are due: only its seals tell until when everything is sealed.
     Job("seals-sweep", Timing(every=timedelta(minutes=10), lease=timedelta(minutes=10)), _seal_all),
     Job("seals", Timing(every=timedelta(minutes=1), lease=timedelta(minutes=5)), _seal_latest),

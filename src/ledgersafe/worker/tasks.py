@@ -67,4 +67,5 @@ def _export_on(runtime: Runtime, name: ExportName) -> bool:
     return True
 
 
-TASKS: tuple[Task, ...] = (posting, bulk_runs, refreshing, exporting)
+TASKS: tuple[Task, ...] = (posting, bulk_runs, exporting)
+"""What takes turns; `refreshing` has a thread of its own."""
