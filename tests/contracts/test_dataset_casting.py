@@ -82,6 +82,10 @@ def test_thousands_are_taken_only_where_the_contract_says_so() -> None:
         ("decimal(3,0)", "123", "123"),
         ("decimal(3,0)", "1234", None),
         ("decimal(3,0)", "-123", "-123"),
+        ("decimal(4,2)", "1200", None),  # zeros before the point are part of the number
+        ("decimal(4,2)", "12.000", "12.00"),
+        ("decimal(2,2)", "-0.5", "-0.5"),
+        ("decimal(2,2)", "1.5", None),
         ("number", "0.1234567890123456789", "0.1234567890123456789"),
         ("boolean", "YES", "true"),
         ("boolean", "0", "false"),
@@ -96,6 +100,17 @@ def test_other_types(kind: str, text: str, expected: str | None) -> None:
 def test_dates_are_tried_in_the_order_of_the_contract() -> None:
     found = values("date", "2026-01-02", "02/01/2026", "2026-13-01", "31/02/2026", format=["%Y-%m-%d", "%d/%m/%Y"])
     assert found == ["2026-01-02", "2026-01-02", None, None]
+
+
+@pytest.mark.parametrize("formats", [["%m/%d/%Y", "%m/%d/%y"], ["%m/%d/%y", "%m/%d/%Y"]])
+def test_a_short_year_is_of_this_century_and_never_of_the_first(formats: list[str]) -> None:
+    assert values("date", "3/22/20", "3/22/2020", "3/22/0020", format=formats) == [
+        "2020-03-22",
+        "2020-03-22",
+        "0020-03-22",
+    ]
+    assert values("date", "3/22/20", "00200322", format=["%m/%d/%Y", "%Y%m%d"]) == [None, "0020-03-22"]
+    assert values("datetime", "3/22/20 23:45", format="%m/%d/%Y %H:%M") == [None]
 
 
 def test_instants_are_of_the_zone_of_the_contract() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from ledgersafe.contracts.datasets.checking import ROW, check
-from ledgersafe.contracts.datasets.reading import checked
+from ledgersafe.contracts.datasets.reading import InvalidContract, checked
 
 
 def faults(column: dict[str, Any], *texts: str | None, **contract: Any) -> list[tuple[Any, ...]]:
@@ -51,6 +51,16 @@ def test_a_column_that_the_file_lacks_has_no_values() -> None:
 
 def test_the_key_is_required() -> None:
     assert faults({}, "", primary_key="a") == [(2, "required", None)]
+
+
+def test_a_default_stands_where_there_is_no_value() -> None:
+    columns = {"a": {"default": ""}, "b": {"default": "none", "enum": ["none", "x"]}}
+    dataset = checked({"dataset": "x", "primary_key": ["a", "b"], "columns": columns, "source": {"nulls": ["NA"]}})
+    found = check(dataset, pl.DataFrame({ROW: [2, 3, 4], "a": ["", None, "NA"]}))
+    assert found.good.rows() == [(2, "", "none"), (3, "", "none"), (4, "", "none")]
+    assert found.nulls == {"a": 3, "b": 3}
+    with pytest.raises(InvalidContract, match="/columns/a/default: is for string"):
+        checked({"dataset": "x", "columns": {"a": {"type": "integer", "default": "0"}}})
 
 
 def test_all_faults_of_a_row_are_told_in_the_order_of_the_file() -> None:

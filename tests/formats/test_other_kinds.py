@@ -45,7 +45,7 @@ def test_json_is_an_array_or_holds_one(tmp_path: Path, data: bytes) -> None:
     assert found.broken[0][:2] == (3, "3")
 
 
-@pytest.mark.parametrize("data", [b'{"a":1}', b"[" * 100_000, b'[{"a":', b"{}", b"3", b'{"a":[],"b":[]}'])
+@pytest.mark.parametrize("data", [b'{"a":1}', b"[" * 100_000, b"{}", b"3", b'{"a":[],"b":[]}'])
 def test_json_that_holds_no_rows_says_so(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UnreadableFile) as refused:
         read(tmp_path, "x.json", data)

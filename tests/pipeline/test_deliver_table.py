@@ -1,7 +1,9 @@
 """Files whose rows become rows of a table: whole and once, with every bad row kept."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -238,6 +240,25 @@ def test_one_attempt_at_a_time_and_a_late_one_writes_nothing(desk: Desk) -> None
     assert deliver.deliver(desk.parts, *slow) == "lost"
     assert not deliver.keep(desk.db, slow[0], desk.parts.clock)
     assert desk.found(name) == done
+
+
+@pytest.mark.parametrize("body", [csv("a,x,,"), csv("a,1,,"), b"", csv("a,1,,", "a,2,,")])
+def test_who_is_overtaken_midway_writes_nothing(desk: Desk, body: bytes) -> None:
+    """Whatever it finds out about the file after that."""
+    desk.put(with_(on_bad_rows="reject_file"))
+    name = desk.bring("prices", "p.csv", body)
+
+    @contextmanager
+    def overtaken(raw_path: str) -> Generator[Path]:
+        desk.superuser.execute("UPDATE files.ingestions SET due_at = received_at")
+        desk.work_off(name)
+        yield desk.folder / raw_path
+
+    slow = deliver.claim(desk.db, name, desk.parts.clock)
+    assert slow is not None
+    assert deliver.deliver(replace(desk.parts, open_raw=overtaken), *slow) == "lost"
+    done = desk.found(name)
+    assert (done.status == "succeeded", done.attempts) == (body == csv("a,1,,"), 2)
 
 
 def test_what_keeps_failing_is_parked(desk: Desk) -> None:

@@ -86,6 +86,17 @@ def test_a_path_that_was_turned_into_a_link_is_not_followed(database: Database, 
         deliver(database, tmp_path / "raw", tmp_path / "pipe.csv")
 
 
+def test_a_file_that_the_zone_lost_is_put_back_when_it_is_brought_again(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "day.csv").write_bytes(CSV)
+    first = deliver(database, tmp_path / "raw", tmp_path / "day.csv")
+    (lost,) = kept(tmp_path / "raw")
+    lost.unlink()
+    again = deliver(database, tmp_path / "raw", tmp_path / "day.csv")
+    assert (again.duplicate, again.ingestion.ingestion_id) == (True, first.ingestion.ingestion_id)
+    assert kept(tmp_path / "raw") == [lost]
+    assert lost.read_bytes() == CSV
+
+
 _ENDLESS = """
 import sys
 from pathlib import Path

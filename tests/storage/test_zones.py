@@ -52,6 +52,7 @@ def test_what_is_kept_is_found_again(zone: RawZone, tmp_path: Path) -> None:
     raw_path = keep(zone)
     assert raw_path == f"shop/sales/2026-02-25/{sha256(BYTES).hexdigest()}.csv"
     assert content(zone, raw_path) == BYTES
+    assert [zone.has(path) for path in (raw_path, raw_path.replace("shop", "other"))] == [True, False]
     assert keep(zone) == raw_path
     assert list(tmp_path.rglob("*.part")) == []
 

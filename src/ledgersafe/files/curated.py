@@ -6,6 +6,7 @@ The only place where SQL is put together: names by psycopg's composition, never 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -66,10 +67,9 @@ def copy(tx: Tx, dataset: Dataset, good: "pl.DataFrame") -> None:
     """Put good rows (ROW and the contract's columns, in the spelling of Postgres) into the room."""
     columns, _, _ = table_of(dataset)
     names = _names(["_row_number", *columns])
-    tx.copy(
-        _text(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_STAGING, names)),
-        good.write_csv(include_header=False).encode(),
-    )
+    lines = BytesIO()
+    good.write_csv(lines, include_header=False)
+    tx.copy(_text(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_STAGING, names)), lines.getvalue())
 
 
 def take_repeated(tx: Tx, dataset: Dataset, names: Sequence[str]) -> Rows[Repeated]:

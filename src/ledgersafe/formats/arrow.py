@@ -6,3 +6,4 @@ from typing import Any
 pa: Any = import_module("pyarrow")
 arrow_csv: Any = import_module("pyarrow.csv")
 parquet: Any = import_module("pyarrow.parquet")
+compute: Any = import_module("pyarrow.compute")

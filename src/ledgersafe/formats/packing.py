@@ -12,8 +12,8 @@ from ledgersafe.formats.rows import Bounds, UnreadableFile
 
 PACKED_ENDINGS = (".gz", ".zst", ".zstd")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_PACKED_AT_ONCE = 16_000
-"""So that what one piece unpacks to stays small, however well it was packed."""
+_PACKED_AT_ONCE = 1_000
+"""So that what one piece unpacks to stays small, however well it was packed: four bytes may be 128 KiB in Zstandard."""
 _FIRST_BYTES = 10_000_000
 """What may be unpacked in any case: small files may well shrink to a thousandth."""
 

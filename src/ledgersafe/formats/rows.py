@@ -1,6 +1,6 @@
 """What every format makes of a file: batches of rows, every value as text, and the rows that could not be read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,6 @@ import polars as pl
 
 ROW = "_row_number"
 """Each row's number in the file, as people count: the header is row 1 where there is one."""
-
-ROWS_AT_ONCE = 100_000
-MOST_COLUMNS = 2_000
 
 
 class UnreadableFile(Exception):
@@ -24,11 +21,15 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BrokenRow:
-    """A row that has no values to check: its number, its text as far as it is kept, and what is wrong with it."""
+    """A row that has no values to check: its number, its text as far as it is kept, and what is wrong with it.
+
+    `is_data`: False where it is known to hold none, such as a header that comes again.
+    """
 
     number: int
     text: str
     message: str
+    is_data: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,33 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Spelling:
+    """How typed values of a column are spelled as text, so that its contract reads them as what they are.
+
+    `point`: the decimal separator. `form`: of dates and times (strftime); ISO 8601 where there is none.
+    """
+
+    point: str = "."
+    form: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wishes:
-    """How a file is to be read, where that is not to be found out."""
+    """How a file is to be read, where that is not to be found out.
+
+    `recognised`: how many names of a header are known, for finding it below a title. `spelling`: of a column, by name.
+    """
 
     delimiter: str | None = None
     encoding: str | None = None
     header_row: int = 1
     sheet: str | None = None
+    recognised: Callable[[Sequence[str]], int] | None = None
+    spelling: Callable[[str], Spelling] | None = None
+
+    def spelling_of(self, name: str) -> Spelling:
+        """How typed values of that column are spelled."""
+        return Spelling() if self.spelling is None else self.spelling(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,13 @@ class Opened:
     batches: Iterator[Batch]
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def places(self) -> dict[str, int]:
+        """At which place of a row each column stands, from 0: those without a name are passed over."""
+        nameless = self.facts.get("columns_without_name", ())
+        there = (at for at in range(len(self.columns) + len(nameless)) if at + 1 not in nameless)
+        return dict(zip(self.columns, there, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -79,25 +107,3 @@ class Kind:
     name: str
     endings: tuple[str, ...]
     open: Callable[[Path, Wishes, Bounds], Opened]
-
-
-def framed(rows: list[tuple[int | str, ...]], names: tuple[str, ...], broken: list[BrokenRow]) -> Batch:
-    """A batch of rows that are ready as text."""
-    schema = {ROW: pl.Int64} | dict.fromkeys(names, pl.String)
-    return Batch(pl.DataFrame(rows, schema=schema, orient="row"), tuple(broken))
-
-
-def unique_columns(names: list[str]) -> tuple[str, ...]:
-    """The header, if it can name columns. Raises UnreadableFile."""
-    if len(names) > MOST_COLUMNS:
-        raise UnreadableFile("TOO_MANY_COLUMNS", f"The file has {len(names):,} columns; {MOST_COLUMNS:,} are taken.")
-    seen: set[str] = set()
-    for at, name in enumerate(names, 1):
-        if not name.strip():
-            raise UnreadableFile("BAD_HEADER", f"Column {at} has no name.")
-        if name in seen:
-            raise UnreadableFile("BAD_HEADER", f"Two columns are called {name!r}: which of them is meant is not known.")
-        if name == ROW:
-            raise UnreadableFile("BAD_HEADER", f"A column is called {ROW}, which is a name of ours.")
-        seen.add(name)
-    return tuple(names)

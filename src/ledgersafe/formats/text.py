@@ -5,22 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledgersafe.formats.encodings import BOMS, FALLBACK, MIXED, foreign, holds_utf8, is_binary, wide
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import Bounds, UnreadableFile
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-FALLBACK = "cp1252"
-"""What western texts that are not UTF-8 most often are in; it holds the letters of Latin-1."""
+HEAD_BYTES = 256_000
 _AT_ONCE = 1 << 20
-_HEAD_BYTES = 256_000
 _LAST_LINE_BYTES = 64_000
-_BLANK = b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"
+_BLANK = b"\x00\r\n\t \xef\xbb\xbf\xff\xfe\x1a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ def look_through(path: Path, encoding: str | None, bounds: Bounds) -> TextFacts:
 
 def _pieces(path: Path, bounds: Bounds) -> Iterator[bytes]:
     with open_unpacked(path, bounds) as file:
-        data = file.read(_HEAD_BYTES)
+        data = file.read(HEAD_BYTES)
         while data:
             yield data
             data = file.read(_AT_ONCE)
@@ -68,6 +60,7 @@ class _Look:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._encoding = ""
         self._is_guessed = False
+        self._holds_utf8 = False
         self._size = self._quotes = self._lines = self._line_bytes = 0
         self._end = b""
 
@@ -77,71 +70,67 @@ class _Look:
         self._decode(data)
         self._size += len(data)
         self._quotes += data.count(b'"')
-        self._lines += data.count(b"\n")
-        last_break = data.rfind(b"\n")
+        last_break = max(data.rfind(b"\n"), data.rfind(b"\r"))
         self._line_bytes = len(data) - last_break - 1 if last_break >= 0 else self._line_bytes + len(data)
+        self._lines += data.count(b"\n") or data.count(b"\r")
         if self._line_bytes > self._bounds.row_bytes:
             limit = f"{self._bounds.row_bytes:,} bytes"
-            raise UnreadableFile("ROW_TOO_LONG", f"Line {self._lines + 1:,} is longer than {limit}.")
+            message = f"Line {self._lines + 1:,} is longer than {limit}: a line break is missing, or it is no text."
+            raise UnreadableFile("ROW_TOO_LONG", message)
         self._end = (self._end + data)[-_LAST_LINE_BYTES:]
 
     def facts(self) -> TextFacts:
         if self._head is None or not self._head.strip(_BLANK):
-            raise UnreadableFile("EMPTY_FILE", "There is nothing in it.")
+            raise UnreadableFile("EMPTY_FILE", "There is nothing in it: ask its sender for the file.")
         if self._decoder is not None:
-            self._finish()
-        head = codecs.getincrementaldecoder(self._encoding)(errors="replace").decode(self._head)
-        end = self._end.decode(self._encoding.removesuffix("-sig"), errors="replace")
-        last_line = end.rstrip("\r\n").rpartition("\n")[2]
+            self._decode(b"", final=True)
+        if self._is_guessed:
+            self._encoding = MIXED if self._holds_utf8 else FALLBACK
+        try:
+            head = codecs.getincrementaldecoder(self._encoding)(errors="replace").decode(self._head)
+            end = self._end.decode(self._encoding.removesuffix("-sig"), errors="replace")
+        except UnicodeDecodeError as error:
+            raise unreadable(self._encoding, error.reason) from None
+        last_line = end.rstrip("\r\n").replace("\r", "\n").rpartition("\n")[2]
         return TextFacts(
             self._encoding, self._is_guessed, head.removeprefix("\ufeff"), self._size, self._quotes, last_line
         )
 
     def _begin(self, data: bytes) -> None:
         self._head = data
-        by_mark = next((name for mark, name in _BOMS if data.startswith(mark)), None)
-        wide = by_mark if by_mark in ("utf-16", "utf-32") else _wide(data)
-        if wide is None and by_mark is None and _is_binary(data):
+        if (what := foreign(data)) is not None:
+            message = f"By its content it is {what}, not text: send it as what it is, under its right name."
+            raise UnreadableFile("UNSUPPORTED_FORMAT", message)
+        by_mark = next((name for mark, name in BOMS if data.startswith(mark)), None)
+        found = by_mark if by_mark in ("utf-16", "utf-32") else wide(data)
+        if found is None and by_mark is None and is_binary(data):
             raise UnreadableFile("UNREADABLE_TEXT", "This is no text: its beginning is full of control characters.")
-        self._encoding = wide or by_mark or self._asked or "utf-8"
+        self._encoding = found or by_mark or self._asked or "utf-8"
         try:
             self._decoder = codecs.getincrementaldecoder(self._encoding)()
         except LookupError:
             raise UnreadableFile("UNREADABLE_TEXT", f"{self._encoding!r} is no known encoding.") from None
 
-    def _decode(self, data: bytes) -> None:
+    def _decode(self, data: bytes, *, final: bool = False) -> None:
         """That it can be decoded is found out now; what is not UTF-8, and was not said to be, is read as cp1252."""
-        if self._decoder is None:
-            return
-        try:
-            self._decoder.decode(data)
-        except UnicodeDecodeError as error:
-            self._not_decodable(error)
+        if self._decoder is not None:
+            try:
+                self._holds_utf8 |= not self._decoder.decode(data, final=final).isascii()
+            except UnicodeDecodeError as error:
+                self._not_decodable(data, error)
+        if self._is_guessed and not self._holds_utf8:
+            self._holds_utf8 = holds_utf8(data)
 
-    def _finish(self) -> None:
-        assert self._decoder is not None, "asked only where there is one"
-        try:
-            self._decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            self._not_decodable(error)
-
-    def _not_decodable(self, error: UnicodeDecodeError) -> None:
-        if self._encoding != "utf-8" or self._asked is not None:
-            where = f"near byte {self._size + error.start:,}"
-            raise UnreadableFile("UNREADABLE_TEXT", f"It is not {self._encoding}: {error.reason} {where}.") from None
-        self._decoder, self._encoding, self._is_guessed = None, FALLBACK, True
+    def _not_decodable(self, data: bytes, error: UnicodeDecodeError) -> None:
+        if self._encoding not in ("utf-8", "utf-8-sig") or self._asked is not None:
+            line = self._lines + 1 + data[: error.start].count(b"\n")
+            where = f"{error.reason} in line {line:,}, near byte {self._size + error.start:,}"
+            raise unreadable(self._encoding, where) from None
+        self._holds_utf8 |= self._encoding == "utf-8-sig"
+        self._decoder, self._is_guessed = None, True
 
 
-def _is_binary(head: bytes) -> bool:
-    sample = head[:4_000]
-    odd = sum(byte < 9 or 13 < byte < 32 for byte in sample)
-    return odd > len(sample) * 0.1
-
-
-def _wide(head: bytes) -> str | None:
-    """UTF-16 without its mark: in western text every other byte is NUL."""
-    sample = head[:2_000]
-    for name, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
-        if len(zeros) > 4 and zeros.count(0) > len(zeros) * 0.4:
-            return name
-    return None
+def unreadable(encoding: str, why: str) -> UnreadableFile:
+    """The refusal of text that is not in the encoding in which it is read."""
+    message = f"It is not {encoding}: {why}. If it is in another encoding, say so in the contract: source.encoding."
+    return UnreadableFile("UNREADABLE_TEXT", message)

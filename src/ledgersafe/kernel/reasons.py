@@ -114,6 +114,7 @@ ROW_TOO_LONG = _reason("ROW_TOO_LONG", 202, "SENDER", "A row of the file is long
 TRUNCATED_FILE = _reason("TRUNCATED_FILE", 202, "SENDER", "The file breaks off: send it again, whole.")
 FILE_TOO_LARGE = _reason("FILE_TOO_LARGE", 413, "SENDER", "The file is larger than is taken, packed or unpacked.")
 UNSUPPORTED_FORMAT = _reason("UNSUPPORTED_FORMAT", 415, "SENDER", "The file is of no format that is read here.")
+RAW_FILE_DAMAGED = _reason("RAW_FILE_DAMAGED", 202, "US", "The received file is gone from the raw zone, or was changed there: restore it, then replay the delivery.")
 PATH_NOT_ALLOWED = _reason("PATH_NOT_ALLOWED", 403, "SENDER", "Files are taken from the folders of LEDGERSAFE_FILES_FROM only.")
 FILE_CHANGED = _reason("FILE_CHANGED", 409, "SENDER", "The file changed while it was read: deliver it once it is complete.")
 DELIVERY_UNDER_WAY = _reason("DELIVERY_UNDER_WAY", 409, "TIME", "The delivery has not ended yet: replay it once it has.")

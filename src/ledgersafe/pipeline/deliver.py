@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import structlog
+from polars.exceptions import PanicException
 
 from ledgersafe.contracts.datasets.headers import matched, schema_hash
 from ledgersafe.contracts.datasets.infer import infer
@@ -23,20 +25,26 @@ from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError, StatementRefused
 from ledgersafe.files import store as files
 from ledgersafe.formats.kinds import kind_of
-from ledgersafe.formats.rows import Batch, Bounds, Opened, UnreadableFile, Wishes
+from ledgersafe.formats.rows import Batch, Bounds, Opened, UnreadableFile
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.kernel.reasons import INTERNAL_ERROR, NO_CONTRACT
-from ledgersafe.pipeline.deliver_events import Sending, send_events
+from ledgersafe.kernel.reasons import INTERNAL_ERROR, NO_CONTRACT, RAW_FILE_DAMAGED, ROW_TOO_LONG
+from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, REFUSED, Sending, send_events
 from ledgersafe.pipeline.deliver_table import SAME_KEY_TWICE, ensure_table, load_table
 from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, broken_rules
 from ledgersafe.pipeline.drift import drift_report, hold_drifted, told_of
 from ledgersafe.pipeline.lineage import lineage_report
+from ledgersafe.pipeline.wishes import wishes_of
+from ledgersafe.storage.zone import ZoneDamaged
 
 LEASE = timedelta(seconds=60)
 """How long a worker that gives no sign is waited for."""
 MOST_ATTEMPTS = 5
+MOST_DEATHS = 15
+"""How many attempts may end without a word: a file that kills whoever reads it must not go round for ever."""
+_ROW_TOO_WIDE = "54000"
+"""What Postgres says of a row, or a table, that is more than a page of it holds."""
 _FIRST_PAUSE = timedelta(seconds=5)
 _SAMPLE_ROWS = 2_000
 _MOST_SECONDS = 6 * 3600.0
@@ -56,6 +64,7 @@ class Desk:
     slot: int
     future_seconds: float
     bounds: Bounds = field(default_factory=Bounds)
+    most_event_bytes: int = MOST_EVENT_BYTES
 
 
 def due(database: Database, clock: Clock, most: int = 20) -> list[files.IngestionName]:
@@ -82,20 +91,36 @@ def deliver(desk: Desk, lease: files.Lease, ingestion: files.Ingestion) -> Statu
     """Do it; how it ended. What is wrong with the file ends it, what is wrong with the machine has it tried again."""
     attempt = _Attempt(desk, lease, ingestion)
     try:
-        return attempt.run()
+        return _done_or_held(attempt)
     except LeaseLost:
         return "lost"
+    except (DatabaseError, OSError) as error:
+        return attempt.try_again(error)
+    except (Exception, PanicException) as error:  # noqa: BLE001 - a bug: it is counted, and parks this delivery alone
+        _log.error("delivery_failed", ingestion=str(ingestion.ingestion_id), exc_info=error)
+        return attempt.try_again(error)
+
+
+def _done_or_held(attempt: "_Attempt") -> Status:
+    """Raises LeaseLost, and what is not the file's fault: also where that is met while the file is held."""
+    try:
+        return attempt.run() if attempt.ingestion.attempts <= MOST_DEATHS else attempt.give_up()
     except UnreadableFile as error:
         return attempt.end("quarantined", error.code, str(error))
     except RequestRefused as error:
         return attempt.end("quarantined", error.reason.code, error.detail)
     except Rejected as error:
         return attempt.end("quarantined", error.reason.code, str(error))
-    except (DatabaseError, OSError) as error:
-        return attempt.try_again(error)
-    except Exception as error:  # noqa: BLE001 - a bug: it is counted, and parks this delivery alone
-        _log.error("delivery_failed", ingestion=str(ingestion.ingestion_id), exc_info=error)
-        return attempt.try_again(error)
+    except ZoneDamaged as error:
+        _log.error("raw_file_damaged", ingestion=str(attempt.ingestion.ingestion_id), error=str(error))
+        told = (
+            f"In the raw zone, {error}. Put the file that was received back from a backup, then replay this delivery."
+        )
+        return attempt.end("failed", RAW_FILE_DAMAGED.code, told)
+    except StatementRefused as error:
+        if error.sqlstate != _ROW_TOO_WIDE:
+            raise
+        return attempt.too_wide(error)
 
 
 class _Attempt:
@@ -136,14 +161,12 @@ class _Attempt:
                 return None, 0
             if files.begin_work(tx, self.lease, found.version).first() is None:
                 raise LeaseLost
-        return checked_contract(msgspec.json.decode(found.members)), found.version
+        return _dataset_of(found.members), found.version
 
     def _begin(self, path: Path, dataset: Dataset, version: int) -> Work:
         """Open it, and look at its columns. Raises UnreadableFile, Rejected."""
-        source = dataset.shape.source
-        wishes = Wishes(source.delimiter, source.encoding, source.header_row, source.sheet)
         kind = kind_of(self.ingestion.filename)
-        opened = kind.open(path, wishes, self.desk.bounds)
+        opened = kind.open(path, wishes_of(dataset), self.desk.bounds)
         self.facts = {"format": kind.name} | opened.facts
         header = matched(dataset, opened.columns)
         first, opened = _looked_into(opened)
@@ -164,22 +187,41 @@ class _Attempt:
         with self.desk.database.transaction(patience=_MOST_SECONDS) as tx:
             tx.take_time(_MOST_SECONDS)
             merged = load_table(tx, work, self.tally, now, self.kept, keys_repeat=keys_repeat)
-            self._finish_in(tx, "succeeded", None, self._told_of_drift(), {"merged": merged})
+            self._finish_in(tx, "succeeded", None, self._told(), {"merged": merged})
         return "succeeded"
 
     def _send(self, work: Work) -> Status:
         desk = self.desk
-        sending = Sending(desk.clock, desk.slot, desk.future_seconds, LEASE.total_seconds())
+        seconds = LEASE.total_seconds()
+        sending = Sending(desk.clock, desk.slot, desk.future_seconds, seconds, desk.most_event_bytes)
         sent = send_events(desk.database, work, self.tally, sending, self.kept)
         with desk.database.transaction() as tx:
             if sent.bad_lines:
                 files.copy_bad_rows(tx, sent.bad_lines)
-            self._finish_in(tx, "succeeded", None, self._told_of_drift(), {"events": sum(sent.outcomes.values())})
+            accepted = sum(sent.outcomes.values()) - sent.outcomes.get(REFUSED, 0)
+            self._finish_in(tx, "succeeded", None, self._told(), {"events": accepted})
         return "succeeded"
 
-    def _told_of_drift(self) -> str | None:
-        report = self.drift
-        return told_of(report) if report is not None and report["drifted"] and report["policy"] == "warn" else None
+    def _told(self) -> str | None:
+        """What to know of a delivery that succeeded: that it drifted, that rows are held, that there were none."""
+        report, tally = self.drift, self.tally
+        told = [told_of(report)] if report is not None and report["drifted"] and report["policy"] == "warn" else []
+        if not tally.rows_in:
+            told.append("It has a header and no rows: nothing was loaded.")
+        elif tally.rows_bad:
+            told.append(f"{tally.rows_bad:,} of {tally.rows_in:,} rows are held: its bad rows say why.")
+        return " ".join(told) or None
+
+    def give_up(self) -> Status:
+        """Too many attempts ended without a word."""
+        told = f"{MOST_DEATHS} attempts at it ended without a word: its worker was killed, or ran out of memory."
+        return self.end("failed", INTERNAL_ERROR.code, f"{told} Look into the worker's log before you replay it.")
+
+    def too_wide(self, error: StatementRefused) -> Status:
+        """The database has no room for such a row."""
+        said = str(error).partition("\n")[0]
+        told = f"A row of it is wider than the database takes ({said}): name fewer columns in the contract."
+        return self.end("quarantined", ROW_TOO_LONG.code, told)
 
     def end(self, status: Literal["quarantined", "failed"], code: str, detail: str) -> Status:
         """End it with nothing loaded; what was found until then is in its reports."""
@@ -213,7 +255,7 @@ class _Attempt:
         if files.finish(tx, self.lease, ending, now).first() is None:
             raise LeaseLost
 
-    def try_again(self, error: Exception) -> Status:
+    def try_again(self, error: BaseException) -> Status:
         """Have it done again after a pause, a few times; then a person looks."""
         told = f"{type(error).__name__}: {error}"[:2_000]
         try:
@@ -221,12 +263,20 @@ class _Attempt:
                 return self.end("failed", INTERNAL_ERROR.code, f"It failed {self.ingestion.attempts} times: {told}")
             pause = _FIRST_PAUSE * 2 ** (self.ingestion.attempts - 1)
             with self.desk.database.transaction() as tx:
-                files.give_back(tx, self.lease, self.desk.clock.now() + pause, INTERNAL_ERROR.code, told)
+                until = self.desk.clock.now() + pause
+                if files.give_back(tx, self.lease, until, INTERNAL_ERROR.code, told).first() is None:
+                    raise LeaseLost
         except LeaseLost:
             return "lost"
         except DatabaseError as gone:
             _log.warning("delivery_waits_for_the_database", error=str(gone))
         return "received"
+
+
+@lru_cache(maxsize=64)
+def _dataset_of(members: str) -> Dataset:
+    """A contract of its stored members: many deliveries go by one."""
+    return checked_contract(msgspec.json.decode(members))
 
 
 def _looked_into(opened: Opened) -> tuple[Batch | None, Opened]:

@@ -5,7 +5,7 @@ the lease: who takes the delivery over makes the same events again, and goes on 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,23 +16,27 @@ import stamina
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW
 from ledgersafe.contracts.datasets.events import EventMaker, MadeEvent
 from ledgersafe.contracts.doors import FILE
-from ledgersafe.db.database import Database
-from ledgersafe.db.errors import TryAgain
+from ledgersafe.db.database import Database, Tx
+from ledgersafe.db.errors import StatementRefused, TryAgain
 from ledgersafe.db.script import run_through
 from ledgersafe.files import store as files
+from ledgersafe.kernel.canonical import read_json, written
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import TOO_LARGE
 from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.ahead import ahead
-from ledgersafe.pipeline.arrival import Mapped, Parcel, judged, read
-from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, judge_file
-from ledgersafe.pipeline.event_groups import Gathered, gather
+from ledgersafe.pipeline.arrival import Mapped, Parcel, judged, read_document
+from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, bad_row_line, judge_file
+from ledgersafe.pipeline.event_groups import Gathered, gather, stored_key
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
 
 ROWS_AT_ONCE = 10_000
 """How many rows become events in one transaction: some hundreds of events."""
+REFUSED = "refused"
+"""Among the outcomes: events that the database does not take, whose rows are held."""
+_MOST_REFUSED = 100_000
 MOST_EVENT_BYTES = 1_048_576
 """The largest event that is made of rows: as large as one that the API takes by default."""
 
@@ -67,7 +71,10 @@ class _Refused:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
+    """`rows`: of each event."""
+
     events: list[Mapped]
+    rows: list[tuple[int, ...]]
     refused: list[_Refused]
 
 
@@ -85,11 +92,12 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
             kept.extend(gathered.bad_lines())
         raise
     gathered.hold(tally)
-    done = _Progress(database, work, sending)
+    done = _Progress(database, work, sending, lambda rows, why: _held_lines(gathered, rows, why, tally))
+    _count_refused_before(database, work, tally)
     refused: list[_Refused] = []
     for chunk in ahead(_chunks(gathered, sending)):
         refused += chunk.refused
-        done.send(chunk.events)
+        done.send(chunk.events, chunk.rows)
     if refused:
         _hold_refused(gathered, refused, tally)
     return Sent(gathered.bad_lines(), dict(done.outcomes), tally.rows_in - tally.rows_bad)
@@ -98,32 +106,94 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
 class _Progress:
     """How many of the file's events are accepted, and what became of them."""
 
-    def __init__(self, database: Database, work: Work, sending: Sending) -> None:
-        self._database, self._work, self._sending = database, work, sending
+    def __init__(self, database: Database, work: Work, sending: Sending, hold: "_Hold | None" = None) -> None:
+        self._database, self._work, self._sending, self._hold = database, work, sending, hold
         self._to_skip = self._done = work.ingestion.events_done
         self.outcomes = Counter(work.ingestion.outcomes or {})
 
-    def send(self, events: Sequence[Mapped]) -> None:
-        """Accept the next events of the file, but for those that another attempt sent."""
+    def send(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]] = ()) -> None:
+        """Accept the next events of the file, but for those that another attempt sent. `rows`: of each of them."""
         skipped = min(self._to_skip, len(events))
         self._to_skip -= skipped
         if events[skipped:]:
-            self._accept(events[skipped:])
+            self._send_parts(events[skipped:], rows[skipped:])
+
+    def _send_parts(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]]) -> None:
+        """If they cannot be stored, they are halved until the culprit stands alone: its rows are held."""
+        try:
+            self._accept(events)
+        except StatementRefused as error:
+            if not _is_of_a_value(error):
+                raise
+            if len(events) > 1:
+                half = len(events) // 2
+                self._send_parts(events[:half], rows[:half])
+                self._send_parts(events[half:], rows[half:])
+            elif self._hold is None or not rows:
+                raise
+            else:
+                said = str(error).partition("\n")[0]
+                self._refuse(self._hold(rows[0], f"its event cannot be stored: {said}"))
 
     @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
     def _accept(self, events: Sequence[Mapped]) -> None:
-        lease, sending = self._work.lease, self._sending
-        done, outcomes = self._done + len(events), self.outcomes.copy()
+        sending, outcomes = self._sending, self.outcomes.copy()
         with self._database.snapshot() as tx:
-            tenant = tenants.tenants(tx, [lease.name.tenant_id]).first()
+            tenant = tenants.tenants(tx, [self._work.lease.name.tenant_id]).first()
         arrivals = [judged(event, tenant, sending.future_seconds) for event in events]
         with self._database.transaction() as tx:
             for outcome in run_through(accept_steps(tx, arrivals, slot=sending.slot, rejected=())):
                 outcomes[outcome.result] += 1
-            until = sending.clock.now() + timedelta(seconds=sending.lease_seconds)
-            if files.note_events(tx, lease, done, outcomes, until).first() is None:
-                raise LeaseLost
-        self._done, self.outcomes = done, outcomes
+            self._note(tx, len(events), outcomes)
+        self._done, self.outcomes = self._done + len(events), outcomes
+
+    def _refuse(self, lines: list[str]) -> None:
+        """Keep an event's rows as bad rows now: who takes over passes it by."""
+        outcomes = self.outcomes + Counter({REFUSED: 1})
+        with self._database.transaction() as tx:
+            files.copy_bad_rows(tx, lines)
+            self._note(tx, 1, outcomes)
+        self._done, self.outcomes = self._done + 1, outcomes
+
+    def _note(self, tx: Tx, events: int, outcomes: Counter[str]) -> None:
+        until = self._sending.clock.now() + timedelta(seconds=self._sending.lease_seconds)
+        if files.note_events(tx, self._work.lease, self._done + events, outcomes, until).first() is None:
+            raise LeaseLost
+
+
+def _is_of_a_value(error: StatementRefused) -> bool:
+    """Whether a value is at fault: data, a constraint, a limit. What fails whatever the event is not held by events."""
+    return error.sqlstate is None or error.sqlstate[:2] in ("22", "23", "54")
+
+
+_Hold = Callable[[tuple[int, ...], str], list[str]]
+"""(rows of an event, what is wrong) → lines for `files.copy_bad_rows`; they are counted."""
+
+
+def _held_lines(gathered: Gathered, rows: tuple[int, ...], why: str, tally: Tally) -> list[str]:
+    fault = {"column": None, "rule": "event", "value": None, "message": why}
+    wanted = pl.Series(rows, dtype=pl.Int64).implode()
+    keys = dict(gathered.good.filter(pl.col(ROW).is_in(wanted)).select(ROW, "_group").rows())
+    lines: list[str] = []
+    for batch, _ in gathered.batches:
+        for row in batch.frame.filter(batch.frame[ROW].is_in(wanted)).to_dicts():
+            number = row.pop(ROW)
+            lines.append(bad_row_line(gathered.work, number, row, [fault], stored_key(keys[number])))
+            tally.add_fault(number, None, "event", None, why)
+    tally.rows_bad += len(lines)
+    return lines
+
+
+def _count_refused_before(database: Database, work: Work, tally: Tally) -> None:
+    """Rows that an attempt before this one kept, since their events could not be stored."""
+    if not (work.ingestion.outcomes or {}).get(REFUSED):
+        return
+    with database.snapshot() as tx:
+        kept = files.bad_rows(tx, work.lease.name, None, 0, _MOST_REFUSED).all()
+    tally.rows_bad += len(kept)
+    for row in kept:
+        for fault in row.faults:
+            tally.add_fault(row.row_number, None, "event", None, str(fault["message"]))
 
 
 def parcel_of(ingestion: files.Ingestion, now: datetime) -> Parcel:
@@ -136,11 +206,11 @@ def parcel_of(ingestion: files.Ingestion, now: datetime) -> Parcel:
 
 def read_made(parcel: Parcel, made: MadeEvent, most_bytes: int) -> Mapped:
     """An event that was made of rows, as one that came in through a door. Raises RequestRefused."""
-    body = orjson.dumps(made.event)
-    if len(body) > most_bytes:
-        message = f"Its event would have {len(body):,} bytes, {most_bytes:,} are taken."
+    document = written(made.event) if made.has_no_numbers else read_json(orjson.dumps(made.event))
+    if (size := len(document.body)) > most_bytes:
+        message = f"Its event would have {size:,} bytes, {most_bytes:,} are taken."
         raise RequestRefused(TOO_LARGE, message)
-    return read(parcel, body)
+    return read_document(parcel, document)
 
 
 def _chunks(gathered: Gathered, sending: Sending) -> Iterator[_Chunk]:
@@ -148,10 +218,11 @@ def _chunks(gathered: Gathered, sending: Sending) -> Iterator[_Chunk]:
     maker = EventMaker(work.dataset, work.lease.name.tenant_id)
     for table, groups in gathered.tables(ROWS_AT_ONCE):
         parcel = parcel_of(work.ingestion, sending.clock.now())
-        chunk = _Chunk([], [])
+        chunk = _Chunk([], [], [])
         for made in maker.make_all(table, groups):
             try:
                 chunk.events.append(read_made(parcel, made, sending.most_event_bytes))
+                chunk.rows.append(made.rows)
             except RequestRefused as refusal:
                 chunk.refused.append(_Refused(made.rows, refusal.detail))
         yield chunk

@@ -17,7 +17,7 @@ def drift_report(dataset: Dataset, header: Header, types: dict[str, str], before
     Breaking is what the contract cannot do without: a required column that is missing. What is new, is missing but
     optional, or looks like another type is not: rows whose values do not fit are held one by one.
     """
-    lost = [name for name in header.missing if dataset.column(name).required]
+    lost = [name for name in header.missing if not dataset.column(name).may_be_missing]
     known = {} if before is None else before.columns
     return {
         "drifted": header.has_drifted,
@@ -25,6 +25,7 @@ def drift_report(dataset: Dataset, header: Header, types: dict[str, str], before
         "policy": dataset.shape.drift_policy,
         "added": list(header.unknown),
         "removed": list(header.missing),
+        "renamed": [{"column": new, "is": old} for new, old in header.renamed.items() if new != old],
         "required_and_missing": lost,
         "suggested_renames": [{"column": new, "could_be": old} for new, old in header.suggested],
         "since_last": {

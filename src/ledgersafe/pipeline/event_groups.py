@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import polars as pl
 
-from ledgersafe.contracts.datasets.casting import cast, nulls_of
+from ledgersafe.contracts.datasets.casting import cast, nulls_of, or_default
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW, Checked
 from ledgersafe.contracts.datasets.events import Table
 from ledgersafe.contracts.datasets.model import Dataset
@@ -136,8 +136,8 @@ def _find_culprits(found: Gathered) -> None:
     """Which group each bad row belongs to. Where that is not known, it may be one of those beside it: both are held."""
     lost: list[int] = []
     for batch, checked in found.batches:
-        if batch.broken:
-            lost += _place_broken(found, batch.broken)
+        if broken := [row for row in batch.broken if row.is_data]:
+            lost += _place_broken(found, broken)
         if checked.faults.height:
             lost += _place_bad(found, batch, checked)
     for number, key in found.groups.items():
@@ -164,9 +164,9 @@ def _place_bad(found: Gathered, batch: Batch, checked: Checked) -> list[int]:
 
 
 def _value(dataset: Dataset, name: str, rows: pl.DataFrame) -> pl.Series:
-    if name not in rows.columns:
-        return pl.Series(name, [None] * rows.height, dtype=pl.String)
-    return cast(dataset.column(name), nulls_of(rows[name], dataset.shape.source.nulls))
+    column = dataset.column(name)
+    given = rows[name] if name in rows.columns else pl.Series(name, [None] * rows.height, dtype=pl.String)
+    return cast(column, or_default(column, nulls_of(given, dataset.shape.source.nulls)))
 
 
 def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
@@ -178,7 +178,7 @@ def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
     work = found.work
     delimiter = work.opened.facts.get("delimiter")
     events = work.dataset.shape.events
-    places = {ours: at for at, theirs in enumerate(work.opened.columns) if (ours := work.header.renamed.get(theirs))}
+    places = {ours: at for theirs, at in work.opened.places.items() if (ours := work.header.renamed.get(theirs))}
     names = [] if events is None else events.group_by
     if not isinstance(delimiter, str) or any(name not in places for name in names):
         return [row.number for row in broken]

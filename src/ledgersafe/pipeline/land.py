@@ -8,7 +8,8 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 import structlog
@@ -102,9 +103,10 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
     ending = check(of)
     with database.snapshot() as tx:
         known = files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, incoming.sha256).first()
-    if known is not None:
-        return Landed(known, duplicate=True)
     try:
+        if known is not None:
+            _put_back(zone, incoming, known)
+            return Landed(known, duplicate=True)
         raw_path = zone.keep(incoming.temporary, of.tenant_id, of.dataset, by.now.date(), incoming.sha256, ending)
     except (ZoneUnavailable, ZoneDamaged) as error:
         raise not_kept(error) from error
@@ -117,6 +119,16 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
             there = files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, incoming.sha256).one()
             return Landed(there, duplicate=True)
         return Landed(files.ingestion(tx, of.tenant_id, made).one(), duplicate=False)
+
+
+def _put_back(zone: RawZone, incoming: Incoming, known: files.Ingestion) -> None:
+    """A zone that lost a file has it again once somebody brings it again."""
+    if zone.has(known.raw_path):
+        return
+    path = PurePosixPath(known.raw_path)
+    day, ending = date.fromisoformat(path.parent.name), path.name[path.name.index(".") :]
+    zone.keep(incoming.temporary, known.tenant_id, known.dataset, day, known.sha256, ending)
+    _log.warning("raw_file_put_back", tenant_id=known.tenant_id, raw_path=known.raw_path)
 
 
 def not_kept(error: Exception) -> RequestRefused:

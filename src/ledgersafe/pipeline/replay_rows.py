@@ -166,7 +166,9 @@ def _repeated(dataset: Dataset, good: pl.DataFrame) -> pl.DataFrame:
 
 def _still_bad(faults: Sequence[Fault]) -> RequestRefused:
     first = faults[0]
-    message = f"Nothing was loaded. {first.path} {first.message}" + (" (and more)." if len(faults) > 1 else ".")
+    row, _, column = first.path[1:].partition("/")
+    where = f"Row {row}, {column.replace('~1', '/').replace('~0', '~')}" if column else f"Row {row}"
+    message = f"Nothing was loaded. {where}: {first.message.rstrip('.')}" + (" (and more)." if len(faults) > 1 else ".")
     return RequestRefused(ROWS_STILL_BAD, message, faults=tuple(faults))
 
 

@@ -35,12 +35,17 @@ class LocalZone(RawZone):
             temporary.unlink()
         return raw_path
 
+    def has(self, raw_path: str) -> bool:
+        with unavailable(raw_path):
+            return (self._root / raw_path).is_file()
+
     @contextmanager
     def open_local(self, raw_path: str) -> Generator[Path]:
         path = self._root / raw_path
         with unavailable(str(path)):
             if not path.is_file():
-                raise ZoneDamaged(f"{path} is not there any more")
+                raise ZoneDamaged(f"{raw_path} is not there any more")
+            _check(path, bytes.fromhex(path.name.split(".", 1)[0]))
         yield path
 
 
@@ -66,4 +71,4 @@ def _flush(path: Path) -> None:
 def _check(target: Path, sha256: bytes) -> None:
     with target.open("rb") as file:
         if file_digest(file, "sha256").digest() != sha256:
-            raise ZoneDamaged(f"{target} does not hold the bytes that its name says")
+            raise ZoneDamaged(f"{target.name} does not hold the bytes that its name says")

@@ -43,6 +43,10 @@ class ObjectZone(RawZone):
             temporary.unlink()
         return raw_path
 
+    def has(self, raw_path: str) -> bool:
+        with _answered(raw_path):
+            return self._size_of(raw_path) is not None
+
     @contextmanager
     def open_local(self, raw_path: str) -> Generator[Path]:
         with tempfile.TemporaryDirectory(prefix="ledgersafe-") as folder:

@@ -50,6 +50,10 @@ class RawZone(ABC):
         """
 
     @abstractmethod
+    def has(self, raw_path: str) -> bool:
+        """Whether something stands under a raw path. Raises ZoneUnavailable."""
+
+    @abstractmethod
     def open_local(self, raw_path: str) -> AbstractContextManager[Path]:
         """A file of the zone as one of this machine, to be read only, for as long as the block lasts.
 

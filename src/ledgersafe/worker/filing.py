@@ -79,6 +79,7 @@ class Filing:
             runtime.clock,
             slot=self._slot,
             future_seconds=runtime.settings.future_seconds,
+            most_event_bytes=runtime.settings.max_event_bytes,
         )
         status = deliver.deliver(desk, lease, ingestion)
         _log.info(

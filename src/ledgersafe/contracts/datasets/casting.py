@@ -4,7 +4,7 @@ Columns are cast whole (polars), so that a million rows take about a second. Num
 amount.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -12,14 +12,30 @@ from ledgersafe.contracts.datasets.model import Column
 from ledgersafe.contracts.datasets.types import FALSE_WORDS, TRUE_WORDS
 
 _PLAIN_NUMBER = r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$"
-_CURRENCY = r"(?:[$£€¥₹₱₩]|[A-Z]{3}\s|\s[A-Z]{3})"
+_ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_ISO_SECOND = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
+_BLANKS = r"[\u00a0\u2007\u2009\u202f]"
+_DASHES = r"[\u2010-\u2015\u2212\ufe63\uff0d]"
+"""What a minus is written with besides -: the en dash of Windows-1252 above all."""
+_SIGNS = "[$£€¥₹₱₩]"
+_CURRENCY_BEFORE = rf"^([-+(]?\s*)(?:{_SIGNS}|[A-Z]{{3}}\s)\s*"
+_CURRENCY_AFTER = rf"\s*(?:{_SIGNS}|\s[A-Z]{{3}})(\s*[-)]?)$"
+"""At the ends alone: 1€50 is no 150."""
+_CREDIT, _DEBIT_OR_CREDIT = r"(?i)[0-9.,]\s*CR$", r"(?i)([0-9.,])\s*(?:CR|DR)$"
 _OFFSET = ("%z", "%:z", "%#z")
 
 
 def nulls_of(column: pl.Series, nulls: Sequence[str]) -> pl.Series:
     """The column with what stands for no value as null: the empty text, and what the contract names."""
-    absent = column.is_in(["", *nulls])
-    return column.set(absent, None) if absent.any() else column
+    absent = column == ""
+    if nulls:
+        absent |= column.str.strip_chars().is_in([*nulls])
+    return column.set(absent.fill_null(value=False), None) if absent.any() else column
+
+
+def or_default(column: Column, text: pl.Series) -> pl.Series:
+    """Text (`nulls_of`) with the contract's default where there is none."""
+    return text if column.shape.default is None else text.fill_null(column.shape.default)
 
 
 def cast(column: Column, values: pl.Series) -> pl.Series:
@@ -37,6 +53,8 @@ def cast(column: Column, values: pl.Series) -> pl.Series:
 
 
 def _numbers(column: Column, values: pl.Series) -> pl.Series:
+    if column.shape.decimal == "." and _all(values.str.contains(_as_it_should_be(column))):
+        return values
     is_plain = column.shape.decimal == "." and _all(values.str.contains(_PLAIN_NUMBER))
     plain = values if is_plain else _plain_numbers(column, values)
     if column.type.name == "integer":
@@ -45,20 +63,37 @@ def _numbers(column: Column, values: pl.Series) -> pl.Series:
     if column.type.name == "number":
         return plain
     precision, scale = column.type.precision or 0, column.type.scale or 0
-    fits = rf"^(-?0*[0-9]{{0,{precision - scale}}}(?:\.[0-9]{{0,{scale}}})?)0*$" if scale else r"^(-?[0-9]+)(?:\.0+)?$"
-    found = plain.str.extract(fits, 1)
-    if scale:
-        return found
+    if scale:  # zeros at the end say nothing, but only after the point
+        digits = f"-?0*[0-9]{{0,{precision - scale}}}"
+        with_point = plain.str.extract(rf"^({digits}\.[0-9]{{0,{scale}}})0*$", 1)
+        return _or(with_point, plain.str.extract(rf"^({digits})$", 1))
+    found = plain.str.extract(r"^(-?[0-9]+)(?:\.0+)?$", 1)
     return _only(found, found.str.len_chars() <= precision + found.str.starts_with("-").cast(pl.UInt32))
 
 
+def _as_it_should_be(column: Column) -> str:
+    """Numbers that stay as they are written, which is how most files have all of theirs."""
+    if column.type.name == "number":
+        return _PLAIN_NUMBER
+    if column.type.name == "integer":
+        return r"^-?[0-9]{1,18}$"
+    precision, scale = column.type.precision or 0, column.type.scale or 0
+    whole = f"[0-9]{{1,{precision - scale}}}" if precision > scale else "0"
+    return rf"^-?{whole}(?:\.[0-9]{{1,{scale}}})?$" if scale else rf"^-?{whole}$"
+
+
 def _plain_numbers(column: Column, values: pl.Series) -> pl.Series:
-    """`(250.00)`, `468.60-`, `-468.60 `, `£1,234.50` as people write them: `-250.00`, `-468.60`, `1234.50`."""
+    """`(250.00)`, `468.60-`, `-468.60 `, `25.00 CR`, `£1,234.50` as people write them: `-250.00`, `-468.60`, `1234.50`.
+
+    Whatever says minus says it once: `-(250.00)` and `-250.00 CR` are not read.
+    """
     shape = column.shape
-    text = values.str.replace_all("\u00a0", " ").str.strip_chars().str.replace("\u2212", "-")
-    text = text.str.replace(_CURRENCY, "").str.strip_chars()
+    text = values.str.replace_all(_BLANKS, " ").str.replace_all(_DASHES, "-").str.strip_chars()
+    text = text.str.replace_all("\u2019", "'") if shape.thousands == "'" else text
+    is_credit = text.str.contains(_CREDIT)
+    text = _without_currency(text.str.replace(_DEBIT_OR_CREDIT, "$1"))
     in_brackets = text.str.contains(r"^\(.*\)$")
-    text = text.str.replace(r"^\((.*)\)$", "$1").str.strip_chars().str.replace(_CURRENCY, "").str.strip_chars()
+    text = _without_currency(text.str.replace(r"^\((.*)\)$", "$1").str.strip_chars())
     text = text.str.replace(r"^\+\s*", "").str.replace(r"^-\s+", "-").str.replace(r"^([^-].*?)\s*-$", "-$1")
     if shape.thousands is not None:
         group = _escape(shape.thousands)
@@ -68,41 +103,70 @@ def _plain_numbers(column: Column, values: pl.Series) -> pl.Series:
     if shape.decimal != ".":
         text = _only(text, ~text.str.contains(".", literal=True)).str.replace(shape.decimal, ".", literal=True)
     text = text.str.replace(r"^(-?)\.", "${1}0.").str.replace(r"\.$", "")
-    signed = _where(in_brackets & ~text.str.starts_with("-"), text.str.replace("^", "-"), text)
-    twice = in_brackets & text.str.starts_with("-")
+    has_minus = text.str.starts_with("-")
+    signed = _where((in_brackets | is_credit) & ~has_minus, text.str.replace("^", "-"), text)
+    twice = (in_brackets & is_credit) | ((in_brackets | is_credit) & has_minus)
     return _only(signed, signed.str.contains(_PLAIN_NUMBER) & ~twice)
 
 
+def _without_currency(text: pl.Series) -> pl.Series:
+    return text.str.replace(_CURRENCY_BEFORE, "${1}").str.replace(_CURRENCY_AFTER, "${1}").str.strip_chars()
+
+
 def _booleans(values: pl.Series) -> pl.Series:
+    if ((values == "true") | (values == "false")).all():
+        return values
     words = {**dict.fromkeys(TRUE_WORDS, "true"), **dict.fromkeys(FALSE_WORDS, "false")}
     return values.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.String)
 
 
 def _dates(column: Column, values: pl.Series) -> pl.Series:
-    found = pl.Series(values.name, [None] * len(values), dtype=pl.Date)
-    for form in column.formats:
-        found = _or(found, values.str.to_date(form, strict=False))
-        if found.null_count() == values.null_count():
-            break
+    found, last = _first_fit(
+        values, column.formats, lambda form: _whole_years(form, values, values.str.to_date(form, strict=False))
+    )
+    if last == column.formats[0] == "%Y-%m-%d" and _all(values.str.contains(_ISO_DAY)):
+        return _only(values, _year_in_range(found))  # written as we would
     return _in_range(found).dt.to_string("%Y-%m-%d")
 
 
 def _instants(column: Column, values: pl.Series) -> pl.Series:
-    found = pl.Series(values.name, [None] * len(values), dtype=pl.Datetime("us", "UTC"))
-    for form in _with_offsets(column):
-        found = _or(found, _instant(column, values, form))
+    forms = _with_offsets(column)
+    is_ours = forms[0].startswith("%Y-%m-%dT%H:%M:%S") and column.shape.time_zone in (None, "UTC")
+    if is_ours and _all(values.str.contains(_ISO_SECOND)):  # written as we would: only the day may not be one
+        days = values.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+        if days.null_count() == values.null_count():
+            return _only(values + ".000000+00:00", _year_in_range(days))
+    found, _ = _first_fit(values, forms, lambda form: _instant(column, values, form))
+    return _in_range(found).dt.to_string("%Y-%m-%dT%H:%M:%S%.6f+00:00")
+
+
+def _first_fit(values: pl.Series, forms: Sequence[str], read: Callable[[str], pl.Series]) -> tuple[pl.Series, str]:
+    """Each value by the first form that it has; and the last form that was needed."""
+    found = read(forms[0])
+    last = forms[0]
+    for form in forms[1:]:
         if found.null_count() == values.null_count():
             break
-    return _in_range(found).dt.to_string("%Y-%m-%dT%H:%M:%S%.6f+00:00")
+        found, last = _or(found, read(form)), form
+    return found, last
 
 
 def _instant(column: Column, values: pl.Series, form: str) -> pl.Series:
     if any(offset in form for offset in _OFFSET):
         return values.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-    naive = values.str.to_datetime(form, time_unit="us", strict=False)
+    naive = _whole_years(form, values, values.str.to_datetime(form, time_unit="us", strict=False))
     zone = column.shape.time_zone or "UTC"
     local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return local.dt.convert_time_zone("UTC")
+
+
+def _whole_years(form: str, values: pl.Series, found: pl.Series) -> pl.Series:
+    """A %Y takes fewer digits, too: 3/22/20 would be of the year 20. Years that are not written whole are not read."""
+    years = found.dt.year()
+    if "%Y" not in form or not (years < 1000).any():
+        return found
+    whole = years.cast(pl.String).str.zfill(4)
+    return _only(found, pl.select(pl.lit(values).str.contains(pl.lit(whole), literal=True)).to_series())
 
 
 def _with_offsets(column: Column) -> list[str]:
@@ -113,8 +177,12 @@ def _with_offsets(column: Column) -> list[str]:
 
 
 def _in_range(values: pl.Series) -> pl.Series:
+    return _only(values, _year_in_range(values))
+
+
+def _year_in_range(values: pl.Series) -> pl.Series:
     year = values.dt.year()
-    return _only(values, (year >= 1) & (year <= 9999))
+    return (year >= 1) & (year <= 9999)
 
 
 def _or(found: pl.Series, other: pl.Series) -> pl.Series:
@@ -127,6 +195,8 @@ def _where(condition: pl.Series, then: pl.Series, otherwise: pl.Series) -> pl.Se
 
 def _only(values: pl.Series, condition: pl.Series) -> pl.Series:
     """Those values for which it holds; null for the others."""
+    if condition.all(ignore_nulls=False):
+        return values
     return values.zip_with(condition.fill_null(value=False), pl.Series(values.name, [None], dtype=values.dtype))
 
 

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ledgersafe.contracts.datasets.casting import cast, nulls_of
+from ledgersafe.contracts.datasets.casting import cast, nulls_of, or_default
 from ledgersafe.contracts.datasets.model import Column, Dataset
 
 ROW = "_row_number"
 FAULT_COLUMNS = {ROW: pl.Int64, "column": pl.String, "rule": pl.String, "value": pl.String, "message": pl.String}
+LONGEST_KEY_BYTES = 1_500
+"""What a key's texts may take together: an index of Postgres takes 2,704, with the tenant's id."""
 _LONGEST_VALUE = 500
 """How much of a value stands with its fault; the row is kept whole."""
 
@@ -47,19 +49,41 @@ def check(dataset: Dataset, batch: pl.DataFrame) -> Checked:
     values: list[pl.Series] = []
     found: list[_Finding] = []
     texts: dict[str, pl.Series] = {}
+    nulls: dict[str, int] = {}
     for column in dataset.columns:
-        text = nulls_of(_text(batch, column.name), dataset.shape.source.nulls)
-        texts[column.name] = text
+        given = nulls_of(_text(batch, column.name), dataset.shape.source.nulls)
+        text = or_default(column, given)
         value = cast(column, text)
+        if column.type.name != "string" and value.null_count() > text.null_count():
+            given = text = _without_blanks(text, value)
+        nulls[column.name] = given.null_count()
+        texts[column.name] = text
         values.append(value)
         found.extend(finding for finding in _findings(column, text, value) if finding.mask.any())
+    found.extend(_long_keys(dataset, texts))
     whole = pl.DataFrame([batch[ROW], *values])
     good = whole
     if found:
         bad = pl.DataFrame([finding.mask.alias(str(at)) for at, finding in enumerate(found)])
         good = whole.filter(~bad.select(pl.any_horizontal(pl.all())).to_series())
-    nulls = {name: text.null_count() for name, text in texts.items()}
     return Checked(good, _faults(batch[ROW], texts, found), nulls, batch.height)
+
+
+def _without_blanks(text: pl.Series, value: pl.Series) -> pl.Series:
+    """Numbers and times that are nothing but blanks are no values; strings keep theirs."""
+    blank = (value.is_null() & (text.str.strip_chars() == "")).fill_null(value=False)
+    return text.set(blank, None) if blank.any() else text
+
+
+def _long_keys(dataset: Dataset, texts: dict[str, pl.Series]) -> Iterator[_Finding]:
+    """Keys that no index of the database takes."""
+    names = [name for name in dataset.primary_key if dataset.column(name).type.name == "string"]
+    if not names:
+        return
+    size = sum((texts[name].str.len_bytes().fill_null(0) for name in names[1:]), texts[names[0]].str.len_bytes())
+    mask = _true(size > LONGEST_KEY_BYTES)
+    if mask.any():
+        yield _Finding(names[0], "max", f"the key is longer than {LONGEST_KEY_BYTES:,} bytes", mask)
 
 
 def _text(batch: pl.DataFrame, name: str) -> pl.Series:
@@ -145,7 +169,7 @@ def _faults(rows: pl.Series, texts: dict[str, pl.Series], found: Sequence[_Findi
 
 
 def _true(mask: pl.Series) -> pl.Series:
-    return mask.fill_null(value=False)
+    return mask.fill_null(value=False) if mask.null_count() else mask
 
 
 def _as_written(column: Column) -> str:

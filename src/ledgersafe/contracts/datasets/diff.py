@@ -77,7 +77,7 @@ def _column_changes(old: Column, new: Column) -> Iterator[_Found]:
         if was != now:
             breaks = "backward" if narrower(was, now) else "neither"
             yield breaks, True, f"{path}/{member}", f"{_said(was)} → {_said(now)}"
-    for member in ("decimal", "thousands", "time_zone"):
+    for member in ("decimal", "thousands", "time_zone", "default"):
         was, now = getattr(old.shape, member), getattr(new.shape, member)
         if was != now:
             yield (
@@ -139,7 +139,7 @@ def _turned(what: str, on: bool) -> str:
 
 
 def _said(value: object) -> str:
-    return "nothing" if value is None else str(value)
+    return "nothing" if value is None else str(value) or "''"
 
 
 def _listed(names: Iterator[str] | tuple[str, ...] | list[str]) -> str:

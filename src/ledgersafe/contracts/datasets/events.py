@@ -31,6 +31,7 @@ Values = Sequence[Any]
 _EXACT = Context(prec=400)
 """Wide enough for what columns hold and for products of several: nothing is ever rounded."""
 _REMEMBERED = 100_000
+_DEEP = 50
 _in_ascii = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -44,10 +45,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class MadeEvent:
-    """An event, and which rows of the file it was made of."""
+    """An event, and which rows of the file it was made of. `has_no_numbers`: it is made of texts and booleans."""
 
     event: dict[str, Any]
     rows: tuple[int, ...]
+    has_no_numbers: bool = False
 
 
 class EventMaker:
@@ -60,6 +62,10 @@ class EventMaker:
         self._tenant_id = tenant_id
         self._source_system = dataset.name
         self._spell = {column.name: _speller(column) for column in dataset.columns}
+        self._has_no_numbers = all(
+            field.constant is msgspec.UNSET or isinstance(field.constant, str | bool)
+            for field in (*events.fields.values(), *events.lines.values())
+        ) and all(path.count(".") < _DEEP for path in events.fields)
         self._numbers = {column.name for column in dataset.columns if column.type.is_number}
 
     def make(self, rows: Sequence[tuple[int, Row]]) -> MadeEvent:
@@ -97,7 +103,7 @@ class EventMaker:
         event.setdefault("source_system", self._source_system)
         if self._events.lines:
             event["line_items"] = _in_order(lines)
-        return MadeEvent(event, tuple([table.numbers[at] for at in group]))
+        return MadeEvent(event, tuple([table.numbers[at] for at in group]), self._has_no_numbers)
 
     def _lines(self, table: Table, rows: Sequence[int], *, turned: bool) -> list[dict[str, Any]]:
         """A line a row: members that have no value are left out."""

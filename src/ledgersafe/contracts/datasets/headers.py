@@ -9,6 +9,8 @@ from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.names import normal_name
 
 _ALIKE = 0.75
+_SHORTEST = 3
+"""Of so many letters a shortened name must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,20 @@ def _suggested(unknown: Sequence[str], missing: Sequence[str]) -> list[tuple[str
     by_normal = {normal_name(name): name for name in missing}
     found: list[tuple[str, str]] = []
     for name in unknown:
-        alike = get_close_matches(normal_name(name), list(by_normal), n=1, cutoff=_ALIKE)
-        if alike:
-            found.append((name, by_normal.pop(alike[0])))
+        if (alike := _alike(normal_name(name), list(by_normal))) is not None:
+            found.append((name, by_normal.pop(alike)))
     return found
+
+
+def _alike(name: str, others: Sequence[str]) -> str | None:
+    """The one that reads most like it, else one that it shortens or draws out: `lat`, `latitude`."""
+    close = get_close_matches(name, others, n=1, cutoff=_ALIKE)
+    begins = [other for other in others if min(len(name), len(other)) >= _SHORTEST and _begins(name, other)]
+    return next(iter((*close, *begins)), None)
+
+
+def _begins(name: str, other: str) -> bool:
+    return name.startswith(other) or other.startswith(name)
 
 
 def schema_hash(columns: Sequence[str]) -> str:

@@ -4,7 +4,9 @@ It is a proposal for a person to read: a column that happens to hold digits only
 leading zeros stay text.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +18,9 @@ from ledgersafe.contracts.datasets.model import Column
 from ledgersafe.contracts.datasets.shape import ColumnShape
 from ledgersafe.contracts.datasets.types import parse_type
 
+_LIKE_A_NUMBER = r"^[^A-Za-z]*[0-9][^A-Za-z]*$|^(?:[A-Za-z]{2,3})?[^A-Za-z]+(?:[A-Za-z]{2,3}[^A-Za-z]*)?$"
+"""Digits, signs and blanks, and perhaps a currency or CR at one of its ends: one pass that spares dear ones."""
+_LIKE_AN_INSTANT = re.compile(r"[0-9]{1,4}-")
 _LEADING_ZERO = r"^-?0[0-9]"
 _SPELLINGS: tuple[dict[str, Any], ...] = (
     {},
@@ -42,10 +47,12 @@ def infer(dataset: str, columns: Iterable[str], rows: pl.DataFrame) -> dict[str,
 
 
 def _column(name: str, values: pl.Series) -> dict[str, Any]:
-    there = values.drop_nulls()
+    there = values.drop_nulls().unique(maintain_order=True)
     described: dict[str, Any] = {"type": "string"}
     if len(there):
-        described = next((one for one in _candidates(there) if _fits(name, one, there)), described)
+        first = str(there[0]).strip()
+        fitting = (one for one in _candidates(there) if _could_be(one, first) and _fits(name, one, there))
+        described = next(fitting, described)
     if described["type"] == "decimal":
         described = _sized(name, described, there)
     if len(there) and not values.null_count():
@@ -57,7 +64,8 @@ def _candidates(there: pl.Series) -> Iterator[dict[str, Any]]:
     """From the narrowest on."""
     if there.str.to_lowercase().is_in(["true", "false", "yes", "no"]).all():
         yield {"type": "boolean"}
-    if not there.str.strip_chars().str.contains(_LEADING_ZERO).any():
+    stripped = there.str.strip_chars()
+    if stripped.str.contains(_LIKE_A_NUMBER).all() and not stripped.str.contains(_LEADING_ZERO).any():
         yield {"type": "integer"}
         yield from ({"type": "decimal", **spelling} for spelling in _SPELLINGS)
     for day in _DATES:
@@ -66,6 +74,19 @@ def _candidates(there: pl.Series) -> Iterator[dict[str, Any]]:
     for day in _DATES:
         yield from ({"type": "datetime", "format": day + time} for time in _TIMES if time)
     yield {"type": "datetime"}
+
+
+def _could_be(described: dict[str, Any], first: str) -> bool:
+    """Whether one value could be read so: asked before all of them, since most candidates fail at once."""
+    if described["type"] == "datetime" and "format" not in described:
+        return _LIKE_AN_INSTANT.match(first) is not None
+    if "format" not in described:
+        return True
+    try:
+        datetime.strptime(first, described["format"])  # noqa: DTZ007 - only whether it can be read
+    except ValueError:
+        return False
+    return True
 
 
 def _fits(name: str, described: dict[str, Any], there: pl.Series) -> bool:

@@ -22,6 +22,11 @@ class Column:
         return self.shape.required or self.is_key
 
     @property
+    def may_be_missing(self) -> bool:
+        """Whether a file without this column can have good rows."""
+        return not self.required or self.shape.default is not None
+
+    @property
     def formats(self) -> tuple[str, ...]:
         """How its dates are written, in the order in which they are tried."""
         if isinstance(self.shape.format, str):

@@ -110,6 +110,8 @@ def _column_faults(column: ColumnShape) -> Iterator[tuple[str, str]]:
         yield "thousands", "is the decimal separator, too"
     if column.format is not None and not kind.is_time:
         yield "format", f"is for date and datetime, not for {kind}"
+    if column.default is not None and kind.name != "string":
+        yield "default", f"is for string, not for {kind}: a value that nobody gave is none"
     if column.time_zone is not None:
         yield from _zone_faults(column.time_zone)
     if column.pattern is not None:

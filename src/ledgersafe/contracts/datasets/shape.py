@@ -20,7 +20,8 @@ class ColumnShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
 
     `type`: string, integer, number, decimal(p,s), boolean, date, datetime. `min`, `max`: of the value, or of the length
     of a string. `format`: of dates (strptime), tried in order. `decimal`, `thousands`: separators of numbers.
-    `time_zone`: of datetimes that state none. `aliases`: other names that files give it.
+    `time_zone`: of datetimes that state none. `aliases`: other names that files give it. `default`: the text of rows
+    (strings alone) that have no value, and of files without the column; with "", a part of the key may be blank.
     """
 
     type: str = "string"
@@ -35,6 +36,7 @@ class ColumnShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
     time_zone: str | None = None
+    default: str | None = None
     aliases: list[ColumnName] = []
 
 

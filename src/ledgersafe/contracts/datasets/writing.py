@@ -140,6 +140,8 @@ def _json_property(column: Column) -> dict[str, Any]:
         found["format"] = "date" if column.type.name == "date" else "date-time"
     elif column.type.name in ("string", "integer"):
         found |= _odcs_options(column)  # they are named alike
+    if column.shape.default is not None:
+        found["default"] = column.shape.default
     if column.shape.enum is not None:
         found["enum"] = list(column.shape.enum)
     if column.shape.description:

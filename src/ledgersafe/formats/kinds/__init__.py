@@ -8,6 +8,24 @@ from pkgutil import iter_modules
 from ledgersafe.formats.packing import PACKED_ENDINGS
 from ledgersafe.formats.rows import Kind, UnreadableFile
 
+_INSTEAD = {
+    ".xls": "save it as .xlsx",
+    ".xlsb": "save it as .xlsx",
+    ".xlsm": "it may hold macros: save it as .xlsx",
+    ".ods": "save it as .xlsx or .csv",
+    ".zip": "unpack it, and send what is in it",
+    ".7z": "unpack it, and send what is in it",
+    ".rar": "unpack it, and send what is in it",
+    ".tar": "unpack it, and send what is in it",
+    ".bz2": "pack it with gzip or Zstandard instead",
+    ".xz": "pack it with gzip or Zstandard instead",
+    ".pgp": "decrypt it first",
+    ".gpg": "decrypt it first",
+    ".html": "save its table as .csv",
+    ".pdf": "ask its sender for the table as .csv or .xlsx",
+}
+"""What is to be done with files of other formats that people have."""
+
 
 @cache
 def kinds() -> dict[str, Kind]:
@@ -27,4 +45,6 @@ def kind_of(filename: str) -> Kind:
             return kind
     known = ", ".join(sorted(ending for kind in kinds().values() for ending in kind.endings))
     said = ending or "without an ending"
-    raise UnreadableFile("UNSUPPORTED_FORMAT", f"Files {said} are not read: there are {known}, also .gz and .zst.")
+    instead = f" With this one: {_INSTEAD[ending]}." if ending in _INSTEAD else ""
+    message = f"Files {said} are not read: there are {known}, also .gz and .zst.{instead}"
+    raise UnreadableFile("UNSUPPORTED_FORMAT", message)

@@ -3,58 +3,62 @@
 Arrow reads it: in blocks, strictly, and it hands over each row that has not as many fields as the header.
 """
 
-import csv
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from ledgersafe.formats.arrow import arrow_csv, pa
+from ledgersafe.formats.delimited import Layout, ends_open, fields_of, layout_of
+from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.packing import open_unpacked
-from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes, unique_columns
-from ledgersafe.formats.text import TextFacts, look_through
+from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
+from ledgersafe.formats.text import TextFacts, look_through, unreadable
 
-_DELIMITERS = (",", ";", "\t", "|")
-_SAMPLE_ROWS = 50
-_KEPT_OF_A_ROW = 8_000
 _BLOCK_BYTES = 8_000_000
+_MOST_ASIDE = 250_000
+"""How many rows may be put aside at once: a file that has more of them is laid out otherwise."""
+_FEWEST_TO_SWALLOW = 4
+"""Of rows with fewer fields, an address of two lines may look like two rows."""
 
 
 def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
     """A file of delimited text. Raises UnreadableFile."""
     facts = look_through(path, wishes.encoding, bounds)
-    delimiter = wishes.delimiter or _delimiter(facts.head, wishes.header_row)
-    columns = unique_columns(_header(facts.head, delimiter, wishes.header_row))
-    noted = {"encoding": facts.encoding, "encoding_is_guessed": facts.is_guessed, "delimiter": delimiter}
-    return Opened(columns, _Reading(path, wishes, bounds, facts, delimiter, columns).batches(), noted)
+    layout = layout_of(facts, wishes)
+    noted: dict[str, Any] = {
+        "encoding": facts.encoding,
+        "encoding_is_guessed": facts.is_guessed,
+        "delimiter": layout.delimiter,
+        **({} if layout.header_row == wishes.header_row else {"header_row": layout.header_row}),
+        **layout.columns.facts(),
+    }
+    return Opened(layout.columns.names, _Reading(path, bounds, facts, layout).batches(), noted)
 
 
 class _Reading:
     """One pass over the rows."""
 
-    def __init__(
-        self,
-        path: Path,
-        wishes: Wishes,
-        bounds: Bounds,
-        facts: TextFacts,
-        delimiter: str,
-        columns: tuple[str, ...],
-    ) -> None:
+    def __init__(self, path: Path, bounds: Bounds, facts: TextFacts, layout: Layout) -> None:
         self._path = path
-        self._header_row = wishes.header_row
         self._bounds = bounds
         self._facts = facts
-        self._delimiter = delimiter
-        self._columns = columns
-        self._skipped: list[int] = []  # numbers of rows that are not in batches, ascending
+        self._layout = layout
+        self._delimiter = layout.delimiter
+        self._columns = list(layout.columns.names)
+        self._nameless = [" " * at for at in layout.columns.nameless]  # no name of a column is blank
+        names = iter(self._columns)
+        nameless = dict(zip(layout.columns.nameless, self._nameless, strict=True))
+        self._all = [nameless.get(at) or next(names) for at in range(1, layout.columns.width + 1)]
+        self._blanks = f' \t\r\n"\x1a\ufeff{layout.delimiter}'
+        self._skipped: list[int] = []  # numbers of rows that Arrow left out, ascending
+        self._mended: list[tuple[int | str, ...]] = []
         self._broken: list[BrokenRow] = []
-        self._number = wishes.header_row + 1
+        self._messages: dict[int, str] = {}
+        self._last_aside = (0, "")  # number and text of the last row that Arrow left out
+        self._number = layout.header_row + 1
 
     def batches(self) -> Iterator[Batch]:
         """The rows after the header. Raises UnreadableFile."""
@@ -62,21 +66,26 @@ class _Reading:
             last: pl.DataFrame | None = None
             try:
                 for block in self._arrow(file):
-                    frame = self._numbered(pl.DataFrame(block))
+                    frame = self._numbered(self._named(block))
                     last = frame if frame.height else last
-                    yield Batch(frame, self._taken())
-            except (pa.ArrowInvalid, UnicodeError) as error:
+                    yield self._sifted(frame)
+            except UnicodeDecodeError as error:
+                wrong = f"byte 0x{error.object[error.start]:02x} after row {self._number - 1:,}"
+                raise unreadable(self._facts.encoding, wrong) from None
+            except pa.ArrowInvalid as error:
+                if len(self._broken) > _MOST_ASIDE:
+                    raise self._other_layout() from None
                 raise self._unreadable(str(error)) from None
             self._refuse_open_quote(last)
-            if self._broken:
-                yield Batch(pl.DataFrame(schema=dict.fromkeys((ROW, *self._columns), pl.String)), self._taken())
+            if self._broken or self._mended:
+                yield self._sifted(pl.DataFrame(schema={ROW: pl.Int64} | dict.fromkeys(self._all, pl.String)))
 
     def _arrow(self, file: Any) -> Iterator[Any]:
         encoding = self._facts.encoding.removesuffix("-sig")
         reader = arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, skip_rows=self._header_row - 1, encoding=encoding
+                use_threads=False, block_size=_BLOCK_BYTES, skip_rows=self._layout.header_row - 1, encoding=encoding
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._delimiter,
@@ -88,92 +97,139 @@ class _Reading:
         )
         yield from reader
 
+    def _named(self, block: Any) -> pl.DataFrame:
+        if block.num_columns != len(self._all):
+            told = f"Row {self._layout.header_row} cannot be cut into names: {block.num_columns} or {len(self._all)}."
+            raise UnreadableFile("BAD_HEADER", f"{told} Look at its quotation marks.")
+        return pl.DataFrame(pa.RecordBatch.from_arrays(block.columns, names=self._all))
+
     def _put_aside(self, row: Any) -> str:
-        """Arrow's question about a row that has not as many fields as the header; it counts as we do."""
+        """Arrow's question about a row that has not as many fields as the header; it counts as we do.
+
+        One that only has blank fields too many is a row all the same, and one without anything is none.
+        """
         self._skipped.append(row.number)
-        message = f"has {row.actual_columns} fields, the header has {row.expected_columns}"
-        self._broken.append(BrokenRow(row.number, row.text[:_KEPT_OF_A_ROW], message))
-        return "skip"
+        text: str = row.text
+        self._last_aside = row.number, text
+        if not text.strip(self._blanks):
+            return "skip"
+        if row.actual_columns > row.expected_columns:
+            fields = fields_of(text, self._delimiter)
+            if not any(field.strip() for field in fields[len(self._all) :]):
+                self._mended.append((row.number, *fields[: len(self._all)]))
+                return "skip"
+        message = self._messages.setdefault(
+            row.actual_columns, f"has {row.actual_columns} fields, the header has {row.expected_columns}"
+        )
+        self._broken.append(BrokenRow(row.number, text[:KEPT_OF_A_ROW], message))
+        return "error" if len(self._broken) > _MOST_ASIDE else "skip"
 
     def _numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """With each row's number in the file: those put aside leave gaps."""
+        """With each row's number in the file: those left out leave gaps."""
         first, end = self._number, self._number + frame.height
         gaps = self._gaps(first, end)
         while end - first - len(gaps) < frame.height:
             end = first + frame.height + len(gaps)
             gaps = self._gaps(first, end)
-        self._number = end
+        del self._skipped[: bisect_left(self._skipped, end)]
+        at_once = next((at for at, number in enumerate(self._skipped) if number != end + at), len(self._skipped))
+        del self._skipped[:at_once]
+        self._number = end + at_once
         numbers = pl.Series(ROW, range(first, end), dtype=pl.Int64)
         if gaps:
             numbers = numbers.filter(~numbers.is_in(gaps))
-        named = frame.rename(dict(zip(frame.columns, self._columns, strict=True)))
-        blank = named.select(pl.all_horizontal(pl.all() == "")).to_series()
-        named.insert_column(0, numbers)
-        return named.filter(~blank) if blank.any() else named
+        return frame.insert_column(0, numbers)
 
     def _gaps(self, first: int, end: int) -> list[int]:
         return self._skipped[bisect_left(self._skipped, first) : bisect_left(self._skipped, end)]
 
-    def _taken(self) -> tuple[BrokenRow, ...]:
+    def _sifted(self, frame: pl.DataFrame) -> Batch:
+        """The rows that hold data, with those that were mended; the others are told of, or blank."""
+        if self._mended:
+            frame = pl.concat([frame, pl.DataFrame(self._mended, schema=frame.schema, orient="row")]).sort(ROW)
+            self._mended.clear()
+        frame = self._without_marks(frame)
+        blank = frame[self._all[0]] == ""
+        if blank.any():
+            frame = frame.filter(~(blank & frame.select(pl.all_horizontal(pl.col(self._all) == "")).to_series()))
+        frame = self._without_header(frame)
+        if self._nameless:
+            values = frame.select(pl.any_horizontal(pl.col(self._nameless).str.strip_chars() != "")).to_series()
+            message = f"has a value in column {', '.join(map(str, self._layout.columns.nameless))}, which has no name"
+            frame = self._without(frame, values, message).drop(self._nameless)
+        if self._facts.quotes and len(self._all) >= _FEWEST_TO_SWALLOW:
+            message = "a field holds line breaks, and as many delimiters as whole rows: a quotation mark is not closed"
+            frame = self._without(frame, self._swallowing(frame), message)
         broken = tuple(self._broken)
         self._broken.clear()
-        return broken
+        return Batch(frame, broken)
+
+    def _without_marks(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A byte order mark within a file stands where another was appended to it."""
+        first = frame[self._all[0]]
+        marked = first.str.starts_with("\ufeff")
+        if not marked.any():
+            return frame
+        bare = first.str.strip_chars_start("\ufeff").str.replace(r'^"(.*)"$', "$1")
+        return frame.with_columns(first.zip_with(~marked, bare))
+
+    def _without_header(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A header that comes again holds no data; a file of one column may well hold its name."""
+        again = frame[self._columns[0]] == self._columns[0]
+        if len(self._columns) == 1 or not again.any():
+            return frame
+        every = pl.all_horizontal([pl.col(name) == name for name in self._columns])
+        return self._without(frame, frame.select(every).to_series(), "repeats the header", is_data=False)
+
+    def _swallowing(self, frame: pl.DataFrame) -> pl.Series:
+        """Rows in which a field holds whole rows: its quotation mark is closed by that of a later row."""
+        found = pl.Series([False]).new_from_index(0, frame.height)
+        for name in self._columns:
+            values = frame[name]
+            if values.str.contains("\n", literal=True).any():
+                breaks = values.str.count_matches("\n", literal=True)
+                between = values.str.count_matches(self._delimiter, literal=True)
+                found |= (breaks > 0) & (between == breaks * (len(self._all) - 1))
+        return found
+
+    def _without(self, frame: pl.DataFrame, which: pl.Series, message: str, *, is_data: bool = True) -> pl.DataFrame:
+        """Put rows aside that cannot be checked."""
+        if not which.any():
+            return frame
+        for number, *values in frame.filter(which).rows():
+            text = self._delimiter.join(values)[:KEPT_OF_A_ROW]
+            self._broken.append(BrokenRow(number, text, message, is_data))
+        return frame.filter(~which)
 
     def _unreadable(self, message: str) -> UnreadableFile:
         if "straddling" in message:
             if self._facts.quotes % 2:
-                return UnreadableFile("UNCLOSED_QUOTE", f"A quotation mark after row {self._number:,} is never closed.")
-            return UnreadableFile("ROW_TOO_LONG", f"A row after row {self._number:,} is too long.")
-        return UnreadableFile("UNREADABLE_TEXT", f"It cannot be read as CSV: {message}")
+                return _unclosed(f"after row {self._number - 1:,}")
+            return UnreadableFile("ROW_TOO_LONG", f"A row after row {self._number - 1:,} is too long.")
+        return UnreadableFile("UNREADABLE_TEXT", f"It cannot be read as CSV after row {self._number - 1:,}: {message}")
+
+    def _other_layout(self) -> UnreadableFile:
+        """No rows come between them: Arrow would hand over millions at once."""
+        first = self._broken[0]
+        told = f"From row {first.number:,} on, over {_MOST_ASIDE:,} rows have not as many fields as the header"
+        hint = "is its delimiter what it should be, and its header in the right row?"
+        return UnreadableFile("TOO_MANY_BAD_ROWS", f"{told} ({first.text[:60]!r} {first.message}): {hint}")
 
     def _refuse_open_quote(self, last: pl.DataFrame | None) -> None:
         """A quotation mark that is not closed makes one field of all that follows: the last row has line breaks."""
         if self._facts.quotes % 2 == 0:
             return
-        swallowed = last is not None and any("\n" in (value or "") for value in last.row(-1)[1:])
-        if swallowed or _ends_open(self._facts.last_line, self._delimiter):
-            raise UnreadableFile("UNCLOSED_QUOTE", f"A quotation mark in row {self._number - 1:,} is never closed.")
+        values: tuple[Any, ...] = () if last is None else last.row(-1)
+        if not values or self._last_aside[0] > values[0]:
+            values = self._last_aside
+        swallowed = any("\n" in value or "\r" in value for value in values[1:])
+        if swallowed or ends_open(self._facts.last_line, self._delimiter):
+            raise _unclosed(f"in row {max(values[0], self._layout.header_row):,}")
 
 
-def _ends_open(line: str, delimiter: str) -> bool:
-    """Whether a quoted field begins in this line and does not end in it."""
-    is_open, at_start = False, True
-    for character in line:
-        if character == '"' and (is_open or at_start):
-            is_open, at_start = not is_open, is_open
-        else:
-            at_start = character == delimiter and not is_open
-    return is_open
-
-
-def _header(head: str, delimiter: str, header_row: int) -> list[str]:
-    lines = islice(head.splitlines(keepends=True), header_row - 1, None)
-    names: list[str] = next(csv.reader(lines, delimiter=delimiter), list[str]())
-    if not any(name.strip() for name in names):
-        raise UnreadableFile("BAD_HEADER", f"Row {header_row} names no columns.")
-    return names
-
-
-def _delimiter(head: str, header_row: int) -> str:
-    """The one that makes the same number of fields in most rows, and in the header."""
-    lines = head.splitlines(keepends=True)[header_row - 1 :]
-    best, most = ",", (0.0, 0)
-    for delimiter in _DELIMITERS:
-        rows = _widths(lines, delimiter)
-        if not rows or rows[0] < 2:
-            continue
-        score = (Counter(rows)[rows[0]] / len(rows), rows[0])
-        if score > most:
-            best, most = delimiter, score
-    return best
-
-
-def _widths(lines: list[str], delimiter: str) -> list[int]:
-    """How many fields the first rows have, up to one that the sample does not hold whole."""
-    found: list[int] = []
-    with suppress(csv.Error):  # a field over 128 KB: reading will say more
-        found.extend(len(row) for row in islice(csv.reader(lines, delimiter=delimiter), _SAMPLE_ROWS) if row)
-    return found
+def _unclosed(where: str) -> UnreadableFile:
+    message = f"A quotation mark {where} is never closed: close it, or double it where it is part of the text."
+    return UnreadableFile("UNCLOSED_QUOTE", message)
 
 
 KIND = Kind("csv", (".csv", ".tsv", ".txt", ".psv"), open_csv)

@@ -1,53 +1,64 @@
 """JSON: an array of objects, or one object that holds such an array. It is read whole, so it may not be large."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from ledgersafe.formats.gathering import KEPT_OF_A_ROW, Gathering
+from ledgersafe.formats.header import MOST_COLUMNS, unique_columns
 from ledgersafe.formats.packing import open_unpacked
-from ledgersafe.formats.rows import (
-    ROWS_AT_ONCE,
-    Batch,
-    Bounds,
-    BrokenRow,
-    Kind,
-    Opened,
-    UnreadableFile,
-    Wishes,
-    framed,
-    unique_columns,
-)
+from ledgersafe.formats.rows import Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
 from ledgersafe.formats.text import look_through
-from ledgersafe.formats.values import Raw, row_of
+from ledgersafe.formats.values import Raw, read_object
 
 LARGEST_BYTES = 200_000_000
-_KEPT_OF_A_ROW = 8_000
 
 
 def open_json(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
     """A file of one JSON array. Raises UnreadableFile."""
+    if path.stat().st_size > LARGEST_BYTES:
+        raise _too_large()
+    facts = look_through(path, wishes.encoding, replace(bounds, row_bytes=LARGEST_BYTES))
+    if facts.size > LARGEST_BYTES:
+        raise _too_large()
     with open_unpacked(path, bounds) as file:
-        data = file.read(LARGEST_BYTES + 1)
-    if len(data) > LARGEST_BYTES:
-        message = f"JSON of over {LARGEST_BYTES:,} bytes is not read: send NDJSON, one object a line."
-        raise UnreadableFile("FILE_TOO_LARGE", message)
-    facts = look_through(path, wishes.encoding, Bounds(row_bytes=LARGEST_BYTES))
-    items = _items(data.decode(facts.encoding))
+        data = file.read(LARGEST_BYTES)
+    if facts.encoding not in ("utf-8", "utf-8-sig"):
+        data = _as_utf8(data, facts.encoding)
+    items = _items(data.removeprefix(b"\xef\xbb\xbf"))
+    del data  # the items lie in it; it goes with them
     columns: dict[str, None] = {}
-    read = [_read(item, columns) for item in items]
+    for item in items:
+        read_object(item, columns, wishes)
+        if len(columns) > MOST_COLUMNS:
+            break
     if not columns:
-        raise UnreadableFile("EMPTY_FILE", "It holds no objects.")
-    return Opened(unique_columns(list(columns)), _batches(items, read, tuple(columns)), {"encoding": facts.encoding})
+        raise UnreadableFile("EMPTY_FILE", "It holds no objects: an array of them is expected, one a row.")
+    names = unique_columns(list(columns))
+    return Opened(names, _batches(items, names, wishes), {"encoding": facts.encoding})
 
 
-def _items(text: str) -> list[msgspec.Raw]:
+def _too_large() -> UnreadableFile:
+    message = f"JSON of over {LARGEST_BYTES:,} bytes is not read: send NDJSON, one object a line."
+    return UnreadableFile("FILE_TOO_LARGE", message)
+
+
+def _as_utf8(data: bytes, encoding: str) -> bytes:
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeError as error:
+        raise UnreadableFile("UNREADABLE_TEXT", f"It is not {encoding}: {error}.") from None
+
+
+def _items(text: bytes) -> list[msgspec.Raw]:
     try:
         return msgspec.json.decode(text, type=list[msgspec.Raw])
     except msgspec.ValidationError:
         pass
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableFile("UNREADABLE_TEXT", f"It is no JSON: {error}.") from None
+        raise _no_json(text, error) from None
     arrays: list[list[msgspec.Raw]] = []
     for value in _members(text).values():
         try:
@@ -59,34 +70,35 @@ def _items(text: str) -> list[msgspec.Raw]:
     return arrays[0]
 
 
-def _members(text: str) -> Raw:
+def _members(text: bytes) -> Raw:
     try:
         return msgspec.json.decode(text, type=Raw)
-    except msgspec.DecodeError as error:
-        raise UnreadableFile("UNREADABLE_TEXT", f"It is no JSON array of objects: {error}.") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _no_json(text, error) from None
 
 
-def _read(item: msgspec.Raw, columns: dict[str, None]) -> dict[str, str] | str:
-    try:
-        return row_of(msgspec.json.decode(item, type=Raw), columns)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return f"is no JSON object: {error}"
+def _no_json(text: bytes, error: Exception) -> UnreadableFile:
+    if not text.strip():
+        return UnreadableFile("EMPTY_FILE", "There is nothing in it: ask its sender for the file.")
+    breaks_off = "truncated" in str(error)
+    code, hint = ("TRUNCATED_FILE", "It breaks off") if breaks_off else ("UNREADABLE_TEXT", "It is no JSON")
+    return UnreadableFile(code, f"{hint}: {error}. One object a line is NDJSON: name it .ndjson.")
 
 
-def _batches(
-    items: Sequence[msgspec.Raw], read: Sequence[dict[str, str] | str], names: tuple[str, ...]
-) -> Iterator[Batch]:
-    for start in range(0, len(read), ROWS_AT_ONCE):
-        rows: list[tuple[int | str, ...]] = []
-        broken: list[BrokenRow] = []
-        for number, row in enumerate(read[start : start + ROWS_AT_ONCE], start + 1):
-            if isinstance(row, str):
-                broken.append(
-                    BrokenRow(number, bytes(items[number - 1])[:_KEPT_OF_A_ROW].decode(errors="replace"), row)
-                )
-            else:
-                rows.append((number, *(row.get(name, "") for name in names)))
-        yield framed(rows, names, broken)
+def _batches(items: Sequence[msgspec.Raw], names: tuple[str, ...], wishes: Wishes) -> Iterator[Batch]:
+    batch = Gathering(names)
+    known = dict.fromkeys(names)
+    for number, item in enumerate(items, 1):
+        row = read_object(item, known, wishes)
+        raw = bytes(item)
+        if isinstance(row, str):
+            batch.put_aside(BrokenRow(number, raw[:KEPT_OF_A_ROW].decode(errors="replace"), row))
+        else:
+            batch.put(number, [row.get(name, "") for name in names], len(raw))
+        if batch.is_full:
+            yield batch.taken()
+    if len(batch):
+        yield batch.taken()
 
 
 KIND = Kind("json", (".json",), open_json)

@@ -10,7 +10,8 @@
 
 -- name: add
 -- Why: postings are never edited, only reversed, so what a batch adds or takes back is all that changes. OFFSET 0: each
--- is looked up by its key, also while the planner knows nothing of a young table and would read all of it.
+-- is looked up by its key, also while the planner knows nothing of a young table and would read all of it. Each adds up
+-- its own lines, a few at a time, by brand and all together: as groups of one large set they would all be sorted.
 WITH sold AS (
   SELECT s.*
   FROM gold.posted k
@@ -22,28 +23,27 @@ WITH sold AS (
     OFFSET 0) AS s
   WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])),
 parts AS (
-  SELECT s.tenant_id, s.books_date, CASE WHEN grouping(l.brand) = 0 THEN l.brand ELSE '' END AS brand, s.currency,
-         grouping(l.brand) = 0 AS is_of_lines,
-         CASE WHEN grouping(l.brand) = 0 THEN s.transactions ELSE 0 END AS transactions,
-         CASE WHEN grouping(l.brand) = 0 AND s.type = 'SALE' THEN sum(l.quantity) ELSE 0 END AS units,
-         CASE WHEN grouping(l.brand) = 0 AND s.type = 'SALE' THEN sum(l.amount) ELSE 0 END AS gross,
-         CASE WHEN grouping(l.brand) = 1 THEN s.discounts ELSE 0 END AS discounts,
-         CASE WHEN grouping(l.brand) = 0 AND s.type = 'RETURN' THEN -sum(l.amount) ELSE 0 END AS returns,
-         CASE WHEN grouping(l.brand) = 1 THEN s.tax ELSE 0 END
-           + CASE WHEN (grouping(l.brand) = 0) = (s.type = 'SALE') THEN 1 ELSE -1 END * coalesce(sum(l.tax), 0) AS tax,
+  SELECT s.tenant_id, s.books_date, CASE WHEN l.is_rest THEN '' ELSE l.brand END AS brand, s.currency,
+         NOT l.is_rest AS is_of_lines,
+         CASE WHEN l.is_rest THEN 0 ELSE s.transactions END AS transactions,
+         CASE WHEN NOT l.is_rest AND s.type = 'SALE' THEN l.quantity ELSE 0 END AS units,
+         CASE WHEN NOT l.is_rest AND s.type = 'SALE' THEN l.amount ELSE 0 END AS gross,
+         CASE WHEN l.is_rest THEN s.discounts ELSE 0 END AS discounts,
+         CASE WHEN NOT l.is_rest AND s.type = 'RETURN' THEN -l.amount ELSE 0 END AS returns,
+         CASE WHEN l.is_rest THEN s.tax ELSE 0 END
+           + CASE WHEN l.is_rest = (s.type = 'RETURN') THEN 1 ELSE -1 END * coalesce(l.tax, 0) AS tax,
          s.included_tax <> 0 AS is_included
   FROM sold s
   CROSS JOIN LATERAL (
-    SELECT coalesce(f.brand, '') AS brand, f.quantity, f.amount, f.tax
-    FROM silver.line_items f
-    WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = s.revision
-      AND f.kind = s.kind
-    OFFSET 0) AS l
-  GROUP BY GROUPING SETS (
-    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
-     s.discounts, s.tax, s.included_tax, l.brand),
-    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
-     s.discounts, s.tax, s.included_tax)))
+    SELECT grouping(g.brand) = 1 AS is_rest, g.brand, sum(g.quantity) AS quantity, sum(g.amount) AS amount,
+           sum(g.tax) AS tax
+    FROM (
+      SELECT coalesce(f.brand, '') AS brand, f.quantity, f.amount, f.tax
+      FROM silver.line_items f
+      WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = s.revision
+        AND f.kind = s.kind) AS g
+    GROUP BY GROUPING SETS ((g.brand), ())
+    OFFSET 0) AS l)
 INSERT INTO gold.daily_brand_sales AS t (
   tenant_id, books_date, brand, currency, transactions, units, gross, discounts, returns, net, tax)
 SELECT p.tenant_id, p.books_date, p.brand, p.currency, sum(p.transactions), sum(p.units), sum(p.gross),

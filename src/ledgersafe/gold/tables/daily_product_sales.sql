@@ -10,7 +10,8 @@
 
 -- name: add
 -- Why: postings are never edited, only reversed, so what a batch adds or takes back is all that changes. OFFSET 0: each
--- is looked up by its key, also while the planner knows nothing of a young table and would read all of it.
+-- is looked up by its key, also while the planner knows nothing of a young table and would read all of it. Each adds up
+-- its own lines, a few at a time, by product and all together: as groups of one large set they would all be sorted.
 WITH sold AS (
   SELECT s.*
   FROM gold.posted k
@@ -22,27 +23,23 @@ WITH sold AS (
     OFFSET 0) AS s
   WHERE k.tenant_id = %(tenant_id)s AND k.batch_id = ANY(%(batch_ids)s::uuid[])),
 parts AS (
-  SELECT s.tenant_id, s.books_date, s.store_id, CASE WHEN grouping(l.sku) = 0 THEN l.sku ELSE '' END AS sku, s.currency,
-         CASE WHEN grouping(l.sku) = 0 THEN s.transactions ELSE 0 END AS transactions,
-         CASE WHEN grouping(l.sku) = 0 AND s.type = 'SALE' THEN sum(l.quantity) ELSE 0 END AS units,
-         CASE WHEN grouping(l.sku) = 0 AND s.type = 'SALE' THEN sum(l.amount) ELSE 0 END AS gross,
-         CASE WHEN grouping(l.sku) = 1 THEN s.discounts ELSE 0 END AS discounts,
-         CASE WHEN grouping(l.sku) = 0 AND s.type = 'RETURN' THEN -sum(l.amount) ELSE 0 END AS returns,
-         CASE WHEN grouping(l.sku) = 1 THEN s.tax ELSE 0 END
-           + CASE WHEN (grouping(l.sku) = 0) = (s.type = 'SALE') THEN 1 ELSE -1 END * coalesce(sum(l.tax), 0) AS tax,
+  SELECT s.tenant_id, s.books_date, s.store_id, CASE WHEN l.is_rest THEN '' ELSE l.sku END AS sku, s.currency,
+         CASE WHEN l.is_rest THEN 0 ELSE s.transactions END AS transactions,
+         CASE WHEN NOT l.is_rest AND s.type = 'SALE' THEN l.quantity ELSE 0 END AS units,
+         CASE WHEN NOT l.is_rest AND s.type = 'SALE' THEN l.amount ELSE 0 END AS gross,
+         CASE WHEN l.is_rest THEN s.discounts ELSE 0 END AS discounts,
+         CASE WHEN NOT l.is_rest AND s.type = 'RETURN' THEN -l.amount ELSE 0 END AS returns,
+         CASE WHEN l.is_rest THEN s.tax ELSE 0 END
+           + CASE WHEN l.is_rest = (s.type = 'RETURN') THEN 1 ELSE -1 END * coalesce(l.tax, 0) AS tax,
          s.included_tax <> 0 AS is_included
   FROM sold s
   CROSS JOIN LATERAL (
-    SELECT f.sku, f.quantity, f.amount, f.tax
+    SELECT grouping(f.sku) = 1 AS is_rest, f.sku, sum(f.quantity) AS quantity, sum(f.amount) AS amount, sum(f.tax) AS tax
     FROM silver.line_items f
     WHERE f.tenant_id = s.tenant_id AND f.transaction_id = s.transaction_id AND f.revision = s.revision
       AND f.kind = s.kind
-    OFFSET 0) AS l
-  GROUP BY GROUPING SETS (
-    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
-     s.discounts, s.tax, s.included_tax, l.sku),
-    (s.tenant_id, s.transaction_id, s.revision, s.kind, s.books_date, s.store_id, s.currency, s.type, s.transactions,
-     s.discounts, s.tax, s.included_tax)))
+    GROUP BY GROUPING SETS ((f.sku), ())
+    OFFSET 0) AS l)
 INSERT INTO gold.daily_product_sales AS t (
   tenant_id, books_date, store_id, sku, currency, transactions, units, gross, discounts, returns, net, tax)
 SELECT p.tenant_id, p.books_date, p.store_id, p.sku, p.currency, sum(p.transactions), sum(p.units), sum(p.gross),

@@ -1,0 +1,125 @@
+"""How a file of delimited text is laid out, found out from its beginning: delimiter, header, columns."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ledgersafe.formats.header import LONGEST_TITLE, Columns, columns_of, header_at
+from ledgersafe.formats.rows import UnreadableFile, Wishes
+from ledgersafe.formats.text import HEAD_BYTES, TextFacts
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE_ROWS = 50
+_SAMPLE_LINES = 1_000
+"""In which they are: a row may have many."""
+_SEP = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+"""What Excel writes above a header to say how a file is cut."""
+_MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|table|\?xml|[a-z]+[ >])", re.IGNORECASE)
+_JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`header_row`: the line at which the header begins, from 1."""
+
+    delimiter: str
+    header_row: int
+    columns: Columns
+
+
+def layout_of(facts: TextFacts, wishes: Wishes) -> Layout:
+    """How the file is cut, and what its columns are. Raises UnreadableFile."""
+    _refuse_other_kinds(facts.head)
+    lines = list(io.StringIO(facts.head, newline=""))
+    if wishes.header_row == 1 and lines and (said := _SEP.fullmatch(lines[0])) is not None:
+        wishes = replace(wishes, delimiter=wishes.delimiter or said[1], header_row=2)
+    start = wishes.header_row - 1
+    found = header_at(_candidates(lines, start, wishes.delimiter), wishes)
+    if found is None:
+        message = f"Row {wishes.header_row} names no columns, and no row after it: say source.header_row."
+        raise UnreadableFile("BAD_HEADER", message)
+    lines = lines[found - 1 :]
+    delimiter = wishes.delimiter or _delimiter(lines[:_SAMPLE_LINES])
+    names = _names(lines, delimiter, found, facts)
+    return Layout(delimiter, found, columns_of(names, list(_sample(lines, delimiter, found))))
+
+
+def fields_of(text: str, delimiter: str) -> list[str]:
+    """One row, cut; nothing where it cannot be."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), list[str]())
+    except csv.Error:
+        return []
+
+
+def ends_open(line: str, delimiter: str) -> bool:
+    """Whether a quoted field begins in this line and does not end in it."""
+    is_open, at_start = False, True
+    for character in line:
+        if character == '"' and (is_open or at_start):
+            is_open, at_start = not is_open, is_open
+        else:
+            at_start = character == delimiter and not is_open
+    return is_open
+
+
+def _candidates(lines: list[str], start: int, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
+    """What could be the header: (number, cells) of the first lines, each by itself."""
+    for at in range(start, min(start + LONGEST_TITLE, len(lines))):
+        cut = delimiter or _delimiter(lines[at : at + _SAMPLE_LINES])
+        yield at + 1, fields_of(lines[at], cut)
+
+
+def _names(lines: list[str], delimiter: str, number: int, facts: TextFacts) -> list[str]:
+    reader = csv.reader(iter(lines), delimiter=delimiter)
+    try:
+        names: list[str] = next(reader)
+    except csv.Error as error:
+        raise UnreadableFile("BAD_HEADER", f"Row {number} cannot be read as a header: {error}.") from None
+    if reader.line_num == len(lines):
+        if len(lines) > 1 and facts.quotes % 2:
+            message = f"A quotation mark in the header, row {number}, is never closed."
+            raise UnreadableFile("UNCLOSED_QUOTE", message)
+        if facts.size > HEAD_BYTES:
+            columns_of(names, ())  # too many of them is the better reason
+            raise UnreadableFile("BAD_HEADER", f"The header, row {number}, is longer than {HEAD_BYTES:,} bytes.")
+    return names
+
+
+def _sample(lines: list[str], delimiter: str, number: int) -> Iterator[tuple[int, list[str]]]:
+    with suppress(csv.Error):
+        rows = csv.reader(iter(lines), delimiter=delimiter)
+        yield from islice(enumerate(rows, number), 1, _SAMPLE_ROWS)
+
+
+def _delimiter(lines: list[str]) -> str:
+    """The one that makes the same number of fields in most rows, and in the header."""
+    best, most = ",", (0.0, 0)
+    for delimiter in _DELIMITERS:
+        rows = _widths(lines, delimiter)
+        if not rows or rows[0] < 2:
+            continue
+        score = (Counter(rows)[rows[0]] / len(rows), rows[0])
+        if score > most:
+            best, most = delimiter, score
+    return best
+
+
+def _widths(lines: list[str], delimiter: str) -> list[int]:
+    """How many fields the first rows have, up to one that the sample does not hold whole."""
+    found: list[int] = []
+    with suppress(csv.Error):  # a field over 128 KB: reading will say more
+        found.extend(len(row) for row in islice(csv.reader(lines, delimiter=delimiter), _SAMPLE_ROWS) if row)
+    return found
+
+
+def _refuse_other_kinds(head: str) -> None:
+    what = "a web page or XML" if _MARKUP.match(head) else "JSON (.json, or .ndjson)" if _JSON.match(head) else None
+    if what is not None:
+        message = f"By its content it is {what}, not delimited text: {head.strip()[:40]!r}. Send it as what it is."
+        raise UnreadableFile("UNSUPPORTED_FORMAT", message)

@@ -1,0 +1,99 @@
+"""A file's header: which row it is, and whether its names can name columns."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ledgersafe.formats.rows import ROW, UnreadableFile, Wishes
+
+MOST_COLUMNS = 2_000
+LONGEST_TITLE = 30
+"""Among how many rows a header is looked for, where the first says nothing that is known."""
+_FEWEST_KNOWN = 2
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A header's names, and the places (from 1) that have none: nothing may stand there in any row."""
+
+    names: tuple[str, ...]
+    nameless: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many fields a row has."""
+        return len(self.names) + len(self.nameless)
+
+    def facts(self) -> dict[str, object]:
+        """What is told of it."""
+        return {"columns_without_name": list(self.nameless)} if self.nameless else {}
+
+
+def header_at(rows: Iterable[tuple[int, Sequence[str]]], wishes: Wishes) -> int | None:
+    """The number of the header among the first rows, as (number, cells): blank ones are passed over, and what stands
+    above it, if a contract knows nothing of the first row and at least two names of a later one.
+    """
+    there = (row for row in islice(rows, LONGEST_TITLE) if not is_blank(row[1]))
+    first, known = next(there, None), wishes.recognised
+    if first is None:
+        return None
+    if known is None or known(first[1]):
+        return first[0]
+    found, number = max(((known(cells), -number) for number, cells in there), default=(0, 0))
+    return -number if found >= _FEWEST_KNOWN else first[0]
+
+
+def is_blank(cells: Sequence[str]) -> bool:
+    """Whether nothing stands in a row."""
+    return not any(cell.strip() for cell in cells)
+
+
+def columns_of(cells: Sequence[str], sample: Iterable[tuple[int, Sequence[str]]]) -> Columns:
+    """The columns of a header. `sample`: the rows after it, (number, cells).
+
+    A column without a name is let be as long as nothing stands in it. Raises UnreadableFile.
+    """
+    _refuse_too_many(len(cells))
+    nameless = [at for at, name in enumerate(cells) if not name.strip()]
+    if nameless:
+        _refuse_values(nameless, sample)
+    named = unique_columns([name for name in cells if name.strip()])
+    return Columns(named, tuple(at + 1 for at in nameless))
+
+
+def unique_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, if they can name columns. Raises UnreadableFile."""
+    _refuse_too_many(len(names))
+    first: dict[str, int] = {}
+    for at, name in enumerate(names, 1):
+        if not name.strip():
+            raise UnreadableFile("BAD_HEADER", f"Column {at} has no name: give it one.")
+        if name in first:
+            both = f"Columns {first[name]} and {at} are both called {name[:_SHOWN]!r}"
+            raise UnreadableFile("BAD_HEADER", f"{both}: which of them is meant is not known. Give them two names.")
+        if name == ROW:
+            raise UnreadableFile("BAD_HEADER", f"Column {at} is called {ROW}, which is a name of ours: rename it.")
+        if "\x00" in name:
+            raise UnreadableFile("BAD_HEADER", f"The name of column {at} holds a NUL character: {name[:_SHOWN]!r}.")
+        first[name] = at
+    return tuple(names)
+
+
+def nameless_value(cells: Sequence[str], nameless: Iterable[int]) -> int | None:
+    """The first place (from 1) without a name at which something stands."""
+    return next((at for at in nameless if at <= len(cells) and cells[at - 1].strip()), None)
+
+
+def _refuse_values(nameless: Sequence[int], sample: Iterable[tuple[int, Sequence[str]]]) -> None:
+    for number, cells in sample:
+        at = nameless_value(cells, [place + 1 for place in nameless])
+        if at is not None:
+            value = cells[at - 1][:_SHOWN]
+            told = f"Column {at} has no name, but values, such as {value!r} in row {number:,}"
+            raise UnreadableFile("BAD_HEADER", f"{told}: give it a name in the header, or take it out.")
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MOST_COLUMNS:
+        raise UnreadableFile("TOO_MANY_COLUMNS", f"The file has {count:,} columns; {MOST_COLUMNS:,} are taken.")
