@@ -7,12 +7,14 @@ RUN python -m pip download --quiet --disable-pip-version-check --require-hashes 
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /opt/ledgersafe \
- && /opt/ledgersafe/bin/pip install --quiet --disable-pip-version-check --no-index --find-links /wheels .
+ && /opt/ledgersafe/bin/pip install --quiet --disable-pip-version-check --no-index --find-links /wheels '.[files]'
 
 FROM python:3.12-slim
 RUN useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
 COPY --from=build /opt/ledgersafe /opt/ledgersafe
-ENV PATH=/opt/ledgersafe/bin:$PATH PYTHONUNBUFFERED=1
+# Received files and the key of seals: mount a volume here, the same one for the API and the worker.
+RUN install --directory --owner=app --group=app /data
+ENV PATH=/opt/ledgersafe/bin:$PATH PYTHONUNBUFFERED=1 LEDGERSAFE_DATA=/data
 USER app
 WORKDIR /tmp
 EXPOSE 8000

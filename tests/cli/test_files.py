@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ def until(happens: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def incoming_bytes(terminal: Shop) -> int:
+    found = 0
+    for path in (terminal.raw / ".incoming").glob("*.part"):
+        with suppress(FileNotFoundError):
+            found += path.stat().st_size
+    return found
+
+
 def test_from_a_contract_to_rows(terminal: Shop, tenant: str, tmp_path: Path) -> None:
     contract, day, bad = tmp_path / "stock.yaml", tmp_path / "day 1.csv", tmp_path / "day 2.csv"
     contract.write_text(yaml.safe_dump(CONTRACT))
@@ -69,9 +78,11 @@ def test_from_a_contract_to_rows(terminal: Shop, tenant: str, tmp_path: Path) ->
     assert (again[0]["duplicate"], again[0]["ingestion_id"]) == (True, found[0]["ingestion_id"])
     listed = terminal.json("files", "list", "--dataset", "stock", "--status", "succeeded", *whose)["items"]
     assert [one["filename"] for one in listed] == ["day 2.csv", "day 1.csv"]
-    shown = terminal.run("files", "show", found[1]["ingestion_id"], *whose).stdout
-    assert "day 2.csv" in shown
-    assert "type" in shown
+    shown = terminal.run("files", "show", found[1]["ingestion_id"], *whose).stdout.split()
+    assert {"day", "2.csv", "three", "Values", "Drift", "ledgersafe/files/curated_stock"} <= {*shown}
+    table = terminal.json("files", "sample", "stock", *whose)["rows"]
+    assert [(row["sku"], row["qty"], row["_row_number"]) for row in table] == [("A", 1, 2), ("B", 2, 3)]
+    assert found[0]["ingestion_id"] in terminal.run("files", "sample", "stock", *whose).stdout
     replayed = terminal.json("files", "replay", found[0]["ingestion_id"], "--notes", "again", *whose)
     assert replayed["replay_of"] == found[0]["ingestion_id"]
     assert [one["contract_version"] for one in terminal.json("contracts", "list", *whose)["items"]] == [1]
@@ -80,13 +91,61 @@ def test_from_a_contract_to_rows(terminal: Shop, tenant: str, tmp_path: Path) ->
 def test_what_is_not_taken_is_told_and_the_rest_goes_on(terminal: Shop, tenant: str, tmp_path: Path) -> None:
     (tmp_path / "run.exe").write_text("x")
     (tmp_path / "day.csv").write_text(CSV)
-    paths = [str(tmp_path / name) for name in ("run.exe", "nothing.csv", "day.csv")]
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "odd\n.csv").write_text(CSV)
+    paths = [str(tmp_path / name) for name in ("run.exe", "nothing.csv", "folder.csv", "odd\n.csv", "day.csv")]
     done = terminal.run("files", "ingest", *paths, "--dataset", "stock", "--tenant", tenant, "--json")
     items = json.loads(done.stdout)["items"]
     assert done.returncode == 1
-    assert [one.get("status", "error") for one in items] == ["error", "error", "received"]
-    assert items[0]["reason_code"] == "UNSUPPORTED_FORMAT"
-    assert "--tenant" in terminal.fails("files", "ingest", paths[2], "--dataset", "stock")
+    assert [one.get("status", "error") for one in items] == ["error", "error", "error", "error", "received"]
+    assert [items[0]["reason_code"], items[3]["reason_code"]] == ["UNSUPPORTED_FORMAT", "INVALID_PARAMETER"]
+    assert "`ledgersafe files watch`" in items[2]["error"]
+    assert "--tenant" in terminal.fails("files", "ingest", paths[4], "--dataset", "stock")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--dataset", "Stock 1"), "'Stock 1' cannot be a dataset"),
+        (("--dataset", "stock", "--source", ""), "--source has 0 characters"),
+        (("--dataset", "stock", "--source", "x" * 256), "--source has 256 characters"),
+    ],
+    ids=str,
+)
+def test_what_no_file_can_have_is_told_once(
+    terminal: Shop, tenant: str, tmp_path: Path, wrong: tuple[str, ...], told: str
+) -> None:
+    """A drop folder is left as it is: it is not the files that are at fault."""
+    (tmp_path / "day.csv").write_text(CSV)
+    assert told in terminal.fails("files", "ingest", str(tmp_path / "day.csv"), *wrong, "--tenant", tenant)
+    assert told in terminal.fails("files", "watch", str(tmp_path), *wrong, "--tenant", tenant)
+    assert (tmp_path / "day.csv").exists()
+
+
+def test_where_sending_stopped_is_told(terminal: Shop, tenant: str, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.csv", "b.csv")]
+    for path in paths:
+        path.write_text(CSV + f"{path.name},1\n")
+    words = ["files", "ingest", *map(str, paths), "--dataset", "stock", "--tenant", tenant]
+    wrong_key = terminal.environment() | {"LEDGERSAFE_API_KEY": "lsk_nobody_x"}
+    refused = subprocess.run(
+        [sys.executable, "-m", "ledgersafe", *words], env=wrong_key, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "LEDGERSAFE_API_KEY" in refused.stderr
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(3_000_000_000)
+    words = ["files", "ingest", str(paths[0]), str(large), "--dataset", "stock", "--tenant", tenant]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ledgersafe", *words], env=terminal.environment(), stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: incoming_bytes(terminal) > len(CSV) * 100)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"Stopped at {large}. 1 of 2 files were sent before it." in told
+    assert [one["filename"] for one in terminal.json("files", "list", "--tenant", tenant)["items"]] == ["a.csv"]
 
 
 def test_a_file_that_grows_is_not_sent(terminal: Shop, tenant: str, tmp_path: Path) -> None:

@@ -70,8 +70,20 @@ def test_compose_starts_in_order_and_is_open_to_this_machine_only(compose: dict[
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert "127.0.0.1:8000:8000" in services["api"]["ports"]
     assert services["postgres"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
-    assert {volume.split(":")[0] for volume in services["postgres"]["volumes"]} == set(compose["volumes"])
+    mounted = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", ())}
+    assert mounted == set(compose["volumes"])
     assert {each["source"] for each in services["postgres"]["configs"]} == set(compose["configs"])
+
+
+def test_the_api_and_the_worker_share_what_they_keep_in_files(compose: dict[str, Any]) -> None:
+    """The raw zone and the key of seals are below LEDGERSAFE_DATA; what loads files is in the image."""
+    text = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    (data,) = re.findall(r"LEDGERSAFE_DATA=(\S+)", text)
+    assert f"--owner=app --group=app {data}\n" in text
+    assert "'.[files]'" in text
+    for name in ("api", "worker"):
+        assert f"data:{data}" in compose["services"][name]["volumes"]
+        assert "LEDGERSAFE_RAW_ZONE" not in compose["services"][name]["environment"]
 
 
 def test_the_roles_of_compose_can_be_made(compose: dict[str, Any], postgres: EmbeddedUrls) -> None:

@@ -17,12 +17,15 @@ import typer
 from ledgersafe.cli import app as cli
 from ledgersafe.kernel.reasons import REASONS
 from ledgersafe.settings import Settings
-from tests.conftest import TestDatabase, clean_environment, free_port, stop, wait_until_ready
+from tests.conftest import PLAIN, TestDatabase, clean_environment, free_port, stop, wait_until_ready
 from tests.docs import generate, markdown
+from tests.warm import cold
 
 REPOSITORY = generate.REPOSITORY
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
-RUN = ("README.md", "docs/contracts.md", "docs/http-api.md", "docs/runbook.md", "docs/seals.md")
+RUN = (
+    "README.md", "docs/contracts.md", "docs/files.md", "docs/http-api.md", "docs/runbook.md", "docs/seals.md",
+)  # fmt: skip
 """The pages whose commands are run, in order, against one installation."""
 
 _UP = ".venv/bin/ledgersafe up"
@@ -147,6 +150,8 @@ def test_every_command_shown_runs(name: str, installation: tuple[Path, str]) -> 
     text = (REPOSITORY / name).read_text(encoding="utf-8")
     script, expected = _script(markdown.blocks(text), address)
     environment = clean_environment() | {"LEDGERSAFE_URL": address, "XDG_STATE_HOME": str(folder / "state")}
+    if name == "README.md":  # the first that a reader types starts as it does for him
+        environment = cold(environment)
     done = subprocess.run(
         ["bash"],
         cwd=folder,
@@ -206,7 +211,7 @@ def test_the_further_kinds_of_body_in_the_openapi_document_are_accepted(installa
     key = (folder / ".ledgersafe" / "key").read_text(encoding="ascii").strip()
     document = json.loads((REPOSITORY / "docs/openapi.json").read_text(encoding="utf-8"))
     sent: set[str] = set()
-    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, **PLAIN) as client:
         for path in ("/v1/events", "/v1/events:batch"):
             operation = document["paths"][path]["post"]
             for kind, content in operation["requestBody"]["content"].items():
@@ -234,7 +239,7 @@ def test_a_backup_can_be_restored(tmp_path: Path) -> None:
     def send(address: str) -> int:
         key = (tmp_path / ".ledgersafe" / "key").read_text(encoding="ascii").strip()
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.post(f"{address}/v1/events", json=event, headers=headers, trust_env=False).status_code
+        return httpx.post(f"{address}/v1/events", json=event, headers=headers, **PLAIN).status_code
 
     (tmp_path / ".venv").symlink_to(sys.prefix)
     with _running_in(tmp_path) as address:

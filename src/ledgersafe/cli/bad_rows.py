@@ -7,11 +7,13 @@ import typer
 
 from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, note, out, plain, print_json, record
-from ledgersafe.cli.records import LimitOption, TenantOption, pages
+from ledgersafe.cli.records import LimitOption, pages
 
+TenantOption = Annotated[str | None, typer.Option("--tenant", help="Whose; needed where the key serves several.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, as `files list` shows it.")]
 RowsOption = Annotated[list[int], typer.Option("--row", min=1, help="The row's number in the file; again for others.")]
 NotesOption = Annotated[str, typer.Option("--notes", help="Why; kept in the audit log.")]
+_SELDOM = ("group_key", "decided_by")
 _COLUMNS = ("row_number", "status", "group_key", "column", "rule", "value", "message", "decided_by")
 
 
@@ -31,7 +33,8 @@ def bad_rows(
         print_json({"items": items, "more": more})
         return
     told = [row | fault for row in items for fault in items_of(row.get("faults"))]
-    out().print(listing(f"Bad rows ({len(items):,})", told, _COLUMNS) if told else plain("There is none."))
+    names = [name for name in _COLUMNS if name not in _SELDOM or any(row[name] is not None for row in told)]
+    out().print(listing(f"Bad rows ({len(items):,})", told, names) if told else plain("There is none."))
     if more:
         note(f"There are more: --limit {limit * 10}.")
 
@@ -79,7 +82,8 @@ def _decide(ctx: typer.Context, path: str, wish: dict[str, Any], tenant: str | N
         print_json(answer)
     else:
         title = "Decided" if answer.get("changed") else "Decided before (nothing was changed)"
-        out().print(record(title, {name: value for name, value in answer.items() if name != "changed"}))
+        idle = {"changed"} | {name for name in ("loaded", "outcomes") if not answer[name]}
+        out().print(record(title, {name: value for name, value in answer.items() if name not in idle}))
 
 
 def _path(ingestion_id: str) -> str:

@@ -89,8 +89,8 @@ class ApiClient:
     def __init__(
         self, url: str, api_key: str | None, *, seconds: float = ANSWER_SECONDS, connections: int = 10
     ) -> None:
-        host = urlsplit(url).hostname
-        if urlsplit(url).scheme not in {"http", "https"} or not host:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+        if scheme not in {"http", "https"} or not host:
             raise CliError(f"LEDGERSAFE_URL is {url!r}, expected an address such as http://127.0.0.1:8000.")
         if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
             raise CliError("The API key holds characters that no key has: was LEDGERSAFE_API_KEY pasted whole?")
@@ -100,6 +100,7 @@ class ApiClient:
             headers={"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
             timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            verify=scheme == "https",  # otherwise the machine's certificates would be loaded for nothing
             trust_env=host not in _LOOPBACK,  # a proxy of the environment does not know our loopback
         )
 

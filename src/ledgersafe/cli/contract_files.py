@@ -16,6 +16,7 @@ try:
     from ledgersafe.contracts.datasets.infer import infer, sample_of
     from ledgersafe.formats.kinds import kind_of
     from ledgersafe.formats.rows import Batch, Bounds, Opened, UnreadableFile, Wishes
+    from ledgersafe.pipeline.wishes import wishes_of
 except ImportError as error:
     raise CliError(f"Reading files needs more libraries: pip install 'ledgersafe[files]' ({error}).") from None
 
@@ -51,8 +52,7 @@ def inferred(file: Path, dataset: str, rows: int) -> dict[str, Any]:
 
 def checked_file(dataset: Dataset, file: Path, most: int) -> CheckedFile:
     """Hold a file against its contract; `most`: how many faults are kept. Raises CliError."""
-    source = dataset.shape.source
-    opened = _opened(file, Wishes(source.delimiter, source.encoding, source.header_row, source.sheet))
+    opened = _opened(file, wishes_of(dataset))
     header = matched(dataset, opened.columns)
     result = CheckedFile(missing=header.missing, unknown=header.unknown)
     keys: list[pl.DataFrame] = []
@@ -87,7 +87,7 @@ def _opened(file: Path, wishes: Wishes) -> Opened:
     except UnreadableFile as error:
         raise CliError(f"{file} cannot be read: {error.code}: {error}") from None
     except OSError as error:
-        raise CliError(f"Cannot read {file}: {error}.") from None
+        raise CliError(f"Cannot read {file}: {error.strerror or error}.") from None
 
 
 def _batches(file: Path, opened: Opened) -> Iterator[Batch]:

@@ -10,7 +10,6 @@ import typer
 
 from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, err, items_of, listing, note, out, plain, print_json, table
-from ledgersafe.cli.records import TenantOption
 from ledgersafe.contracts.datasets.diff import Change, Mode, diff
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.names import dataset_name
@@ -25,6 +24,7 @@ ContractFile = Annotated[Path, typer.Argument(metavar="CONTRACT.yaml", help="Our
 DataFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON, NDJSON, Parquet or XLSX; also .gz, .zst.")
 ]
+TenantOption = Annotated[str | None, typer.Option("--tenant", help="Whose; needed where the key serves several.")]
 RowsOption = Annotated[int, typer.Option(min=1, max=10_000_000, help="Of how many rows it is made.")]
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and compare contracts of files.")
@@ -200,8 +200,10 @@ def _faults(file: Path) -> list[dict[str, str]]:
 def _dataset(file: Path) -> Dataset:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"Cannot read {file}: {error}.") from None
+    except OSError as error:
+        raise CliError(f"Cannot read {file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise CliError(f"Cannot read {file}: a contract is text in UTF-8. Is it the data file?") from None
     members = parsed(text)
     if isinstance(members, dict) and "apiVersion" in members:
         try:

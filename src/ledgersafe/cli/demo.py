@@ -23,6 +23,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from ledgersafe.cli.client import ApiClient, CliError
 from ledgersafe.cli.demo_decisions import decisions
+from ledgersafe.cli.demo_files import files
 from ledgersafe.cli.demo_ledger import books
 from ledgersafe.cli.demo_parts import Part, Traffic, invariants, mixed, scenarios
 from ledgersafe.cli.output import JsonOption, err, mark, note, out, plain, print_json, table
@@ -36,6 +37,7 @@ _NEXT = """\
 Try next:
   ledgersafe up                                      the same, to stay; the others below talk to it
   ledgersafe events send FILE.ndjson                 your own events, one a line
+  ledgersafe contracts infer FILE.csv                a first contract for your own files
   ledgersafe trace EVENT_ID --tenant TENANT          what happened to an event?
   ledgersafe exceptions list                         what is parked, and why?
   ledgersafe exceptions resolve ID --notes WHY …     decide on it
@@ -113,7 +115,7 @@ def as_members(parts: Sequence[Part], seconds: float) -> dict[str, Any]:
 
 
 def _run(throwaway: Throwaway, traffic: Traffic, screen: Console) -> list[Part]:
-    """The five parts, each shown as soon as it is done."""
+    """The six parts, each shown as soon as it is done."""
     screen.print(plain(f"Ready at {throwaway.url} after {throwaway.started_in:.1f} s.", style="dim"))
     with ApiClient(throwaway.url, throwaway.api_key, seconds=_VERIFY_SECONDS) as client:
         first = scenarios(client)
@@ -122,12 +124,14 @@ def _run(throwaway: Throwaway, traffic: Traffic, screen: Console) -> list[Part]:
         _show(second, screen)
         third = books(client)
         _show(third, screen)
-        with _bar(traffic.events) as answered:
-            fourth, report = mixed(client, throwaway.api_key, traffic, answered)
+        fourth = files(client)
         _show(fourth, screen)
-        fifth = invariants(client, report)
+        with _bar(traffic.events) as answered:
+            fifth, report = mixed(client, throwaway.api_key, traffic, answered)
         _show(fifth, screen)
-    return [first, second, third, fourth, fifth]
+        sixth = invariants(client, report)
+        _show(sixth, screen)
+    return [first, second, third, fourth, fifth, sixth]
 
 
 def _show(part: Part, console: Console) -> None:

@@ -93,7 +93,7 @@ def scenarios(client: ApiClient) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What part 3 is to send."""
+    """What part 5 is to send."""
 
     events: int
     seed: int
@@ -101,7 +101,7 @@ class Traffic:
 
 
 def mixed(client: ApiClient, api_key: str, wanted: Traffic, answered: Callable[[int], None]) -> tuple[Part, Report]:
-    """Part 4: a crowd of stores, with every fault that stores make, at full speed. Also: the report, for part 4."""
+    """Part 5: a crowd of stores, with every fault that stores make, at full speed. Also: the report, for part 6."""
     planned = mixed_traffic(wanted.seed, wanted.events, STORES_TENANT, wanted.clock.now())
     report = send(planned, client.url, api_key, answered=answered)
     differences = report.differences()
@@ -114,7 +114,7 @@ def mixed(client: ApiClient, api_key: str, wanted: Traffic, answered: Callable[[
         for each in differences[:_MOST_DIFFERENCES]
     ]
     part = Part(
-        f"4. {wanted.events:,} mixed events",
+        f"5. {wanted.events:,} mixed events",
         "Sales, returns, corrections, retries, conflicts, late and broken events, by both doors at once; the answer to "
         "each is known beforehand.",
         ("status>", "result", "reason_code", "expected>", "actual>", ""),
@@ -126,13 +126,13 @@ def mixed(client: ApiClient, api_key: str, wanted: Traffic, answered: Callable[[
 
 
 def invariants(client: ApiClient, report: Report) -> Part:
-    """Part 5: what must always hold, counted by the API from its tables, and the counts that the plan leads to."""
+    """Part 6: what must always hold, counted by the API from its tables, and the counts that the plan leads to."""
     verified = _verified(client)
     rows = [row for tenant in verified["tenants"] for row in _check_rows(tenant)]
     rows += [(None, *row) for row in _count_rows(client.get("/v1/health")["counts"], report)]
     rows.append((None, "everything ties out", True, bool(verified["ok"]), bool(verified["ok"])))
     return Part(
-        "5. What must always hold",
+        "6. What must always hold",
         "Counted anew from the tables, once everything is posted: nothing lost, nothing twice, every parked event with "
         "its reason; money in the ledger and in gold is that of the lines, to the last digit. Where no tenant is "
         "named, the numbers of the plan (left) and of the API (right).",

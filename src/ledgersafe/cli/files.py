@@ -6,29 +6,30 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
 
-from ledgersafe.cli.bad_rows import bad_rows, ignore_rows, replay_rows
+from ledgersafe.cli.bad_rows import TenantOption, bad_rows, ignore_rows, replay_rows
 from ledgersafe.cli.client import ApiClient, ApiProblem, CliError, connection_of
-from ledgersafe.cli.output import JsonOption, err, items_of, listing, members_of, note, out, plain, print_json, record
-from ledgersafe.cli.records import TenantOption
-from ledgersafe.cli.uploading import Destination, FileChangedError, upload
+from ledgersafe.cli.deliveries import shown
+from ledgersafe.cli.output import JsonOption, err, items_of, listing, members_of, note, out, plain, print_json
+from ledgersafe.cli.uploading import Destination, FileAtFaultError, upload
 from ledgersafe.cli.watching import Watch
+from ledgersafe.kernel.reasons import REASONS
 
 app = typer.Typer(no_args_is_help=True, help="Deliver files, and see what became of them.")
 for _name, _command in (("bad-rows", bad_rows), ("replay-rows", replay_rows), ("ignore-rows", ignore_rows)):
     app.command(_name)(_command)
 _POLL_SECONDS = 0.3
+_PATIENCE_SECONDS = 10.0
+_LONGEST_SOURCE = 255
+_FILE_AT_FAULT = frozenset({"UNSUPPORTED_FORMAT", "FILE_TOO_LARGE", "INVALID_PARAMETER"})
 _COLUMNS = (
     "file", "received_at", "ingestion_id", "dataset", "filename", "status", "duplicate", "rows_ok", "rows_bad",
-    "reason_code", "error",
-)  # fmt: skip
-_HEAD = (
-    "ingestion_id", "tenant_id", "dataset", "filename", "source", "sha256", "size_bytes", "replay_of",
-    "contract_version", "status", "reason_code", "detail", "attempts", "received_at", "received_by", "ended_at",
-    "rows_in", "rows_ok", "rows_bad", "outcomes", "facts",
+    "outcomes", "reason_code", "error",
 )  # fmt: skip
 Status = Literal["received", "processing", "succeeded", "quarantined", "failed"]
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Whose contract it is judged by.")]
@@ -50,7 +51,7 @@ def ingest(
 
     Exits with 1 where one was not taken; with --wait, also where nothing of one was loaded.
     """
-    to = Destination(dataset, source, tenant)
+    to = _destination(dataset, source, tenant)
     with connection_of(ctx).client() as client:
         found = _send_all(client, files, to, show=sys.stderr.isatty() and not as_json)
         if wait:
@@ -77,26 +78,42 @@ def list_all(
     if as_json:
         print_json(answer)
     else:
-        out().print(listing("Deliveries", items, _COLUMNS) if items else plain("There is none."))
+        out().print(_listed(items) if items else plain("There is none."))
 
 
 @app.command()
 def show(
     ctx: typer.Context, ingestion_id: IdArgument, tenant: TenantOption = None, as_json: JsonOption = False
 ) -> None:
-    """One delivery: how it ended, what is wrong with it, and what was decided of it. With --json all of its reports."""
+    """One delivery: how it ended, its quality, drift and lineage, and what was decided of it."""
     with connection_of(ctx).client() as client:
-        found = client.get(f"/v1/ingestions/{ingestion_id}", {"tenant_id": tenant})
+        found = members_of(client.get(_path(ingestion_id), {"tenant_id": tenant}))
     if as_json:
         print_json(found)
-        return
-    out().print(record("Delivery", {name: found[name] for name in _HEAD if found[name] is not None}))
-    if rules := items_of(members_of(found["quality"]).get("rules")):
-        out().print(listing("Faults", rules, ("column", "rule", "count")))
-    if found["drift"]:
-        out().print(record("Columns", found["drift"]))
-    if decided := items_of(found["audit"]):
-        out().print(listing("Decisions", decided, ("occurred_at", "actor", "action", "after_json", "notes")))
+    else:
+        for part in shown(found):
+            out().print(part)
+
+
+@app.command()
+def sample(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Its name.")],
+    tenant: TenantOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Rows of a dataset's table, those loaded last first, each with the delivery and the row that it came from."""
+    with connection_of(ctx).client() as client:
+        path = f"/v1/datasets/{quote(_dataset(dataset), safe='')}/curated/sample"
+        answer = members_of(client.get(path, {"tenant_id": tenant, "limit": limit}))
+    rows = items_of(answer["rows"])
+    if as_json:
+        print_json(answer)
+    elif rows:
+        out().print(listing(f"files.curated_{dataset}", rows, [name for name in rows[0] if name != "_source_sha256"]))
+    else:
+        out().print(plain("The table is empty."))
 
 
 @app.command()
@@ -110,7 +127,7 @@ def replay(
 ) -> None:
     """Work a delivery through again, by the contract that is in force now: a new delivery, of the same file."""
     with connection_of(ctx).client() as client:
-        found = client.post(f"/v1/ingestions/{ingestion_id}/replay", {"notes": notes}, {"tenant_id": tenant})
+        found = client.post(f"{_path(ingestion_id)}/replay", {"notes": notes}, {"tenant_id": tenant})
         if wait:
             found = _when_ended(client, found, tenant)
     if as_json:
@@ -136,10 +153,9 @@ def watch(
     Then it is moved to DIR/taken, or to DIR/refused with the reason beside it. What begins with a dot, or ends in
     .part or .tmp, is left alone.
     """
-    if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", dataset) is None:
-        raise CliError(f"{dataset!r} cannot be a dataset: 1 to 40 of a-z, 0-9 and _, beginning with a letter.")
+    to = _destination(dataset, source, tenant)
     with connection_of(ctx).client() as client:
-        watching = Watch(client, folder, Destination(dataset, source, tenant), settle)
+        watching = Watch(client, folder, to, settle)
         watching.end_on_signals()
         note(f"Watching {folder} for files of {dataset}.")
         for happened in watching.run(once=once):
@@ -153,40 +169,107 @@ def _send_all(client: ApiClient, files: Sequence[Path], to: Destination, *, show
     Raises CliError where it is not the file that is at fault.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    found: list[dict[str, Any]] = []
     with Progress(*columns, console=err(), disable=not show, transient=True) as bar:
-        return [_send(client, file, to, bar) for file in files]
+        try:
+            for file in files:
+                found.append(_send(client, file, to, bar))
+        except (CliError, KeyboardInterrupt) as error:
+            bar.stop()
+            if found or isinstance(error, KeyboardInterrupt):
+                _tell_where_it_stopped(files, len(found))
+            raise
+    return found
+
+
+def _tell_where_it_stopped(files: Sequence[Path], done: int) -> None:
+    before = "" if not done else f" {done} of {len(files)} files were sent before it."
+    note(f"Stopped at {files[done]}.{before} The same command sends the rest: what has arrived counts once.")
 
 
 def _send(client: ApiClient, file: Path, to: Destination, bar: Progress) -> dict[str, Any]:
-    if not file.is_file():
-        return {"file": str(file), "error": "there is no such file"}
+    if (fault := _fault_of(file)) is not None:
+        return {"file": str(file), "error": fault}
     task = bar.add_task(plain(file.name).plain, total=file.stat().st_size)
     try:
         answer, _ = upload(client, file, to, lambda size: bar.advance(task, size))
-    except FileChangedError as error:
+    except FileAtFaultError as error:
         return {"file": str(file), "error": error.message}
     except ApiProblem as problem:
-        if problem.status in (413, 415):
+        if problem.reason_code in _FILE_AT_FAULT:
             return {"file": str(file), "error": problem.message, "reason_code": problem.reason_code}
         raise
     return {"file": str(file), "duplicate": answer["duplicate"]} | answer["ingestion"]
 
 
+def _fault_of(file: Path) -> str | None:
+    """What speaks against sending it, as far as that is seen from outside."""
+    try:
+        if file.is_dir():
+            return "it is a folder: name the files in it, or have `ledgersafe files watch` take them"
+        if not file.exists():
+            return "there is no such file"
+        return None if file.is_file() else "it is no file"
+    except OSError as error:
+        return f"it cannot be looked at: {error.strerror}"
+
+
 def _when_ended(client: ApiClient, of: dict[str, Any], tenant: str | None) -> dict[str, Any]:
     """The delivery, once it is worked through; what was not taken stays as it is."""
+    patience = time.monotonic() + _PATIENCE_SECONDS
     while of.get("status") in ("received", "processing"):
         time.sleep(_POLL_SECONDS)
-        found = client.get(f"/v1/ingestions/{of['ingestion_id']}", {"tenant_id": tenant})
+        found = client.get(_path(of["ingestion_id"]), {"tenant_id": tenant})
         of = of | {name: value for name, value in found.items() if name in of}
+        if of["status"] == "received" and time.monotonic() > patience:
+            told = of["detail"] or "does one run (`ledgersafe up`, `ledgersafe work`)?"
+            note(f"{of['filename']} waits for a worker: {told} Ctrl-C ends the waiting alone.")
+            patience = float("inf")
     return of
+
+
+def _destination(dataset: str, source: str | None, tenant: str | None) -> Destination:
+    """Where files go, if there is such a place. Raises CliError."""
+    if source is not None and not 1 <= len(source) <= _LONGEST_SOURCE:
+        raise CliError(f"--source has {len(source)} characters; 1 to {_LONGEST_SOURCE} are taken.")
+    return Destination(_dataset(dataset), source, tenant)
+
+
+def _dataset(name: str) -> str:
+    """A dataset's name, if it can be one. Raises CliError."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) is None:
+        raise CliError(f"{name!r} cannot be a dataset: 1 to 40 of a-z, 0-9 and _, beginning with a letter.")
+    return name
+
+
+def _path(ingestion_id: str) -> str:
+    return f"/v1/ingestions/{quote(ingestion_id, safe='')}"
+
+
+def _listed(items: list[dict[str, Any]]) -> Table:
+    """As a table. What became of events stands there only where some delivery has any."""
+    has_events = any(one.get("outcomes") for one in items)
+    return listing("Deliveries", items, [name for name in _COLUMNS if has_events or name != "outcomes"])
 
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"items": found})
         return
-    shown = [{name: value for name, value in one.items() if name not in ("filename", "received_at")} for one in found]
-    out().print(listing("Deliveries", shown, _COLUMNS))
+    told = [{name: value for name, value in one.items() if name not in ("filename", "received_at")} for one in found]
+    out().print(_listed(told))
     for one in found:
         if one.get("detail"):
             note(f"{one['filename']}: {one['detail']}")
+        if (next_step := _next_step(one)) is not None:
+            note(f"  {next_step}")
+
+
+def _next_step(one: dict[str, Any]) -> str | None:
+    """What a person does about a delivery that has ended; of a file that only its sender can mend, nothing here."""
+    which = f"{one.get('ingestion_id')} --tenant {one.get('tenant_id')}"
+    if one.get("status") in ("quarantined", "failed"):
+        reason = REASONS.get(str(one["reason_code"]))
+        by_sender = reason is not None and reason.who == "SENDER"
+        return None if by_sender else f"Once that is mended: ledgersafe files replay {which} --notes WHY"
+    return f"Look at them: ledgersafe files bad-rows {which}" if one.get("rows_bad") else None

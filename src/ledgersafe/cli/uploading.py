@@ -14,7 +14,11 @@ Advance = Callable[[int], object]
 """Told of every so many bytes that were sent."""
 
 
-class FileChangedError(CliError):
+class FileAtFaultError(CliError):
+    """The file cannot be read, or not as a whole; others may well be."""
+
+
+class FileChangedError(FileAtFaultError):
     """The file changed while it was read; the server has nothing of it."""
 
 
@@ -42,14 +46,14 @@ class Mark:
 
 
 def upload(client: ApiClient, file: Path, to: Destination, advance: Advance) -> tuple[dict[str, Any], Mark]:
-    """Send a file: the API's answer, and as what the file was sent. Raises FileChangedError, CliError, ApiProblem."""
+    """Send a file: the API's answer, and as what the file was sent. Raises FileAtFaultError, CliError, ApiProblem."""
     try:
         with file.open("rb") as opened:
             sending = _Sending(file, opened, advance)
             asked = {"dataset": to.dataset, "filename": file.name, "source": to.source, "tenant_id": to.tenant}
             answer = client.upload("/v1/ingestions", sending.pieces(), sending.mark.size, asked)
     except OSError as error:
-        raise CliError(f"Cannot read {file}: {error.strerror}.") from None
+        raise FileAtFaultError(f"Cannot read {file}: {error.strerror}.") from None
     if answer["ingestion"]["sha256"] != sending.hash.hexdigest():
         raise CliError(f"{file} did not arrive as it was sent: something between here and the API changes bodies.")
     return answer, sending.mark

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, Literal
 
 from ledgersafe.cli.client import ApiClient, ApiProblem, CliError
-from ledgersafe.cli.uploading import Destination, FileChangedError, Mark, upload
+from ledgersafe.cli.uploading import Destination, FileAtFaultError, Mark, upload
 
 TAKEN, REFUSED = "taken", "refused"
 _UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".swp", "~")
@@ -25,12 +25,13 @@ _PAUSE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """What became of a file. `later`: it stays where it is, and is tried again."""
+    """What became of a file. `later`: it stays where it is, and is tried again. `others_wait`: so do the others."""
 
     file: Path
     what: Literal["taken", "refused", "later"]
     detail: str
     answer: dict[str, Any] | None = None
+    others_wait: bool = False
 
 
 class Watch:
@@ -59,7 +60,7 @@ class Watch:
                 happened = self._take(file)
                 later |= happened.what == "later"
                 yield happened
-                if later or self._stop.is_set():
+                if happened.others_wait or self._stop.is_set():
                     break
             if once and not later and not self._seen:
                 return
@@ -100,7 +101,7 @@ class Watch:
     def _take(self, file: Path) -> Happened:
         try:
             answer, mark = upload(self._client, file, self._to, lambda _: None)
-        except FileChangedError as error:
+        except FileAtFaultError as error:
             del self._seen[file]
             return Happened(file, "later", error.message)
         except ApiProblem as problem:
@@ -108,9 +109,9 @@ class Watch:
                 return self._refused(file, problem)
             if 400 <= problem.status < 500 and problem.status not in (408, 429):
                 raise
-            return Happened(file, "later", problem.message)
+            return Happened(file, "later", problem.message, others_wait=True)
         except CliError as error:
-            return Happened(file, "later", error.message)
+            return Happened(file, "later", error.message, others_wait=True)
         if file.exists() and Mark.of(file.stat()) == mark:  # else it is another file already
             self._move(file, TAKEN)
         return Happened(file, "taken", "duplicate" if answer["duplicate"] else "received", answer)
