@@ -25,7 +25,7 @@ demo: setup ## Run the whole job end to end and show what happened
 	$(BIN)/ledgersafe demo
 
 test: setup ## Run every test (under 5 minutes)
-	$(BIN)/pytest -n $(WORKERS) -m "not attack"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not attack"
 
 attack: setup ## Races, kills and fuzzing at a tenth (FULL=1 for all)
 	FULL=$(FULL) $(BIN)/pytest -m attack

@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -23,10 +25,25 @@ from ledgersafe.db.migrate import migrate
 from ledgersafe.pipeline.keys import OWNER, Wish, create_key
 from ledgersafe.pipeline.partition import make_partitions
 from ledgersafe.tenants.rules import SCOPES
+from tests.warm import warm_environment
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _TEMPLATE = "ledgersafe_template"
 _numbers = itertools.count(1)
+
+PLAIN: dict[str, Any] = {"trust_env": False, "verify": ssl.create_default_context()}
+"""For clients of our own API. Each client of httpx would load the machine's certificates anew, for 15 ms."""
+
+# Many processes start here, and each would otherwise compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+class ForgetfulPostgres(EmbeddedPostgres):
+    """One that does not wait for its disk: its data need not outlive a failure of the power."""
+
+    def _options(self, sockets: Path) -> list[str]:
+        return [*super()._options(sockets), "-c", "fsync=off", "-c", "full_page_writes=off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +73,7 @@ class Api:
     def client(self, key: str | None = None, **options: object) -> httpx.Client:
         """An HTTP client with a key (by default the almighty one)."""
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **PLAIN, **options)
 
     def new_key(self, *, tenants: list[str] | None, scopes: list[str]) -> str:
         """The token of a fresh key."""
@@ -66,7 +83,7 @@ class Api:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedUrls]:
     """One embedded Postgres for this test process."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server = ForgetfulPostgres(tmp_path_factory.mktemp("postgres"))
     urls = server.start()
     migrate(urls.owner, datetime.now(UTC))
     database = Database(urls.app, size=2, role="ledgersafe_app")
@@ -168,8 +185,9 @@ def launch_api(of: TestDatabase, **settings: str) -> Api:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without any LEDGERSAFE_* of it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LEDGERSAFE_")}
+    """This environment without any LEDGERSAFE_* of it. Commands that are run in it start warm (see tests/warm)."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERSAFE_")}
+    return clean | warm_environment()
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
@@ -179,7 +197,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], seconds: float 
         if process.poll() is not None:
             raise RuntimeError(f"it ended with {process.returncode} before it was ready")
         try:
-            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/readyz", **PLAIN).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

@@ -16,7 +16,7 @@ from ledgersafe.ledger.rules import default_chart
 from ledgersafe.tenants.rules import SCOPES
 from tests.api.answers import refused, rows
 from tests.api.deliveries import delivery_with_bad_rows
-from tests.conftest import Api, TestDatabase
+from tests.conftest import PLAIN, Api, TestDatabase
 from tests.contracts.test_doors import SCOUT_EXAMPLE
 from tests.events import sale
 
@@ -152,7 +152,7 @@ class Things:
         whose = {} if path in ("/v1/events", "/v1/events:batch") else {"tenant_id": MINE} | QUERIES.get(name, {})
         address = self.api.url + path
         options: dict[str, Any] = {"json": BODIES[name]} if name in BODIES else {}
-        return httpx.request(method, address, params=whose, headers=headers, trust_env=False, timeout=30, **options)
+        return httpx.request(method, address, params=whose, headers=headers, timeout=30, **options, **PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def things(
     names["dataset"] = "stock"
     (drop / "here.csv").write_bytes(b"sku\nB\n")
     BODIES["post /v1/ingestions/from_path"] = {"path": str(drop / "here.csv"), "dataset": "stock"}
-    paths = httpx.get(f"{api.url}/openapi.json", trust_env=False).json()["paths"]
+    paths = httpx.get(f"{api.url}/openapi.json", **PLAIN).json()["paths"]
     documented = {f"{method} {path}": set(it["responses"]) for path, of in paths.items() for method, it in of.items()}
     return Things(api, names, documented)
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.api.answers import refused, rows, told
-from tests.conftest import Api, TestDatabase
+from tests.conftest import PLAIN, Api, TestDatabase
 from tests.events import sale
 
 AT_ONCE, MOST_ROUNDS = 64, 20
@@ -23,9 +23,7 @@ async def post_at_once(api: Api, tenant: str, number: int) -> dict[str, httpx.Re
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
     headers = {"Authorization": f"Bearer {api.key}"}
     names = [f"{number}-{index}" for index in range(AT_ONCE)]
-    async with httpx.AsyncClient(
-        base_url=api.url, limits=limits, headers=headers, trust_env=False, timeout=30
-    ) as client:
+    async with httpx.AsyncClient(base_url=api.url, limits=limits, headers=headers, timeout=30, **PLAIN) as client:
         responses = await asyncio.gather(*(client.post("/v1/events", json=sale(tenant, name)) for name in names))
     return dict(zip(names, responses, strict=True))
 

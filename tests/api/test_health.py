@@ -11,12 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.answers import refused, told
-from tests.conftest import Api, TestDatabase, clean_environment, free_port, stop, wait_until_ready
+from tests.conftest import PLAIN, Api, TestDatabase, clean_environment, free_port, stop, wait_until_ready
 from tests.events import sale
 
 
 def get(api: Api, path: str, **headers: str) -> httpx.Response:
-    return httpx.get(api.url + path, headers=headers, trust_env=False)
+    return httpx.get(api.url + path, headers=headers, **PLAIN)
 
 
 def test_health_tells_strangers_only_the_status(api: Api) -> None:
@@ -56,7 +56,7 @@ def test_health_refuses_a_key_that_is_none(api: Api, tenant: str) -> None:
 def test_probes_need_no_key(api: Api) -> None:
     assert get(api, "/livez").json() == {"status": "live"}
     assert get(api, "/readyz").status_code == 200
-    assert httpx.head(api.url + "/livez", trust_env=False).status_code == 200
+    assert httpx.head(api.url + "/livez", **PLAIN).status_code == 200
 
 
 def test_a_database_that_is_gone_is_503_and_comes_back(
@@ -116,7 +116,7 @@ def open_api(new_database: Callable[[], TestDatabase]) -> Iterator[str]:
 
 
 def test_without_authentication_loopback_is_served_without_a_key(open_api: str) -> None:
-    with httpx.Client(base_url=open_api, trust_env=False) as client:
+    with httpx.Client(base_url=open_api, **PLAIN) as client:
         assert told(client.post("/v1/events", json=sale("t", "e1"))) == (201, "processed", None)
         assert client.get("/v1/events/e1", params={"tenant_id": "t"}).json()["key"]["status"] == "processed"
         assert client.get("/v1/health").json()["counts"]["events_raw"] == 1

@@ -10,7 +10,7 @@ import pytest
 
 from ledgersafe.tenants.rules import SCOPES
 from tests.api.answers import rows
-from tests.conftest import Api, TestDatabase
+from tests.conftest import PLAIN, Api, TestDatabase
 from tests.contracts.test_doors import SCOUT_EXAMPLE
 from tests.events import sale
 
@@ -49,7 +49,7 @@ class Operation:
         parameters = {"tenant_id": VICTIM} if name_the_tenant else {}
         body = BODIES.get(self.path, {}) if self.method in ("post", "put", "patch") else None
         return httpx.request(
-            self.method, api.url + self.url, params=parameters, json=body, headers=headers, trust_env=False, timeout=30
+            self.method, api.url + self.url, params=parameters, json=body, headers=headers, timeout=30, **PLAIN
         )
 
 
@@ -75,7 +75,7 @@ def operations(api: Api) -> list[Operation]:
         "key_id": key_id,
         "rejected_id": str(rejected_id),
     }
-    document = httpx.get(f"{api.url}/openapi.json", trust_env=False).json()
+    document = httpx.get(f"{api.url}/openapi.json", **PLAIN).json()
     return list(found(document, things))
 
 

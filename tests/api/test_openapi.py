@@ -12,7 +12,7 @@ from ledgersafe.bootstrap import Runtime
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.settings import Settings
-from tests.conftest import Api
+from tests.conftest import PLAIN, Api
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
@@ -20,7 +20,7 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 @pytest.fixture(scope="module")
 def document(api: Api) -> dict[str, Any]:
     """The document as it is served."""
-    response = httpx.get(f"{api.url}/openapi.json", trust_env=False)
+    response = httpx.get(f"{api.url}/openapi.json", **PLAIN)
     assert response.status_code == 200
     return response.json()
 

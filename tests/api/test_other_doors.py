@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.api.answers import refused, rows, told
-from tests.conftest import Api
+from tests.conftest import PLAIN, Api
 from tests.contracts.test_doors import SCOUT_EXAMPLE, binary_headers, structured
 from tests.events import sale
 
@@ -102,7 +102,7 @@ def test_the_answers_of_the_scout_door(api: Api, tenant: str) -> None:
 
 def test_a_browser_may_ask_first(api: Api) -> None:
     preflight = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
-    response = httpx.options(api.url + SCOUT, headers=preflight, trust_env=False)
+    response = httpx.options(api.url + SCOUT, headers=preflight, **PLAIN)
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["access-control-allow-origin"] == "*"
     assert "POST" in response.headers["access-control-allow-methods"]
@@ -123,6 +123,6 @@ def test_whose_transaction_it_is(api: Api, tenant: str) -> None:
 
 
 def test_the_scout_door_has_a_lock_too(api: Api) -> None:
-    response = httpx.post(api.url + SCOUT, json=scout("s1"), trust_env=False)
+    response = httpx.post(api.url + SCOUT, json=scout("s1"), **PLAIN)
     assert (response.status_code, response.json()["ok"]) == (401, False)
     assert response.headers["access-control-allow-origin"] == "*"

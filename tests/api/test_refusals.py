@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.api.answers import refused, rows
-from tests.conftest import Api, TestDatabase
+from tests.conftest import PLAIN, Api, TestDatabase
 from tests.events import sale
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -28,7 +28,7 @@ def impatient(start_api: Callable[..., Api], new_database: Callable[[], TestData
 def test_401_without_a_credential_that_is_known(api: Api, path: str, authorization: str | None) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
     before = rows(api.database, "SELECT count(*) FROM bronze.rejected")
-    refused(httpx.post(api.url + path, content=b"{", headers=headers, trust_env=False), 401, "UNAUTHENTICATED")
+    refused(httpx.post(api.url + path, content=b"{", headers=headers, **PLAIN), 401, "UNAUTHENTICATED")
     assert rows(api.database, "SELECT count(*) FROM bronze.rejected") == before
 
 

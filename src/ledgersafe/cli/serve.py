@@ -6,6 +6,7 @@ import typer
 
 from ledgersafe.bootstrap import Runtime, configure_logging, runtime
 from ledgersafe.cli.client import CliError
+from ledgersafe.cli.commands import loading
 from ledgersafe.cli.output import note
 from ledgersafe.db.errors import DatabaseUnavailable, StatementRefused
 from ledgersafe.pipeline.health import is_ready
@@ -19,8 +20,9 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API until SIGTERM. Start as many as you like on one database."""
-    from ledgersafe.api.server import OpenToTheWorld  # imported here: the web framework is slow to load,
-    from ledgersafe.api.server import serve as run_server  # and no other command needs it
+    with loading():  # imported here: the web framework is slow to load, and no other command needs it
+        from ledgersafe.api.server import OpenToTheWorld
+        from ledgersafe.api.server import serve as run_server
 
     parts = runtime()
     configure_logging(parts.settings)
