@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -37,12 +37,12 @@ EVENTS: dict[str, Any] = TABLE | {
         "group_by": ["id"],
         "event_type": "SALE",
         "fields": {
-            "event_id": {"template": "e-{id}"},
-            "store_id": {"column": "store"},
-            "occurred_at": {"column": "at"},
+            "event_id": {"template": "e-{id}"}, "txn_id": {"template": "{id}"}, "store_id": {"column": "store"},
+            "occurred_at": {"column": "at"}, "currency": {"constant": "EUR"}, "total_amount": {"sum": "amount"},
         },
+        "lines": {"sku": {"column": "sku"}, "qty": {"column": "qty"}, "amount": {"column": "amount"}},
     },
-}
+}  # fmt: skip
 _WORKER = """
 import sys
 from contextlib import contextmanager
@@ -183,10 +183,8 @@ def test_a_large_file_of_json_lines(test_database: TestDatabase, tmp_path: Path)
 
 def test_a_file_of_json_as_large_as_is_taken(test_database: TestDatabase, tmp_path: Path) -> None:
     path = tmp_path / "good.json"
-    content = (
-        json.dumps([{"id": at, "qty": at % 9} for at in range(1_000)])[1:-1].encode() + b"," for _ in iter(int, 1)
-    )
-    written(path, content, 190_000_000)
+    objects = [{"id": at, "qty": at % 9, "note": "n" * 40} for at in range(1_000)]
+    written(path, repeat(json.dumps(objects)[1:-1].encode() + b","), 190_000_000)
     body = path.read_bytes()
     path.write_bytes(b"[" + body[:-1] + b"]")
     done = worked_off(test_database, TABLE, path)
@@ -194,9 +192,22 @@ def test_a_file_of_json_as_large_as_is_taken(test_database: TestDatabase, tmp_pa
     assert done.peak < MOST_BYTES
 
 
-def test_what_becomes_events_is_bounded(test_database: TestDatabase, tmp_path: Path) -> None:
+def test_as_many_events_as_are_taken(test_database: TestDatabase, tmp_path: Path) -> None:
+    def receipts(number: int) -> str:
+        cells = (line.split(",", 1) for line in lines(number).splitlines(keepends=True))
+        return "".join(f"{int(at) // 25},{rest}" for at, rest in cells)
+
     path = tmp_path / "events.csv"
-    written(path, rows(lines), 1_200_000_000)
+    count = (written(path, rows(receipts), 115_000_000) - 1) * 1_000
+    done = worked_off(test_database, EVENTS, path)
+    assert (done.ingestion.status, done.ingestion.rows_ok) == ("succeeded", count), done.ingestion.detail
+    assert sum((done.ingestion.outcomes or {}).values()) == count // 25
+    assert done.peak < MOST_BYTES
+
+
+def test_what_becomes_more_events_is_refused(test_database: TestDatabase, tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    written(path, rows(lines), SIZE)
     done = worked_off(test_database, EVENTS, path)
     assert (done.ingestion.status, done.ingestion.reason_code) == ("quarantined", "FILE_TOO_LARGE")
     assert "send files that become events in parts" in (done.ingestion.detail or "")

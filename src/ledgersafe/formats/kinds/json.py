@@ -14,6 +14,14 @@ from ledgersafe.formats.text import look_through
 from ledgersafe.formats.values import Raw, read_object
 
 LARGEST_BYTES = 200_000_000
+MOST_OBJECTS = 3_000_000
+"""However small they are, each takes some memory of its own."""
+_MOST_BRACES = 10_000_000
+_LARGEST_OTHER = 20_000_000
+
+
+class _Object(msgspec.Struct, gc=False):
+    """Any object: for counting them in little memory."""
 
 
 def open_json(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
@@ -28,6 +36,8 @@ def open_json(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
     if facts.encoding not in ("utf-8", "utf-8-sig"):
         data = _as_utf8(data, facts.encoding)
     items = _items(data.removeprefix(b"\xef\xbb\xbf"))
+    if len(items) > MOST_OBJECTS:
+        raise _too_large()
     del data  # the items lie in it; it goes with them
     columns: dict[str, None] = {}
     for item in items:
@@ -41,7 +51,8 @@ def open_json(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
 
 
 def _too_large() -> UnreadableFile:
-    message = f"JSON of over {LARGEST_BYTES:,} bytes is not read: send NDJSON, one object a line."
+    most = f"{LARGEST_BYTES:,} bytes or {MOST_OBJECTS:,} objects"
+    message = f"JSON of over {most} is not read: send NDJSON, one object a line."
     return UnreadableFile("FILE_TOO_LARGE", message)
 
 
@@ -53,21 +64,38 @@ def _as_utf8(data: bytes, encoding: str) -> bytes:
 
 
 def _items(text: bytes) -> list[msgspec.Raw]:
+    """The rows. What is no array of objects is taken apart only if it is small: each of its parts takes memory."""
+    if text.count(b"{") > _MOST_BRACES:
+        raise _too_large()
     try:
-        return msgspec.json.decode(text, type=list[msgspec.Raw])
-    except msgspec.ValidationError:
-        pass
+        if msgspec.json.decode(text, type=list[_Object]):
+            return msgspec.json.decode(text, type=list[msgspec.Raw])
+    except msgspec.ValidationError as error:
+        if len(text) > _LARGEST_OTHER:
+            told = f"It is no array of objects alone: {error}. What is another is read up to {_LARGEST_OTHER:,} bytes"
+            raise UnreadableFile("UNREADABLE_TEXT", f"{told}: send NDJSON, one object a line.") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise _no_json(text, error) from None
-    arrays: list[list[msgspec.Raw]] = []
-    for value in _members(text).values():
-        try:
-            arrays.append(msgspec.json.decode(value, type=list[msgspec.Raw]))
-        except msgspec.DecodeError:
-            continue
+    return _items_of_other(text)
+
+
+def _items_of_other(text: bytes) -> list[msgspec.Raw]:
+    """Of an array that holds something else, too, or an object that holds an array."""
+    if (items := _array(text)) is not None:
+        return items
+    arrays = [items for value in _members(text).values() if (items := _array(value)) is not None]
     if len(arrays) != 1:
         raise UnreadableFile("UNREADABLE_TEXT", "It is neither an array of objects, nor an object with one such array.")
     return arrays[0]
+
+
+def _array(text: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
+    try:
+        return msgspec.json.decode(text, type=list[msgspec.Raw])
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _no_json(bytes(text), error) from None
 
 
 def _members(text: bytes) -> Raw:
