@@ -46,7 +46,7 @@ def test_rows_are_put_right_or_all_stay(api: Api, client: httpx.Client, path: st
     assert [fault["path"] for fault in problem["details"]] == ["/3/Left"]
     wish["rows"][1]["patch"] = {"Left": "6", "Item": "jam"}
     answer = client.post(f"{path}/replay", json=wish).json()
-    assert answer == {"status": "replayed", "rows": [2, 3], "loaded": 2, "outcomes": {}, "changed": True}
+    assert answer == {"status": "replayed", "rows": [2, 3], "loaded": 2, "older": 0, "outcomes": {}, "changed": True}
     assert client.post(f"{path}/replay", json=wish).json()["changed"] is False
     refused(client.post(f"{path}/ignore", json={"row_numbers": [2], "notes": "n"}), 409, "ROWS_DECIDED")
     loaded = rows(api.database, 'SELECT item, "left" FROM files.curated_stock_levels WHERE tenant_id = %s', [tenant])

@@ -111,6 +111,11 @@ def test_what_is_no_contract(client: httpx.Client, body: bytes, status: int, cod
     assert client.get("/v1/datasets").json()["items"] == []
 
 
+def test_yaml_that_is_not_said_to_be_yaml(client: httpx.Client) -> None:
+    answer = client.put("/v1/datasets/d/contract", content=b"dataset: d\ncolumns: {a: {}}\n")
+    assert "Content-Type: application/yaml" in refused(answer, 400, "INVALID_JSON")["detail"]
+
+
 def test_every_fault_is_named(client: httpx.Client) -> None:
     wrong = {"dataset": "d", "columns": {"a": {"type": "money"}, "b": {"pattern": "("}}}
     found = client.post("/v1/contracts/validate", json=wrong).json()

@@ -75,7 +75,7 @@ def test_a_file_is_kept_and_recorded(door: Door, client: httpx.Client, tenant: s
 def test_the_same_bytes_are_one_delivery(door: Door, client: httpx.Client) -> None:
     first = upload(client).json()["ingestion"]
     again = upload(client, filename="other.csv")
-    assert (again.status_code, again.json()) == (200, {"duplicate": True, "ingestion": first})
+    assert (again.status_code, again.json()) == (200, {"duplicate": True, "detail": None, "ingestion": first})
     assert upload(client, dataset="returns").status_code == 201
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: upload(client, b"sku,qty\nC,1\n"), range(12)))
@@ -130,6 +130,22 @@ def test_a_file_may_be_larger_than_any_event_but_not_than_allowed(door: Door, cl
         headers={"content-encoding": "gzip"},
     )
     refused(packed, 415, "UNSUPPORTED_MEDIA_TYPE")
+    form = client.post(
+        "/v1/ingestions", params={"dataset": "sales", "filename": "form.csv"}, files={"file": ("form.csv", CSV)}
+    )
+    assert "--data-binary" in refused(form, 415, "UNSUPPORTED_MEDIA_TYPE")["detail"]
+
+
+def test_who_sends_an_older_file_again_is_told_that_a_later_one_counts(door: Door, client: httpx.Client) -> None:
+    members = {"dataset": "prices", "primary_key": ["sku"], "columns": {"sku": {}, "qty": {}}}
+    assert client.put("/v1/datasets/prices/contract", json=members).status_code == 200
+    upload(client, dataset="prices")
+    later = upload(client, CSV + b"C,3\n", dataset="prices").json()["ingestion"]["ingestion_id"]
+    assert upload(client, dataset="prices").json()["detail"] is None
+    end = "UPDATE files.ingestions SET status = 'succeeded', ended_at = now()"
+    rows(door.api.database, f"{end} WHERE ingestion_id = %s", [later])
+    assert later in upload(client, dataset="prices").json()["detail"]
+    assert upload(client, CSV + b"C,3\n", dataset="prices").json()["detail"] is None
 
 
 def cut_off(door: Door, token: str, *, then_wait: bool) -> bytes:

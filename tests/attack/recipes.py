@@ -186,7 +186,8 @@ def _receipts(recipe: Recipe, lines: list[str], made: Made) -> None:
             made.bad[number] = fault
             held.add(receipt)
             cells[{"type": 2, "required": 1, "readable": 1}[fault]] = "" if fault == "required" else "x"
-        lines.append(",".join(cells[:2] if fault == "readable" else cells))
+        # With a field too many it still says which receipt it is of; with one too few it would hold the whole file.
+        lines.append(",".join([*cells, "more"] if fault == "readable" else cells))
     for receipt, its in groups.items():
         if receipt in held:
             made.bad |= {number: "group" for number, _ in its if number not in made.bad}

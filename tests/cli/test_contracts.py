@@ -31,7 +31,7 @@ def sales(tmp_path: Path) -> Path:
 def contract(tmp_path: Path, sales: Path) -> Path:
     """The contract that is made of it."""
     file = tmp_path / "till_days.yaml"
-    file.write_text(ran("infer", sales), encoding="utf-8")
+    file.write_text("primary_key: till\n" + ran("infer", sales), encoding="utf-8")
     return file
 
 

@@ -37,11 +37,19 @@ def values(kind: str, *texts: str | None, **shape: Any) -> list[str | None]:
         ("1,234,567.89", "1234567.89"),
         ("GBP 5.00", "5.00"),
         ("5.00 EUR", "5.00"),
+        ("JAN 12.50", None),  # no currency
+        ("12.50 NET", None),
+        ("USD 12.50 EUR", None),
         ("+3", "3"),
         (".5", "0.5"),
         ("-.5", "-0.5"),
         ("5.", "5"),
-        ("1.500", "1.50"),
+        ("1.500", None),  # a thousand and a half, perhaps
+        ("-12.000", None),
+        ("1,234.500", "1234.50"),
+        ("1234.500", "1234.50"),
+        ("0.500", "0.50"),
+        ("1.5000", "1.50"),
         ("0012.30", "0012.30"),
         ("1.005", None),
         ("1,23.50", None),
@@ -83,7 +91,10 @@ def test_thousands_are_taken_only_where_the_contract_says_so() -> None:
         ("decimal(3,0)", "1234", None),
         ("decimal(3,0)", "-123", "-123"),
         ("decimal(4,2)", "1200", None),  # zeros before the point are part of the number
-        ("decimal(4,2)", "12.000", "12.00"),
+        ("decimal(4,2)", "12.0000", "12.00"),
+        ("decimal(4,2)", "12.000", None),
+        ("decimal(6,3)", "12.000", "12.000"),
+        ("integer", "1.000", None),
         ("decimal(2,2)", "-0.5", "-0.5"),
         ("decimal(2,2)", "1.5", None),
         ("number", "0.1234567890123456789", "0.1234567890123456789"),
@@ -95,6 +106,19 @@ def test_thousands_are_taken_only_where_the_contract_says_so() -> None:
 )
 def test_other_types(kind: str, text: str, expected: str | None) -> None:
     assert values(kind, text) == [expected]
+
+
+def test_what_a_typed_file_knows_as_a_number_is_no_thousand() -> None:
+    column = Column("x", parse_type("decimal(12,2)"), ColumnShape(type="decimal(12,2)"))
+    assert cast(column, pl.Series("x", ["1.500"]), typed=True).to_list() == ["1.50"]
+
+
+def test_a_column_is_in_one_currency() -> None:
+    mixed = ["£1.00", "€900.00", "2.00", None]
+    assert values("decimal(12,2)", *mixed) == [None, None, "2.00", None]
+    assert values("decimal(12,2)", *mixed, currency="GBP") == ["1.00", None, "2.00", None]
+    assert values("decimal(12,2)", "$1.00", "USD $2.00", "CAD 3.00", currency="USD") == ["1.00", "2.00", None]
+    assert values("decimal(12,2)", "£1.00", "£2.00", "JAN 3.00") == ["1.00", "2.00", None]
 
 
 def test_dates_are_tried_in_the_order_of_the_contract() -> None:

@@ -1,12 +1,16 @@
 """Rows against a contract: each fault with its row, its column, its value and its rule."""
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 
 from ledgersafe.contracts.datasets.checking import ROW, check
+from ledgersafe.contracts.datasets.model import Column
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked
+from ledgersafe.contracts.datasets.shape import ColumnShape
+from ledgersafe.contracts.datasets.types import parse_type
 
 
 def faults(column: dict[str, Any], *texts: str | None, **contract: Any) -> list[tuple[Any, ...]]:
@@ -23,6 +27,7 @@ def faults(column: dict[str, Any], *texts: str | None, **contract: Any) -> list[
         ({"type": "integer"}, ["1", "x", ""], [(3, "type", "x")]),
         ({"type": "integer", "min": 0, "max": 10}, ["0", "10", "-1", "11"], [(4, "min", "-1"), (5, "max", "11")]),
         ({"type": "decimal(9,2)", "min": 0.1}, ["0.10", "0.09"], [(3, "min", "0.09")]),
+        ({"type": "decimal(9,2)", "currency": "GBP"}, ["£1", "$2", "x"], [(3, "currency", "$2"), (4, "type", "x")]),
         ({"min": 2, "max": 3}, ["ab", "a", "abcd"], [(3, "min", "a"), (4, "max", "abcd")]),
         ({"pattern": "[A-Z]+|x"}, ["AB", "x", "Ab", "xx"], [(4, "pattern", "Ab"), (5, "pattern", "xx")]),
         ({"enum": ["a", "b"]}, ["a", "c", ""], [(3, "enum", "c")]),
@@ -51,6 +56,19 @@ def test_a_column_that_the_file_lacks_has_no_values() -> None:
 
 def test_the_key_is_required() -> None:
     assert faults({}, "", primary_key="a") == [(2, "required", None)]
+
+
+def test_groups_are_the_same_however_they_are_spelled() -> None:
+    texts = ["K1", "K1 ", "\u00a0K1", "caf\u00e9", "cafe\u0301", " "]
+    rows = pl.DataFrame({ROW: range(6), "a": texts})
+    group = Column("a", parse_type("string"), ColumnShape(required=True), is_group=True)
+    key = Column("a", parse_type("string"), ColumnShape(), is_key=True)
+    dataset = checked({"dataset": "x", "columns": {"a": {}}})
+    grouped, keyed = (check(replace(dataset, columns=(column,)), rows) for column in (group, key))
+    assert grouped.good["a"].to_list() == ["K1", "K1", "K1", "caf\u00e9", "caf\u00e9"]
+    assert keyed.good["a"].to_list() == texts[:-1], "a table's key stays as it is written"
+    for found in (grouped, keyed):
+        assert [row[:3] for row in found.faults.rows()] == [(5, "a", "required")]
 
 
 def test_a_default_stands_where_there_is_no_value() -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from ledgersafe.contracts.datasets.checking import ROW, check
-from ledgersafe.contracts.datasets.events import EventMaker, groups, plain
+from ledgersafe.contracts.datasets.events import EventMaker, Table, groups, plain
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked
 
 CONTRACT: dict[str, Any] = {
@@ -110,6 +110,33 @@ def test_the_type_follows_the_rules_and_turns_signs() -> None:
     assert (adjusted["event_type"], adjusted["line_items"][0]["qty"]) == ("STOCK_ADJUSTMENT", "-3")
 
 
+def test_a_product_of_columns_works_with_one_plain_event_type() -> None:
+    lines = CONTRACT["events"]["lines"] | {"amount": {"product": ["Qty", "Price"]}}
+    dataset = checked(CONTRACT | {"events": CONTRACT["events"] | {"event_type": "SALE", "lines": lines}})
+    columns = {"Receipt": ["B1"], "Item": ["tea"], "Qty": ["2"], "Price": ["1.50"], "At": ["2026-10-25"]}
+    (made,) = EventMaker(dataset, "tenant").make_all(Table([2], columns | {"Customer": [None]}), [range(1)])
+    assert made.event["line_items"][0]["amount"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("field", "agree"),
+    [
+        ({"column": "Customer"}, False),
+        ({"template": "{Receipt}-{Customer}"}, False),
+        ({"column": "Customer", "take": "first"}, True),
+        ({"column": "Receipt"}, True),
+    ],
+)
+@pytest.mark.parametrize("member", ["event_id", "txn_id", "store_id", "business_date", "currency"])
+def test_rows_must_agree_in_what_tells_the_event(member: str, field: dict[str, str], agree: bool) -> None:
+    fields = CONTRACT["events"]["fields"] | {member: field}
+    dataset = checked(CONTRACT | {"events": CONTRACT["events"] | {"fields": fields}})
+    rows = [{"Receipt": "B1", "Item": "a", "Qty": "1", "Price": "1", "At": "2026-10-25", "Customer": of} for of in "xy"]
+    made = EventMaker(dataset, "tenant").make(list(enumerate(rows, 2)))
+    assert (made.fault is None) is agree
+    assert agree or f"differ in Customer, of which {member} is made" in str(made.fault)
+
+
 def test_the_order_of_lines_is_that_of_their_text_in_ascii() -> None:
     """However it is found: it is part of what tells a retry from a conflict."""
     items = ["é", "z", "a\x7f", "ab", 'q"', "q\\", "€", "😀", "a b"]
@@ -152,6 +179,8 @@ def test_numbers_have_one_spelling(number: str, spelled: str) -> None:
         ({"lines": {"sku": {"column": "Item", "constant": 1}}}, "/events/lines/sku"),
         ({"lines": {"sku": {}}}, "/events/lines/sku"),
         ({"lines": {"sku": {"sum": "sku"}}}, "/events/lines/sku/sum"),
+        ({"lines": {"sku": {"constant": [float("nan")]}}}, "/events/lines/sku/constant"),
+        ({"fields": {"metadata": {"constant": {}}, "metadata.a": {"constant": 1}}}, "/events/fields/metadata.a"),
         ({"lines": {"amount": {"product": ["qty", "nope"]}}}, "/events/lines/amount/product"),
         ({"lines": {"amount": {"product": ["Qty", "Item"]}}}, "/events/lines/amount/product"),
         ({"lines": {"amount": {"product": ["Qty", "qty"]}, "qty": {"column": "Qty"}}}, "/events/lines/amount/product"),

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from ledgersafe.contracts.datasets.casting import cast
 from ledgersafe.contracts.datasets.checking import ROW
 from ledgersafe.contracts.datasets.diff import Mode, diff
 from ledgersafe.contracts.datasets.infer import infer, sample_of
@@ -67,6 +68,79 @@ def test_each_fault_is_named(change: dict[str, Any], path: str, words: str) -> N
     assert words in found[path]
 
 
+def _refused(column: dict[str, Any], **members: Any) -> set[str]:
+    return set(messages({"dataset": "x", "columns": {"a": column}} | members))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%+", "%s", "%d/%m/%Y %Z", "%d/%m", "%H:%M", "%Y", "%m/%Y", "%d/%m/%Y %I:%M", "%d/%m/%Y %H", "%c", "%q", "%",
+        "%Y-%m-%d %H:%M:%S.%f",
+    ],
+)  # fmt: skip
+def test_formats_that_would_be_misread(form: str) -> None:
+    assert _refused({"type": "datetime", "format": ["%Y-%m-%d", form]}) == {"/columns/a/format"}
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "instant"),
+    [
+        ("%-d/%-m/%y %I:%M %p", "1/2/26 3:04 pm", "2026-02-01T15:04"),
+        ("%d %B %Y %H:%M:%S%.f", "01 February 2026 15:04:05.5", "2026-02-01T15:04"),
+        ("%Y-%m-%dT%H:%M:%S%#z", "2026-02-01T15:04:05+01", "2026-02-01T14:04"),
+        ("%F %T", "2026-02-01 15:04:05", "2026-02-01T15:04"),
+        ("%Y%j", "2026032", "2026-02-01T00:00"),
+    ],
+)
+def test_formats_that_can_be_read(form: str, text: str, instant: str) -> None:
+    dataset = checked({"dataset": "x", "columns": {"a": {"type": "datetime", "format": form}}})
+    assert cast(dataset.columns[0], pl.Series("a", [text]))[0][:16] == instant
+
+
+def test_a_date_has_no_offset() -> None:
+    assert _refused({"type": "date", "format": "%Y-%m-%d%z"}) == {"/columns/a/format"}
+
+
+@pytest.mark.parametrize("pattern", [r"a\Z", "a{,3}", "(?#x)a", "(?>a)", r"\N{DIGIT ONE}", "(?a)x", "(a)?(?(1)b|c)"])
+def test_patterns_that_python_alone_takes(pattern: str) -> None:
+    assert _refused({"pattern": pattern}) == {"/columns/a/pattern"}
+
+
+@pytest.mark.parametrize("zone", ["Factory", "posixrules", "localtime", "right/Europe/London", "posix/UTC", "Europe"])
+def test_zones_that_are_none(zone: str) -> None:
+    assert _refused({"type": "datetime", "time_zone": zone}) == {"/columns/a/time_zone"}
+
+
+@pytest.mark.parametrize(
+    "encoding", ["rot13", "base64", "hex", "zip", "idna", "punycode", "undefined", "unicode-escape", "nope", "\x00"]
+)
+def test_encodings_that_are_none(encoding: str) -> None:
+    assert _refused({}, source={"encoding": encoding}) == {"/source/encoding"}
+
+
+@pytest.mark.parametrize("delimiter", ["é", "\0", "\n", '"', "a"])
+def test_delimiters_that_are_none(delimiter: str) -> None:
+    assert _refused({}, source={"delimiter": delimiter}) == {"/source/delimiter"}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"type": "boolean", "min": 1},
+        {"type": "integer", "min": 1.5},
+        {"type": "number", "min": float("nan")},
+        {"min": 0.5},
+    ],
+)
+def test_bounds_that_bound_nothing(column: dict[str, Any]) -> None:
+    assert _refused(column) == {"/columns/a/min"}
+
+
+def test_a_currency_is_one_of_numbers() -> None:
+    assert _refused({"currency": "GBP"}) == _refused({"type": "integer", "currency": "JAN"}) == {"/columns/a/currency"}
+
+
 @pytest.mark.parametrize(
     "text", ["a: [", "- 1", "", "x: &a [1]\ny: *a", "dataset: a\ndataset: b", "!!python/object:x {}"]
 )
@@ -124,7 +198,7 @@ def test_a_contract_of_the_standard_that_others_wrote() -> None:
     [
         ("receipts", {"type": "string"}, "backward", "WARN"),
         ("receipts", {"type": "string"}, "forward", "ERROR"),
-        ("receipts", {"type": "boolean"}, "backward", "ERROR"),
+        ("till", {"type": "boolean"}, "backward", "ERROR"),
         ("takings", {"type": "decimal(14,4)"}, "backward", "WARN"),
         ("takings", {"type": "decimal(12,4)"}, "backward", "ERROR"),
         ("receipts", {"required": True}, "backward", "ERROR"),
@@ -185,6 +259,25 @@ def test_a_first_contract_is_as_narrow_as_the_values() -> None:
         "empty": ("string", None),
     }
     assert found["columns"]["euro"]["decimal"] == ","
+
+
+@pytest.mark.parametrize(
+    ("name", "is_key"),
+    [
+        ("SKU", True), ("id", True), ("ID", True), ("order_id", True), ("InvoiceNo", True), ("StockCode", True),
+        ("Receipt number", True), ("Ref.", True), ("Supplier", False), ("Supplier code", False), ("Net Amount", False),
+        ("Paid", False), ("Country code", False), ("Postcode", False), ("Customer ID", False), ("Notes", False),
+    ],
+)  # fmt: skip
+def test_only_what_is_named_like_a_key_is_proposed_as_one(name: str, is_key: bool) -> None:
+    rows = pl.DataFrame({name: ["A", "B", "C"], "Date": ["01/02/2026"] * 3})
+    assert ("primary_key" in infer("x", rows.columns, rows)) is is_key
+
+
+def test_a_total_at_the_end_makes_no_column_optional() -> None:
+    rows = pl.DataFrame({"Item": ["tea", "jam", "Total"], "Qty": ["1", "2", ""], "Net": ["1.50", "2.00", "3.50"]})
+    found = infer("x", rows.columns, rows)
+    assert [column.get("required") for column in found["columns"].values()] == [True] * 3
 
 
 def test_names_find_together() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,105 @@ def test_ragged_rows_are_put_aside_with_their_number_and_the_others_keep_theirs(
     assert found.rows == [(2, "1", "2"), (6, "7\n7", "8"), (7, "9", "10")]
     assert [(number, text) for number, text, _ in found.broken] == [(3, "3"), (5, "4,5,6")]
     assert "has 1 fields, the header has 2" in found.broken[0][2]
+
+
+PLAIN = "receipt,item,amount,discount,note"
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows", "broken"),
+    [
+        pytest.param(["1,Cup,5.00,,", "2,Sofa,1,234.56,,"], [2], [3], id="an amount in two"),
+        pytest.param(["1,Sofa,1,234.56,,"], [], [2], id="one row, which could be an amount in two"),
+        pytest.param(["1,Sofa,1,234.56,,", '2,Bed,"2",345.67,,'], [], [2, 3], id="amounts in two in every row"),
+        pytest.param(["1,Cup,5.00,,,", "2,Tea,6.00,,,"], [2, 3], [], id="a comma too many in every row"),
+        pytest.param(["1,Cup,5.00,,,,,", ",,,,,,,", "", "2,Tea,6.00,,x,,,"], [2, 5], [], id="three too many"),
+        pytest.param(["1,Cup,5.00,,,", "2,Sofa,1,234.56,,,", "3,Tea,6.00,,x,", "4,x"], [2, 4], [3, 5], id="both"),
+        pytest.param(["1,Cup,5.00,,,", PLAIN, "2,Tea,6.00,,,", "Total"], [2, 4], [3, 5], id="among other things"),
+        pytest.param(["1,Cup,5.00,,,", "2,Tea,6.00,,,"] * 30 + ["3,Pot,7.00,,"], range(2, 62), [62], id="late"),
+        pytest.param(["1,Cup,5.00,,,y", "2,Tea,6.00,,,"] * 30, [], range(2, 62), id="a value among them"),
+    ],
+)
+def test_separators_too_many_mean_nothing_if_every_row_has_them(
+    tmp_path: Path, lines: list[str], rows: Sequence[int], broken: Sequence[int]
+) -> None:
+    found = read(tmp_path, "x.csv", "\n".join([PLAIN, *lines]).encode())
+    assert found.columns == tuple(PLAIN.split(","))
+    assert [row[0] for row in found.rows] == [*rows]
+    assert sorted(number for number, _, _ in found.broken) == [*broken]
+    assert all(row[3] in ("5.00", "6.00") for row in found.rows)
+
+
+def test_separators_too_many_under_a_title_and_a_header_of_two_lines(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b'Title;;\n"a\nb";c\n1;2;\n3;4;\n5\n', header_row=2)
+    assert (found.columns, found.rows) == (("a\nb", "c"), [(3, "1", "2"), (4, "3", "4")])
+    assert found.broken == [(5, "5", "has 1 fields, the other rows have 3")]
+    assert found.facts["columns_without_name"] == [3]
+
+
+def test_a_header_comes_again_without_the_separators_too_many(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b"id,net\n1,2,\n3,4,\nid,net\n5,6,\n")
+    assert [row[0] for row in found.rows] == [2, 3, 5]
+    assert found.broken == [(4, "id,net", "repeats the header")]
+    with pytest.raises(UnreadableFile, match="Row 4 is a header, too"):
+        read(tmp_path, "y.csv", b"id,net\n1,2,\n3,4,\nnet,id\n5,6,\n")
+
+
+@pytest.mark.parametrize(
+    "swallowed",
+    [
+        b'id,item,net\n0,Cup,1.00\n1,"Mug,5.00\n2,Tray",6.00\n',
+        b'id,item,net\n0,Cup,1.00\n1,"Mug,5.00\r\n2,Pan,3\r\n3,Tray",6.00\r\n',
+        b'item,net\nCup,1.00\n"Mug,5.00\nTray",6.00\n',
+        b'id;item\n0;Cup\n1;"Mug\n2;Tray"\n',
+        b'id,item,net,note\n0,Cup,1.00,\n1,"Mug,5.00,\n2,Tray",6.00,\n',
+    ],
+)
+def test_a_row_that_a_quotation_mark_has_swallowed_is_no_part_of_another(tmp_path: Path, swallowed: bytes) -> None:
+    found = read(tmp_path, "x.csv", swallowed)
+    assert [row[0] for row in found.rows] == [2]
+    assert [(number, "not closed" in why) for number, _, why in found.broken] == [(3, True)]
+
+
+@pytest.mark.parametrize(
+    "cell", ["1 High St, Flat 2\nLondon, UK", "x\ny\nz", "a,b\nc", "a\nb,c,d", "\n", "Tel.: 1,5\n\nOffice 2"]
+)
+def test_a_cell_of_several_lines_stays_one(tmp_path: Path, cell: str) -> None:
+    found = read(tmp_path, "x.csv", f'id,address,net\n1,"{cell}",6.00\n'.encode())
+    assert (found.rows, found.broken) == ([(2, "1", cell, "6.00")], [])
+
+
+def known(*names: str) -> Callable[[Sequence[str]], int]:
+    """A contract's knowledge of names."""
+    return lambda cells: len({*cells} & {*names})
+
+
+def test_rows_above_a_header_are_told(tmp_path: Path) -> None:
+    data = b'Stock,,\n1,Mug,5\n2,"Tray, large",6\n3,Pan,\n,,\nid,name,net\n4,Pot,7\n'
+    found = read(tmp_path, "x.csv", data, recognised=known("id", "name", "net"))
+    assert found.rows == [(7, "4", "Pot", "7")]
+    assert found.broken == [
+        (2, "1,Mug,5", "stands above the header, which is row 6"),
+        (3, '2,"Tray, large",6', "stands above the header, which is row 6"),
+        (4, "3,Pan,", "stands above the header, which is row 6"),
+    ]
+    assert (found.facts["header_row"], found.facts["lines_passed_over"]) == (6, 1)
+
+
+def test_a_title_is_found_without_a_contract(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, "x.csv", b"Borsetshire County Council\nMay 2026,,\n\nid,name,net\n4,Pot,7\n5,Pan,\n6,Cup,8\n"
+    )
+    assert (found.columns, len(found.rows), found.facts["header_row"]) == (("id", "name", "net"), 3, 4)
+    assert read(tmp_path, "y.csv", b"id\n4\n5\n").columns == ("id",)
+
+
+@pytest.mark.parametrize("again", ["id,vat,net", "Net, ID ,vat", '"vat",net,id'])
+def test_a_header_in_another_order_ends_it(tmp_path: Path, again: str) -> None:
+    with pytest.raises(UnreadableFile, match="Row 4 is a header, too, but in another order") as refused:
+        read(tmp_path, "x.csv", f"id,net,vat\n1,2,3\nid,net,vat\n{again}\n2,30.00,150.00\n".encode())
+    assert refused.value.code == "BAD_HEADER"
+    assert len(read(tmp_path, "y.csv", b"id,net,vat\nid,id,net\nnet,2,3\n").rows) == 2
 
 
 def test_numbers_hold_over_many_blocks(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """JSON, NDJSON, Parquet and XLSX: the same rows of text as CSV would give, and clear reasons."""
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,8 @@ import openpyxl
 import polars as pl
 import pytest
 
-from ledgersafe.formats.rows import UnreadableFile
+from ledgersafe.formats.rows import Spelling, UnreadableFile
+from ledgersafe.formats.values import spelled
 from tests.formats.reading import read
 
 
@@ -52,6 +54,48 @@ def test_json_that_holds_no_rows_says_so(tmp_path: Path, data: bytes) -> None:
     assert refused.value.code == "UNREADABLE_TEXT"
 
 
+@pytest.mark.parametrize(
+    ("one", "bad"),
+    [
+        ('{"a":1,"b":2,"a":3}', True),
+        ('{"a" :1,"b": "x","\\u0061":3}', True),
+        ('{"a":"10:30","b":"\\":1","c":{"a":1,"a":2}}', False),
+        ('{"a" :1,"b"\t:2}', False),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.ndjson", "x.json"])
+def test_a_member_that_comes_twice_is_no_value(tmp_path: Path, name: str, one: str, bad: bool) -> None:
+    lines = ['{"a":0}', one]
+    data = "\n".join(lines) if name.endswith("ndjson") else f"[{','.join(lines)}]"
+    found = read(tmp_path, name, data.encode())
+    assert [number for number, _, _ in found.broken] == ([2] if bad else [])
+    assert all("has the member 'a' twice" in why for _, _, why in found.broken)
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (date(1950, 5, 5), "%d/%m/%y", "1950-05-05"),
+        (date(1969, 5, 5), "%d/%m/%y", "1969-05-05"),
+        (date(1970, 5, 5), "%d/%m/%y", "05/05/70"),
+        (date(2068, 5, 5), "%d/%m/%y", "05/05/68"),
+        (date(1950, 5, 5), "%d/%m/%Y", "05/05/1950"),
+        (date(1950, 5, 5), "%d/%m", "1950-05-05"),
+        (datetime.fromisoformat("2026-05-03T10:30:59"), "%d/%m/%Y %H:%M", "2026-05-03T10:30:59"),
+        (datetime.fromisoformat("2026-05-03T10:30"), "%d/%m/%Y %H:%M", "03/05/2026 10:30"),
+        (datetime.fromisoformat("2026-05-03T10:30:59"), "%F %T", "2026-05-03 10:30:59"),
+        (datetime.fromisoformat("2026-05-03T10:30:59"), "%d/%m/%Y", "2026-05-03T10:30:59"),
+        (datetime.fromisoformat("2026-05-03T22:30"), "%d/%m/%Y %I:%M", "2026-05-03T22:30:00"),
+        (datetime.fromisoformat("2026-05-03T22:30"), "%d/%m/%Y %I:%M %p", "03/05/2026 10:30 PM"),
+        (datetime.fromisoformat("2026-05-03T22:30:00.5"), "%Y-%m-%d %H:%M:%S.%f", "2026-05-03T22:30:00.500000"),
+        (datetime(2026, 5, 3, 10, tzinfo=UTC), "%Y-%m-%d %H:%M", "2026-05-03T10:00:00+00:00"),
+        (datetime(2026, 5, 3, 10, tzinfo=UTC), "%Y-%m-%d %H:%M%z", "2026-05-03 10:00+0000"),
+    ],
+)
+def test_a_typed_time_is_written_in_a_form_that_keeps_it(value: date, form: str, text: str) -> None:
+    assert spelled(value, Spelling(form=form)) == text
+
+
 def test_parquet_is_spelled_exactly(tmp_path: Path) -> None:
     data = _parquet(
         code=["007", None],
@@ -80,6 +124,63 @@ def test_xlsx_is_read_as_excel_shows_it(tmp_path: Path) -> None:
     found = read(tmp_path, "x.xlsx", _workbook(*rows))
     assert found.columns == ("code", "price", "day", "n")
     assert found.rows == [(2, "007", "0.3", "2026-01-02", "5"), (4, "x", "100000000000000000000", "", "true")]
+
+
+def _sheets(**sheets: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, rows in sheets.items():
+        made = book.create_sheet(title)
+        for row in rows:
+            made.append(row)
+    held = io.BytesIO()
+    book.save(held)
+    return held.getvalue()
+
+
+ITEMS = [["Items"], ["code", "price"], ["a", 1]]
+NOTES = [["Read me"], ["code", "means"], ["=NOW()"]]
+
+
+def _known(names: Sequence[str]) -> int:
+    return len({*names} & {"code", "price", "day"})
+
+
+@pytest.mark.parametrize(
+    ("sheets", "read_from", "not_read"),
+    [
+        ({"Notes": NOTES, "July": ITEMS}, "July", ["Notes"]),
+        ({"July": ITEMS, "Notes": NOTES, "Blank": []}, "July", ["Notes"]),
+        ({"Blank": [], "July": ITEMS}, "July", []),
+        ({"Form": ITEMS[:2], "July": ITEMS}, "July", ["Form"]),
+        ({"A": [["x"], [1]], "B": [["y"], [2]]}, "A", ["B"]),
+    ],
+)
+def test_of_several_sheets_the_one_that_is_known_is_read(
+    tmp_path: Path, sheets: dict[str, list[list[Any]]], read_from: str, not_read: list[str]
+) -> None:
+    facts = read(tmp_path, "x.xlsx", _sheets(**sheets), recognised=_known).facts
+    assert (facts["sheet"], facts.get("sheets_not_read", [])) == (read_from, not_read)
+
+
+def test_several_sheets_that_are_known_are_named(tmp_path: Path) -> None:
+    data = _sheets(June=ITEMS, July=ITEMS, Notes=NOTES)
+    with pytest.raises(UnreadableFile, match=r"'June', 'July'\. Name one in source\.sheet") as refused:
+        read(tmp_path, "x.xlsx", data, recognised=_known)
+    assert refused.value.code == "BAD_HEADER"
+    assert read(tmp_path, "x.xlsx", data, recognised=_known, sheet="July").rows == [(3, "a", "1")]
+
+
+def test_rows_above_the_header_of_a_sheet_are_told(tmp_path: Path) -> None:
+    data = _workbook(["Items of May"], ["b", 2], ["c", 3], ["code", "price"], ["a", 1])
+    found = read(tmp_path, "x.xlsx", data, recognised=_known)
+    assert (found.rows, found.facts) == ([(5, "a", "1")], {"sheet": "Sheet", "header_row": 4, "lines_passed_over": 1})
+    assert [one[:2] for one in found.broken] == [(2, "b\t2"), (3, "c\t3")]
+
+
+def test_a_header_in_another_order_ends_a_sheet(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="Row 3 is a header, too, but in another order"):
+        read(tmp_path, "x.xlsx", _workbook(["code", "price"], ["a", 1], ["Price", "code"], [1, "a"]))
 
 
 def test_xlsx_with_formulas_is_not_read(tmp_path: Path) -> None:

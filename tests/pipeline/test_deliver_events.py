@@ -86,13 +86,15 @@ def test_rows_become_events_once_in_any_order(till: Till, tmp_path: Path) -> Non
         (f"B1,milk,x,1,{WHEN}", {2: "group", 4: "group", 6: "type"}),
         (f"B1,,1,1,{WHEN}", {2: "group", 4: "group", 6: "required"}),
         (f"B1,milk,1,1,{WHEN},more", {2: "group", 4: "group", 6: "readable"}),
-        ("B1", {2: "group", 4: "group", 6: "readable"}),
+        ("B1", {2: "group", 3: "group", 4: "group", 5: "group", 6: "readable"}),
+        (f"tea,2,1.50,{WHEN}", {2: "group", 3: "group", 4: "group", 5: "group", 6: "readable"}),
+        (f'B9,"x\nB1,milk,1,1,y",1,1,{WHEN}', {2: "group", 3: "group", 4: "group", 5: "group", 6: "readable"}),
         (f"B9,milk,x,1,{WHEN}", {6: "type"}),
-        (f",milk,1,1,{WHEN}", {5: "group", 6: "required"}),
+        (f",milk,1,1,{WHEN}", {2: "group", 3: "group", 4: "group", 5: "group", 6: "required"}),
     ],
 )
 def test_a_bad_row_holds_its_whole_group(till: Till, tmp_path: Path, bad: str, rules: dict[int, str]) -> None:
-    """A row that does not say which group it is of may be of the one beside it."""
+    """A row that does not say for certain which group it is of may be of any."""
     put(till, CONTRACT)
     tally = Tally()
     path = written(tmp_path, [*GOOD, bad])
@@ -104,6 +106,52 @@ def test_a_bad_row_holds_its_whole_group(till: Till, tmp_path: Path, bad: str, r
     held = {GOOD[number - 2].split(",")[0] for number, rule in rules.items() if rule == "group"}
     assert set(till.keys()) == {f"till-{group}" for group in groups - held}
     assert {found[number][0] for number, rule in rules.items() if rule == "group"} == held
+
+
+def test_a_group_that_stands_behind_a_broken_field_is_not_believed(till: Till, tmp_path: Path) -> None:
+    """A delimiter in an item, or a field too few, shifts the receipt: what stands there may be another one's number."""
+    members = CONTRACT | {"columns": {"Store": {}, **CONTRACT["columns"]}}
+    put(till, members)
+    header = "Store,Item,Receipt,Qty,Price,At"
+    good = [f"S1,Mug,501,1,2,{WHEN}", f"S1,Cup,502,1,2,{WHEN}", f"S1,Tea,503,1,2,{WHEN}", f"S1,Hat,1,1,2,{WHEN}"]
+    for broken in (f"S1,Pot, large,501,1,30.00,{WHEN}", f"S1,501,1,30.00,{WHEN}"):
+        path = tmp_path / "day.csv"
+        path.write_text("\n".join([header, *good[:2], broken, *good[2:], f"S1,Tray,501,1,2,{WHEN}"]), encoding="utf-8")
+        _, done = delivered(till, members, path)
+        assert (done.rows_ok, done.outcomes, len(done.bad_lines)) == (0, {}, 6)
+    assert till.keys() == {}
+    found = till.rows(
+        "SELECT DISTINCT faults->0->>'message' FROM files.bad_rows WHERE tenant_id = %s AND row_number = 2"
+    )
+    assert found == [("row 4 is bad and does not say of which group it is, which holds all of them",)]
+
+
+def test_a_receipt_is_one_whatever_blanks_stand_around_its_number(till: Till, tmp_path: Path) -> None:
+    put(till, CONTRACT)
+    path = written(
+        tmp_path, [f"B1,tea,1,1,{WHEN}", f"B1 ,jam,1,1,{WHEN}", f"\u00a0B2,jam,x,1,{WHEN}", f"B2,jam,1,1,{WHEN}"]
+    )
+    _, done = delivered(till, CONTRACT, path)
+    assert (done.outcomes, set(till.keys())) == ({"processed": 1}, {"till-B1"})
+    assert bad_rows(till) == {4: ("B2", ["type"]), 5: ("B2", ["group"])}
+
+
+def test_rows_of_a_group_must_agree_in_what_tells_the_event(till: Till, tmp_path: Path) -> None:
+    def contract(**currency: str) -> dict[str, Any]:
+        fields = CONTRACT["events"]["fields"] | {"currency": {"column": "Cur", **currency}}
+        columns = CONTRACT["columns"] | {"Cur": {}}
+        return CONTRACT | {"columns": columns, "events": CONTRACT["events"] | {"fields": fields}}
+
+    put(till, contract())
+    path = tmp_path / "day.csv"
+    rows = [f"B1,tea,1,4,{WHEN},GBP", f"B1,jam,1,5,{WHEN},EUR", f"B2,jam,1,5,{WHEN},EUR", f"B2,tea,1,5,{WHEN},EUR"]
+    path.write_text("\n".join([f"{HEADER},Cur", *rows]), encoding="utf-8")
+    tally = Tally()
+    done = sent(till, taken(till, contract(), path, received(till, contract(), path)), tally)
+    assert (done.outcomes, done.rows_ok, tally.rows_bad) == ({"processed": 1}, 2, 2)
+    assert bad_rows(till) == {2: ("B1", ["event"]), 3: ("B1", ["event"])}
+    put(till, contract(take="first"))
+    assert delivered(till, contract(take="first"), path)[1].outcomes == {"processed": 1, "duplicate": 1}
 
 
 def test_of_rows_that_share_what_must_differ_none_is_sent(till: Till, tmp_path: Path) -> None:

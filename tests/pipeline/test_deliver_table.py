@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,9 @@ import pytest
 
 from ledgersafe.db.database import Database
 from ledgersafe.files import store as files
-from ledgersafe.pipeline import deliver
+from ledgersafe.pipeline import deliver, land, replay_rows
+from ledgersafe.pipeline.keys import OWNER
+from ledgersafe.pipeline.resolve import Operator
 from tests.pipeline.delivering import Desk
 
 PRICES = {
@@ -29,6 +32,9 @@ PRICES = {
 }
 
 
+BY = Operator(OWNER, datetime.now(UTC), 600)
+
+
 @pytest.fixture
 def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
     return Desk(db, superuser, tenant, tmp_path)
@@ -40,6 +46,12 @@ def with_(**members: Any) -> dict[str, Any]:
 
 def csv(*rows: str, header: str = "sku,price,from,note") -> bytes:
     return "\n".join([header, *rows, ""]).encode()
+
+
+def again(desk: Desk, of: files.Ingestion) -> files.Ingestion:
+    """A replay of it, worked off."""
+    made = land.replay(desk.db, of.tenant_id, of.ingestion_id, "again", BY)
+    return desk.work_off(files.IngestionName(desk.tenant, made.ingestion_id))
 
 
 def rules(bad: list[files.BadRow]) -> dict[int, list[tuple[str | None, str]]]:
@@ -84,6 +96,106 @@ def test_a_later_file_changes_what_differs_and_only_that(desk: Desk) -> None:
         ("b", Decimal("2.00"), first.ingestion_id),
         ("c", Decimal("4.00"), second.ingestion_id),
     ]
+
+
+def test_an_older_file_replaces_nothing_of_a_later_one(desk: Desk) -> None:
+    """Whenever it is loaded: its worker may have died, or another was faster."""
+    desk.put(PRICES)
+    april = desk.bring("prices", "4.csv", csv("a,4,,", "b,4,,", "c,5,,"))
+    may = desk.deliver("prices", "5.csv", csv("a,5,,", "c,5,,"))
+    late = desk.work_off(april)
+    assert desk.rows("prices", "sku, price") == [("a", Decimal(5)), ("b", Decimal(4)), ("c", Decimal(5))]
+    assert late.quality is not None
+    assert (late.status, late.rows_ok, late.quality["merged"], late.quality["older"]) == ("succeeded", 3, 1, 1)
+    assert "1 rows were passed over" in (late.detail or "")
+    assert may.quality is not None
+    assert (may.quality["older"], may.detail) == (0, None)
+
+
+def test_rows_that_are_all_key_are_never_older(desk: Desk) -> None:
+    desk.put({"dataset": "names", "primary_key": ["sku"], "columns": {"sku": {}}})
+    older = desk.bring("names", "1.csv", csv("a", "b", header="sku"))
+    desk.deliver("names", "2.csv", csv("a", "c", header="sku"))
+    done = desk.work_off(older)
+    assert done.quality is not None
+    assert (done.status, done.quality["merged"], done.quality["older"]) == ("succeeded", 1, 0)
+
+
+def test_two_workers_load_two_files_of_one_key_in_any_order(desk: Desk) -> None:
+    """The older one waits for the later one's commit, and then does not write over it."""
+    desk.put(PRICES)
+    desk.deliver("prices", "3.csv", csv("a,3,,"))
+    for first in range(4):
+        names = [desk.bring("prices", f"{at}.csv", csv(f"a,{first + at / 2},,")) for at in (1, 2)]
+        with ThreadPoolExecutor(2) as pool:
+            assert {done.status for done in pool.map(desk.work_off, reversed(names))} == {"succeeded"}
+        assert desk.rows("prices", "sku, price") == [("a", Decimal(first + 1))]
+
+
+def test_a_replay_counts_as_the_file_that_it_is_of(desk: Desk) -> None:
+    desk.put(PRICES)
+    first = desk.deliver("prices", "1.csv", csv("a,1,,", "b,x,,"))
+    second = desk.deliver("prices", "2.csv", csv("a,2,,", "b,2,,"))
+    desk.put(with_(columns=PRICES["columns"] | {"note": {"default": "none"}}))
+    replayed = again(desk, again(desk, first))
+    assert replayed.quality is not None
+    assert (replayed.quality["merged"], replayed.quality["older"]) == (0, 1)
+    whose = "sku, price, note, _ingestion_id"
+    assert desk.rows("prices", whose) == [
+        ("a", Decimal(2), None, second.ingestion_id),
+        ("b", Decimal(2), None, second.ingestion_id),
+    ]
+    assert again(desk, second).detail is None
+    assert desk.rows("prices", whose) == [
+        ("a", Decimal(2), "none", second.ingestion_id),
+        ("b", Decimal(2), "none", second.ingestion_id),
+    ]
+
+
+def test_a_row_that_was_put_right_counts_as_its_file(desk: Desk) -> None:
+    desk.put(PRICES)
+    january = desk.deliver("prices", "1.csv", csv("a,x,,", "b,x,,"))
+    desk.deliver("prices", "2.csv", csv("a,2,,"))
+    name = files.IngestionName(desk.tenant, january.ingestion_id)
+    done = replay_rows.replay(desk.db, name, {2: {"price": "1"}, 3: {"price": "1"}}, "asked", BY)
+    assert (done.loaded, done.older) == (1, 1)
+    assert desk.rows("prices", "sku, price") == [("a", Decimal(2)), ("b", Decimal(1))]
+
+
+def test_a_replay_doubles_nothing_where_there_is_no_key(desk: Desk) -> None:
+    desk.put(with_(dataset="log", primary_key=[]))
+    first = desk.deliver("log", "1.csv", csv("a,1,,", "a,1,,", "b,x,,"))
+    name = files.IngestionName(desk.tenant, first.ingestion_id)
+    replay_rows.replay(desk.db, name, {4: {"price": "3"}}, "asked", BY)
+    desk.put(with_(dataset="log", primary_key=[], columns=PRICES["columns"] | {"note": {"default": "none"}}))
+    replayed = again(desk, first)
+    assert replayed.quality is not None
+    assert (replayed.status, replayed.quality["merged"]) == ("succeeded", 2)
+    assert desk.rows("log", "_row_number, sku, note, _ingestion_id") == [
+        (2, "a", "none", first.ingestion_id),
+        (3, "a", "none", first.ingestion_id),
+        (4, "b", None, first.ingestion_id),
+    ]
+    replay_rows.replay(
+        desk.db, files.IngestionName(desk.tenant, replayed.ingestion_id), {4: {"price": "4"}}, "asked", BY
+    )
+    assert [row[1] for row in desk.rows("log", "_row_number, price")] == [Decimal(1), Decimal(1), Decimal(4)]
+
+
+def test_a_good_row_with_the_key_of_a_bad_one_is_held(desk: Desk) -> None:
+    """Which of them is right, a person has to say: put right, the bad one would replace it."""
+    desk.put(with_(dataset="levels", primary_key=["sku", "price"]))
+    bad = ["a,1.0,31/31/2026,", "b,x,,", ",1,,", "c,3,soon,"]
+    done = desk.deliver("levels", "1.csv", csv("a,1.00,,", "b,1,,", *bad, "d,3,,"))
+    assert (done.status, done.rows_in, done.rows_ok, done.rows_bad) == ("succeeded", 7, 2, 5)
+    assert rules(desk.bad_rows(done)) == {
+        2: [("sku, price", "unique")],
+        4: [("from", "type")],
+        5: [("price", "type")],
+        6: [("sku", "required")],
+        7: [("from", "type")],
+    }
+    assert desk.rows("levels", "sku, price") == [("b", Decimal(1)), ("d", Decimal(3))]
 
 
 def test_rows_with_the_same_key_are_all_held(desk: Desk) -> None:
@@ -161,6 +273,25 @@ def test_drift(desk: Desk, policy: str, name: str) -> None:
     assert (done.drift["drifted"], done.drift["breaking"], done.drift["policy"]) == (drifted, breaking, policy)
     assert len(desk.rows("prices")) == int(not held)
     assert bool(done.detail) == (held or (drifted and policy == "warn"))
+
+
+@pytest.mark.parametrize("policy", ["allow", "warn", "fail"])
+def test_a_file_of_which_no_column_is_known_is_held(desk: Desk, policy: str) -> None:
+    """Such as one without a header."""
+    desk.put(with_(dataset="free", primary_key=[], columns={"sku": {}, "price": {}}, drift_policy=policy))
+    done = desk.deliver("free", "p.csv", csv("b,2", header="a,1"))
+    assert (done.status, done.reason_code) == ("quarantined", "SCHEMA_DRIFT")
+    assert "None of its columns is known" in (done.detail or "")
+
+
+def test_of_two_columns_that_could_be_one_neither_is_taken(desk: Desk) -> None:
+    columns = {"Item": {}, "Net Amount": {"aliases": ["Amount"]}}
+    desk.put({"dataset": "net", "columns": columns, "drift_policy": "allow"})
+    done = desk.deliver("net", "1.csv", csv("a,120,100", header="Item,Amount,net_amount"))
+    assert (done.status, done.reason_code) == ("quarantined", "BAD_HEADER")
+    assert "Amount and net_amount could both be Net Amount" in (done.detail or "")
+    assert desk.deliver("net", "2.csv", csv("a,120,100", header="Item,Amount,Net Amount")).status == "succeeded"
+    assert desk.rows("net", "item, net_amount") == [("a", "100")]
 
 
 def test_headers_are_remembered_whatever_their_order(desk: Desk) -> None:

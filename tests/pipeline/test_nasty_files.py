@@ -83,6 +83,7 @@ UNUSABLE = {
     "pgp.csv": (b"-----BEGIN PGP MESSAGE-----\n\nhQ==\n", "UNSUPPORTED_FORMAT", "encrypted with PGP"),
     "old.xls": (b"\xd0\xcf\x11\xe0", "UNSUPPORTED_FORMAT", "save it as .xlsx"),
     "many.zip": (b"PK\x03\x04", "UNSUPPORTED_FORMAT", "unpack it"),
+    "other-order.csv": (csv("a,1,,x", "on,sku,price,note", ",b,2,y"), "BAD_HEADER", "Row 3 is a header, too"),
     "other.csv": (csv("1,2", header="one,two"), "SCHEMA_DRIFT", "lacks sku, price, on, note"),
 }  # fmt: skip
 
@@ -127,11 +128,11 @@ TAKEN: dict[str, tuple[bytes, list[Row], dict[str, Any]]] = {
     "tab.tsv": (csv("a\t1\t\tx", header="sku\tprice\ton\tnote"), ONE, {"delimiter": "\t"}),
     "sep.csv": (b"sep=;\r\n" + csv("a;1;;x", header="sku;price;on;note"), ONE, {"delimiter": ";", "header_row": 2}),
     "trailing.csv": (csv("a,1,,x,,", header="sku,price,on,note,,"), ONE, {"columns_without_name": [5, 6]}),
-    "trailing-rows.csv": (csv("a,1,,x,", "b,2,,é,,"), TWO, {}),
+    "trailing-rows.csv": (csv("a,1,,x,,", "b,2,,é,,"), TWO, {"columns_without_name": [5, 6]}),
     "gap.csv": (csv("a,1,,,x", header="sku,price,,on,note"), ONE, {"columns_without_name": [3]}),
     "blanks-first.csv": (b"\n,,,\n  \n" + csv("a,1,,x"), ONE, {"header_row": 4}),
     "title.csv": (b'"Stock, by shop",,,\nMay 2026,,,\n\n' + csv("a,1,,x"), ONE, {"header_row": 4}),
-    "title-alone.csv": (b"Stock of May\n" + csv("a,1,,x"), ONE, {"header_row": 2}),
+    "title-alone.csv": (b"Stock of May\n" + csv("a,1,,x"), ONE, {"header_row": 2, "lines_passed_over": 1}),
     "blank-rows.csv": (csv("", "a,1,,x", ",,,", ",", "   ", ",,,,,,", "b,2,,é"), TWO, {}),
     "two-line-header.csv": (csv("a,1,,x", header='sku,"price",on,"note\n"'), ONE, {}),
     "odd-names.csv": (csv("a,1,,x", header=" SKU ,Price,ON,\ufeffNote"), ONE, {}),
@@ -170,6 +171,7 @@ BAD: dict[str, tuple[list[str], dict[int, str]]] = {
     "ragged": (["a,1,,x", "b,2", "c,3,,x,y", "d"], {3: "has 2 fields, the header has 4", 4: "has 5 fields", 5: "has 1"}),
     "footer": (["a,1,,x", "TOTAL,,,", "Printed on 3 May"], {3: "has no value", 4: "has 1 fields, the header has 4"}),
     "header again": (["a,1,,x", HEADER, "\ufeff" + HEADER], {3: "repeats the header", 4: "repeats the header"}),
+    "too many": (["a,1,,x", "b,1,234.56,,", "c,2,,y,"], {3: "has 5 fields", 4: "has 5 fields"}),
     "swallowed": (["a,1,,x", 'b,2,,"y', 'c,3,,"z'], {3: "a quotation mark is not closed"}),
     "nul": (["a,1,,x", "b,2,,y\x00z", "c,\x003,,"], {3: "holds a NUL character", 4: "is no decimal(10,2)"}),
     "long key": (["a,1,,x", "k" * 1_501 + ",1,,x"], {3: "the key is longer than 1,500 bytes"}),
@@ -203,6 +205,12 @@ def test_a_strict_contract_takes_none_of_it(desk: Desk, name: str) -> None:
     assert (done.status, done.reason_code, done.rows_ok, loaded(desk)) == ("quarantined", "TOO_MANY_BAD_ROWS", 0, [])
     assert why(desk.bad_rows(done)).keys() == expected.keys()
     assert f"{len(expected)} of {done.rows_in} rows are bad" in (done.detail or "")
+
+
+def test_rows_above_their_header_are_held(desk: Desk) -> None:
+    done = desk.deliver("stock", "late-header.csv", csv(HEADER, "a,1,,x", header="b,2,,y"))
+    assert (done.status, done.rows_in, done.rows_bad, loaded(desk)) == ("succeeded", 2, 1, ONE), done.detail
+    assert why(desk.bad_rows(done)) == {1: "stands above the header, which is row 2"}
 
 
 def test_what_was_loaded_before_stays_when_a_file_breaks_off_late(desk: Desk) -> None:

@@ -110,6 +110,10 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "EMPTY_FILE", "names no columns"),
     "far.xlsx": (lambda: sheet(HEAD + '<row r="99999999999"></row>'), "FILE_TOO_LARGE", "1,048,576 rows"),
     "wide.xlsx": (lambda: book([f"c{at}" for at in range(10_000)]), "TOO_MANY_COLUMNS", "10,000 columns"),
+    "sheets.xlsx": (
+        lambda: book(NAMES, ["a"], change=lambda made: made.copy_worksheet(made.worksheets[0])),
+        "BAD_HEADER", "2 sheets have columns that the contract knows: 'Sheet', 'Sheet Copy'"),
+    "other-order.xlsx": (lambda: book(NAMES, ["a"], NAMES[::-1], ["x"]), "BAD_HEADER", "Row 3 is a header, too"),
     "twice.xlsx": (lambda: book(["code", "code"]), "BAD_HEADER", "Columns 1 and 2 are both called 'code'"),
     "nameless.xlsx": (lambda: book(["code", None, "note"], ["a", 5, "x"]), "BAD_HEADER", "such as '5' in row 2"),
     "empty.parquet": (lambda: b"", "EMPTY_FILE", "nothing in it"),
@@ -170,7 +174,23 @@ def test_a_workbook_means_what_it_shows(desk: Desk) -> None:
         10: "is no date written as %d.%m.%Y",
         11: "is no decimal(12,3)",
     }
-    assert done.facts == {"format": "xlsx", "sheet": "Sheet", "header_row": 2}
+    assert done.facts == {"format": "xlsx", "sheet": "Sheet", "header_row": 2, "lines_passed_over": 1}
+
+
+def test_the_sheet_that_the_contract_knows_is_read(desk: Desk) -> None:
+    def change(made: Any) -> None:
+        made.create_sheet("Notes", 0).append(["Checked by Joe"])
+
+    done = desk.deliver("items", "n.xlsx", book(NAMES, ["a"], change=change))
+    assert (done.status, done.rows_ok) == ("succeeded", 1), done.detail
+    assert done.facts == {"format": "xlsx", "sheet": "Sheet", "sheets_not_read": ["Notes"]}
+
+
+def test_a_day_that_its_format_would_make_another_is_held(desk: Desk) -> None:
+    desk.put({"dataset": "born", "columns": {"on": {"type": "date", "format": "%d/%m/%y"}}})
+    done = desk.deliver("born", "b.xlsx", book(["on"], [date(1950, 5, 5)], [date(1990, 5, 5)]))
+    assert desk.rows("born", '"on", _row_number') == [(date(1990, 5, 5), 3)]
+    assert why(desk.bad_rows(done)) == {2: "is no date written as %d/%m/%y"}
 
 
 def test_parquet_of_odd_types(desk: Desk) -> None:
@@ -223,6 +243,7 @@ def test_json_keeps_what_it_says(desk: Desk) -> None:
         '{"code": "g", "note": ' + "[" * 5_000 + "]" * 5_000 + "}",
         "\ufeff" + '{"code": "h", "price": -0.5}\r',
         "", "null", "\x1a",
+        '{"code": "i", "price": 1, "price": 2}',
     ]  # fmt: skip
     done = desk.deliver("items", "x.ndjson", "\n".join(lines).encode())
     assert desk.rows("items", "code, price, note") == [
@@ -231,8 +252,8 @@ def test_json_keeps_what_it_says(desk: Desk) -> None:
         ("c", Decimal("100.000"), None),
         ("h", Decimal("-0.500"), None),
     ]
-    assert list(why(desk.bad_rows(done))) == [4, 5, 6, 7, 8, 11]
-    assert (done.rows_ok, done.rows_bad) == (4, 6)
+    assert list(why(desk.bad_rows(done))) == [4, 5, 6, 7, 8, 11, 13]
+    assert (done.rows_ok, done.rows_bad) == (4, 7)
     array = b"[" + b",".join(line.encode() for line in (lines[0], lines[2])) + b"]"
     again = desk.deliver("items", "x.json", array)
     assert (again.status, again.rows_ok) == ("succeeded", 2), again.detail

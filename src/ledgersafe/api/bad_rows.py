@@ -83,13 +83,14 @@ class IgnoreRowsWish(Wish):
 class DecidedShape(Shape):
     """What became of rows. `rows`: all that were decided on, those of the same groups among them.
 
-    `loaded`: how many rows of the dataset's table are new or changed. `outcomes`: of the events that they made.
-    `changed`: false where the same had been decided before.
+    `loaded`: how many rows of the dataset's table are new or changed. `older`: how many were passed over, as the table
+    has what a later file says. `outcomes`: of the events that they made. `changed`: false where it was decided before.
     """
 
     status: Status
     rows: list[int]
     loaded: int
+    older: int
     outcomes: dict[str, Any]
     changed: bool
 

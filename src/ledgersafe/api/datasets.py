@@ -17,7 +17,7 @@ from ledgersafe.api.shapes import FaultShape, Hex, Shape
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.files.store import StoredContract, StoredDataset
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import INVALID_CONTRACT, INVALID_PARAMETER
+from ledgersafe.kernel.reasons import INVALID_CONTRACT, INVALID_JSON, INVALID_PARAMETER
 from ledgersafe.pipeline import datasets
 
 router = APIRouter(tags=["files"])
@@ -234,7 +234,13 @@ async def _read(request: Request) -> Dataset:
         text = (await request.body()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestRefused(INVALID_PARAMETER, f"The body is not UTF-8: {error.reason}.") from None
-    return datasets.read_contract(text, is_json=media_type not in _YAML)
+    try:
+        return datasets.read_contract(text, is_json=media_type not in _YAML)
+    except RequestRefused as refusal:
+        if refusal.reason is not INVALID_JSON:
+            raise
+        told = f"{refusal.detail} A contract in YAML is sent with Content-Type: application/yaml."
+        raise RequestRefused(INVALID_JSON, told) from None
 
 
 def _dataset(row: StoredDataset) -> DatasetShape:

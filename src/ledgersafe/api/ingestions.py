@@ -82,9 +82,13 @@ class IngestionList(Shape):
 
 
 class Received(Shape):
-    """The delivery of these bytes. `duplicate`: they came before, and this is the delivery of then."""
+    """The delivery of these bytes. `duplicate`: they came before, and this is the delivery of then.
+
+    `detail`: what to know of it: that a later file is loaded, whose rows count.
+    """
 
     duplicate: bool
+    detail: str | None
     ingestion: IngestionShape
 
 
@@ -184,7 +188,10 @@ def post_replay(
     wish: ReplayWish,
     tenant_id: TenantParameter = None,
 ) -> IngestionShape:
-    """A delivery of its own, of the same file, judged by the contract that is in force then."""
+    """A delivery of its own, of the same file, judged by the contract that is in force then.
+
+    What it loads counts as received when the file was: it replaces nothing of later files, and doubles nothing.
+    """
     by, whose = parts.operator(credential), tenant_of(credential, tenant_id)
     return IngestionShape.model_validate(land.replay(parts.database, whose, ingestion_id, wish.notes, by))
 
@@ -193,6 +200,9 @@ def _check_head(request: Request, announced: Announced, parts: Parts) -> None:
     """What can be said before the first byte. Raises RequestRefused."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         message = "Send the file as it is, without a Content-Encoding; it may well be packed itself (.gz, .zst)."
+        raise RequestRefused(UNSUPPORTED_MEDIA_TYPE, message)
+    if request.headers.get("content-type", "").strip().lower().startswith("multipart/"):
+        message = "The body is a form, not the file: send the file's bytes alone (curl --data-binary @FILE)."
         raise RequestRefused(UNSUPPORTED_MEDIA_TYPE, message)
     land.check(announced)
     length = request.headers.get("content-length", "")
@@ -232,4 +242,5 @@ def _land(parts: Parts, credential: Credential, announced: Announced, incoming: 
 def _answer(landed: land.Landed, response: Response) -> Received:
     if landed.duplicate:
         response.status_code = 200
-    return Received(duplicate=landed.duplicate, ingestion=IngestionShape.model_validate(landed.ingestion))
+    ingestion = IngestionShape.model_validate(landed.ingestion)
+    return Received(duplicate=landed.duplicate, detail=landed.detail, ingestion=ingestion)

@@ -82,7 +82,7 @@ def _decide(ctx: typer.Context, path: str, wish: dict[str, Any], tenant: str | N
         print_json(answer)
     else:
         title = "Decided" if answer.get("changed") else "Decided before (nothing was changed)"
-        idle = {"changed"} | {name for name in ("loaded", "outcomes") if not answer[name]}
+        idle = {"changed"} | {name for name in ("loaded", "older", "outcomes") if not answer[name]}
         out().print(record(title, {name: value for name, value in answer.items() if name not in idle}))
 
 

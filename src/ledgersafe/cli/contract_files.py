@@ -57,7 +57,8 @@ def checked_file(dataset: Dataset, file: Path, most: int) -> CheckedFile:
     result = CheckedFile(missing=header.missing, unknown=header.unknown)
     keys: list[pl.DataFrame] = []
     for batch in _batches(file, opened):
-        found = check(dataset, batch.frame.rename(header.renamed))
+        typed = "delimiter" not in opened.facts
+        found = check(dataset, batch.frame.rename(header.renamed), typed=typed)
         result.rows += batch.frame.height + len(batch.broken)
         result.bad += found.rows - found.good.height + len(batch.broken)
         broken = [(one.number, None, "readable", one.text, one.message) for one in batch.broken]

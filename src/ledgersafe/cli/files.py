@@ -199,6 +199,8 @@ def _send(client: ApiClient, file: Path, to: Destination, bar: Progress) -> dict
         if problem.reason_code in _FILE_AT_FAULT:
             return {"file": str(file), "error": problem.message, "reason_code": problem.reason_code}
         raise
+    if answer["detail"]:
+        note(f"{file.name}: {answer['detail']}")
     return {"file": str(file), "duplicate": answer["duplicate"]} | answer["ingestion"]
 
 

@@ -143,6 +143,17 @@ WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND status = 'succeede
 ORDER BY ingestion_id DESC
 LIMIT 1
 
+-- name: last_loaded
+-- Why: whether a file came later than one that is loaded, or sent again: what the later one says counts.
+SELECT i.ingestion_id
+FROM files.ingestions i
+WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.replay_of IS NULL
+  AND (i.status = 'succeeded' OR EXISTS (
+    SELECT FROM files.ingestions r
+    WHERE r.tenant_id = i.tenant_id AND r.dataset = i.dataset AND r.sha256 = i.sha256 AND r.status = 'succeeded'))
+ORDER BY i.ingestion_id DESC
+LIMIT 1
+
 -- name: copy_bad_rows
 -- Why: a file may have many.
 COPY files.bad_rows (tenant_id, ingestion_id, row_number, group_key, row_values, row_text, faults, contract_version)

@@ -265,6 +265,11 @@ def last_succeeded(tx: Tx, tenant_id: str, dataset: str, before: UUID) -> Rows[I
     return tx.query(Ingestion, SQL["last_succeeded"], {"tenant_id": tenant_id, "dataset": dataset, "before": before})
 
 
+def last_loaded(tx: Tx, tenant_id: str, dataset: str) -> Rows[UUID]:
+    """Of the files that are loaded, be it by a replay, the delivery that brought the one received last."""
+    return tx.scalars(UUID, SQL["last_loaded"], {"tenant_id": tenant_id, "dataset": dataset})
+
+
 def copy_bad_rows(tx: Tx, lines: Sequence[str]) -> None:
     """Keep bad rows. `lines`: in the text format of COPY (`db.copying`), in the order of the statement's columns."""
     tx.copy(SQL["copy_bad_rows"], lines)

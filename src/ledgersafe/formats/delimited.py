@@ -4,13 +4,14 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ledgersafe.formats.header import LONGEST_TITLE, Columns, columns_of, header_at
-from ledgersafe.formats.rows import UnreadableFile, Wishes
+from ledgersafe.formats.gathering import KEPT_OF_A_ROW
+from ledgersafe.formats.header import LONGEST_TITLE, Columns, columns_of, header_at, is_blank
+from ledgersafe.formats.rows import BrokenRow, UnreadableFile, Wishes
 from ledgersafe.formats.text import HEAD_BYTES, TextFacts
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -19,34 +20,52 @@ _SAMPLE_LINES = 1_000
 """In which they are: a row may have many."""
 _SEP = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 """What Excel writes above a header to say how a file is cut."""
+_FEWEST_ALIKE = 2
+"""Rows that end with the same surplus of separators: of one, it may be an amount that was cut in two."""
+_BEGINS_THOUSANDS, _ENDS_THOUSANDS = re.compile(r"\s*\D?\d{1,3}"), re.compile(r"\d{3}\.\d+\D?\s*")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|table|\?xml|[a-z]+[ >])", re.IGNORECASE)
 _JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`header_row`: the line at which the header begins, from 1."""
+    """`header_row`: the line at which the header begins, from 1. `surplus`: how many separators too many end every row;
+    `columns` counts them as columns without a name. `above`: rows that stand above the header. `facts`: what is told
+    of it.
+    """
 
     delimiter: str
     header_row: int
     columns: Columns
+    surplus: int
+    above: tuple[BrokenRow, ...]
+    facts: dict[str, object]
 
 
 def layout_of(facts: TextFacts, wishes: Wishes) -> Layout:
     """How the file is cut, and what its columns are. Raises UnreadableFile."""
     _refuse_other_kinds(facts.head)
     lines = list(io.StringIO(facts.head, newline=""))
+    expected = wishes.header_row
     if wishes.header_row == 1 and lines and (said := _SEP.fullmatch(lines[0])) is not None:
         wishes = replace(wishes, delimiter=wishes.delimiter or said[1], header_row=2)
     start = wishes.header_row - 1
-    found = header_at(_candidates(lines, start, wishes.delimiter), wishes)
-    if found is None:
+    header = header_at(_candidates(lines, start, wishes.delimiter), wishes)
+    if header is None:
         message = f"Row {wishes.header_row} names no columns, and no row after it: say source.header_row."
         raise UnreadableFile("BAD_HEADER", message)
+    found, above = header.number, lines[: header.number - 1]
     lines = lines[found - 1 :]
     delimiter = wishes.delimiter or _delimiter(lines[:_SAMPLE_LINES])
     names = _names(lines, delimiter, found, facts)
-    return Layout(delimiter, found, columns_of(names, list(_sample(lines, delimiter, found))))
+    whole = lines[:-1] if facts.size > HEAD_BYTES else lines
+    sample = list(_sample(whole, delimiter, found))
+    columns = columns_of(names, sample)
+    told = header.facts(columns, expected)
+    surplus = _surplus(names, [cells for _, cells in sample], delimiter)
+    beyond = range(columns.width + 1, columns.width + surplus + 1)
+    data_above = tuple(_row_above(number, above, found) for number, _ in header.data_above(columns))
+    return Layout(delimiter, found, Columns(columns.names, (*columns.nameless, *beyond)), surplus, data_above, told)
 
 
 def fields_of(text: str, delimiter: str) -> list[str]:
@@ -73,6 +92,34 @@ def _candidates(lines: list[str], start: int, delimiter: str | None) -> Iterator
     for at in range(start, min(start + LONGEST_TITLE, len(lines))):
         cut = delimiter or _delimiter(lines[at : at + _SAMPLE_LINES])
         yield at + 1, fields_of(lines[at], cut)
+
+
+def _row_above(number: int, lines: Sequence[str], header_row: int) -> BrokenRow:
+    text = lines[number - 1].strip("\r\n")[:KEPT_OF_A_ROW]
+    return BrokenRow(number, text, f"stands above the header, which is row {header_row}")
+
+
+def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]], delimiter: str) -> int:
+    """How many blank fields too many every row ends with, as some programs write them.
+
+    The same number in every row, and none that could be an amount in two: in `Sofa,1,234.56,` a field too many is no
+    blank one.
+    """
+    width = len(names)
+    rows = [cells for cells in sample if len(cells) >= width and not is_blank(cells) and [*cells] != [*names]]
+    surplus = min(map(len, rows), default=width) - width
+    alike = [cells for cells in rows if len(cells) == width + surplus]
+    if not surplus or len(alike) < _FEWEST_ALIKE or any(not is_blank(cells[width:]) for cells in alike):
+        return 0
+    return 0 if delimiter == "," and _cut_amounts(alike) else surplus
+
+
+def _cut_amounts(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the same two fields of every row could be one amount with a comma: `1,234.56`."""
+    return any(
+        all(_BEGINS_THOUSANDS.fullmatch(cells[at]) and _ENDS_THOUSANDS.fullmatch(cells[at + 1]) for cells in rows)
+        for at in range(len(rows[0]) - 1)
+    )
 
 
 def _names(lines: list[str], delimiter: str, number: int, facts: TextFacts) -> list[str]:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import median_low
+
+import polars as pl
 
 from ledgersafe.formats.rows import ROW, UnreadableFile, Wishes
 
@@ -30,23 +33,51 @@ class Columns:
         return {"columns_without_name": list(self.nameless)} if self.nameless else {}
 
 
-def header_at(rows: Iterable[tuple[int, Sequence[str]]], wishes: Wishes) -> int | None:
-    """The number of the header among the first rows, as (number, cells): blank ones are passed over, and what stands
-    above it, if a contract knows nothing of the first row and at least two names of a later one.
+@dataclass(frozen=True, slots=True)
+class HeaderRow:
+    """Where the header stands, and what stands above it, as (number, cells): a title, as a rule."""
+
+    number: int
+    above: tuple[tuple[int, Sequence[str]], ...] = ()
+
+    def data_above(self, columns: Columns) -> list[tuple[int, Sequence[str]]]:
+        """What stands above it and is no title: rows that fill more than half of its columns."""
+        fewest = max(2, len(columns.names) // 2 + 1)
+        return [row for row in self.above if _filled(row[1]) >= fewest]
+
+    def facts(self, columns: Columns, expected: int) -> dict[str, object]:
+        """What is told of it: where it is, unless in the `expected` row, and how many lines were taken for a title."""
+        told: dict[str, object] = {} if self.number == expected else {"header_row": self.number}
+        passed_over = len(self.above) - len(self.data_above(columns))
+        return told | {"lines_passed_over": passed_over} if passed_over else told
+
+
+def header_at(rows: Iterable[tuple[int, Sequence[str]]], wishes: Wishes) -> HeaderRow | None:
+    """The header among the first rows, as (number, cells): blank ones are passed over, and what stands above it, if a
+    contract knows nothing of the first row and at least two names of a later one.
+
+    Without a contract, a first row of one cell is a title where most of the others fill more.
     """
     there = (row for row in islice(rows, LONGEST_TITLE) if not is_blank(row[1]))
     first, known = next(there, None), wishes.recognised
     if first is None:
         return None
-    if known is None or known(first[1]):
-        return first[0]
-    found, number = max(((known(cells), -number) for number, cells in there), default=(0, 0))
-    return -number if found >= _FEWEST_KNOWN else first[0]
+    if known(first[1]) if known is not None else wishes.header_row > 1 or _filled(first[1]) > 1:
+        return HeaderRow(first[0])
+    every = [first, *there]
+    worth = [(_filled if known is None else known)(cells) for _, cells in every]
+    least = median_low(worth) if known is None else max(_FEWEST_KNOWN, *worth)
+    at = next((at for at, found in enumerate(worth) if found >= least), 0)
+    return HeaderRow(every[at][0], tuple(every[:at]))
 
 
 def is_blank(cells: Sequence[str]) -> bool:
     """Whether nothing stands in a row."""
     return not any(cell.strip() for cell in cells)
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(1 for cell in cells if cell.strip())
 
 
 def columns_of(cells: Sequence[str], sample: Iterable[tuple[int, Sequence[str]]]) -> Columns:
@@ -83,6 +114,21 @@ def unique_columns(names: Sequence[str]) -> tuple[str, ...]:
 def nameless_value(cells: Sequence[str], nameless: Iterable[int]) -> int | None:
     """The first place (from 1) without a name at which something stands."""
     return next((at for at in nameless if at <= len(cells) and cells[at - 1].strip()), None)
+
+
+def said_again(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Rows that hold nothing but names of columns: a header may have come again."""
+    known = [name.strip().lower() for name in names]
+    found = frame.filter(frame[names[0]].str.strip_chars().str.to_lowercase().is_in(known))
+    return found.filter(pl.all_horizontal(pl.col(names).str.strip_chars().str.to_lowercase().is_in(known)))
+
+
+def refuse_other_order(number: int, cells: Sequence[str], names: Sequence[str]) -> None:
+    """Raises UnreadableFile: a row is the header in another order, so what comes after it stands in other columns."""
+    said, known = [[one.strip().lower() for one in texts] for texts in (cells, names)]
+    if said != known and sorted(said) == sorted(known):
+        told = f"Row {number:,} is a header, too, but in another order ({', '.join(cells)[: _SHOWN * 2]})"
+        raise UnreadableFile("BAD_HEADER", f"{told}: which column is which after it? Send it as two files.")
 
 
 def _refuse_values(nameless: Sequence[int], sample: Iterable[tuple[int, Sequence[str]]]) -> None:

@@ -1,8 +1,10 @@
 """JSON values and typed ones as the text that rows are made of: exactly what they are, in their contract's spelling."""
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -12,11 +14,24 @@ from ledgersafe.formats.rows import Spelling, Wishes
 _decode_text = msgspec.json.Decoder(str).decode
 Raw = dict[str, msgspec.Raw]
 _decode_object = msgspec.json.Decoder(Raw).decode
+
+
+class _Name:
+    """A member's name that is equal to no other one."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_decode_every = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _, text: _Name(text)).decode
 _MOST_ZEROS = 60
 """Numbers with an exponent are written out up to here: 1e999999999 would be a gigabyte."""
-_TIME_MARKS = ("%H", "%I", "%T", "%X", "%c", "%R", "%r")
-_OTHERS_MARKS = ("%.", "%:", "%#", "%3", "%6", "%9")
-"""Of formats that Python's strftime has no word for."""
+_SHOWN = 60
+_COLON = re.compile(rb'"\s*:')
+_LONGER = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b", "%P": "%p"}
+"""What Python writes, and reads only in other words."""
+_SHORT_YEARS = range(1970, 2069)
+"""Which years two digits stand for when a contract reads them; Python draws the line elsewhere."""
 
 
 def as_text(value: msgspec.Raw, point: str = ".") -> str:
@@ -42,11 +57,27 @@ def row_of(members: Raw, columns: dict[str, None], spelling: Callable[[str], Spe
 def read_object(item: msgspec.Raw | str, columns: dict[str, None], wishes: Wishes) -> dict[str, str] | str:
     """The row of a JSON object, or what is wrong with it; its new columns are added."""
     try:
-        return row_of(_decode_object(item), columns, wishes.spelling)
+        members = _decode_object(item)
+        if (twice := _twice(item, members)) is not None:
+            return f"has the member {twice[:_SHOWN]!r} twice: which of them counts is not known"
+        return row_of(members, columns, wishes.spelling)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return f"is no JSON object: {error}"
     except RecursionError:
         return "is no JSON object that is read: it is nested too deep"
+
+
+def _twice(item: msgspec.Raw | str, members: Raw) -> str | None:
+    """The name of a member that comes again. Where there are no more colons than members, none does."""
+    raw = item.encode() if isinstance(item, str) else bytes(item)
+    if len(_COLON.findall(raw)) == len(members):
+        return None
+    seen: set[str] = set()
+    for name in _decode_every(raw):
+        if name.text in seen:
+            return name.text
+        seen.add(name.text)
+    return None
 
 
 def number_text(text: str, point: str = ".") -> str:
@@ -83,16 +114,27 @@ def spelled(value: Any, spelling: Spelling) -> str:
 
 
 def _time_text(value: date, form: str | None) -> str:
-    """As the contract writes it, unless the form would lose the time of day, or the offset."""
-    has_time = isinstance(value, datetime) and (value.time() != time() or value.tzinfo is not None)
-    fits = form is not None and not any(mark in form for mark in _OTHERS_MARKS)
-    if form is not None and fits and (not has_time or any(mark in form for mark in _TIME_MARKS)):
-        is_aware = isinstance(value, datetime) and value.tzinfo is not None
-        if not is_aware or "%z" in form:
-            return value.strftime(form)
-    if isinstance(value, datetime) and not has_time:
+    """As the contract writes it, unless the form would lose anything: the century, the seconds, the offset."""
+    if form is not None and (text := _in_form(value, form)) is not None:
+        return text
+    if isinstance(value, datetime) and value.time() == time() and value.tzinfo is None:
         return value.date().isoformat()  # spreadsheets have no dates, only midnights
     return value.isoformat()
+
+
+@lru_cache(maxsize=10_000)
+def _in_form(value: date, form: str) -> str | None:
+    """The text, if it is read back as what it was."""
+    for short, longer in _LONGER.items():
+        form = form.replace(short, longer)
+    if "%f" in form or ("%y" in form and value.year not in _SHORT_YEARS):
+        return None
+    try:
+        text = value.strftime(form)
+        back = datetime.strptime(text, form)  # noqa: DTZ007 - it has an offset if the value has
+    except ValueError:
+        return None
+    return text if back == (value if isinstance(value, datetime) else datetime.combine(value, time())) else None
 
 
 def _bytes_text(value: bytes) -> str:

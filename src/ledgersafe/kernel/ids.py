@@ -12,7 +12,8 @@ _MAX_MILLISECONDS = (1 << 48) - 1
 def new_id() -> str:
     """A fresh UUIDv7 as 36 characters of text; within one process each is greater than the one before.
 
-    It carries the machine's clock only as a hint for locality: no code may order or select by it.
+    It carries the machine's clock only as a hint for locality: no code may order or select by it. Deliveries are the
+    exception: which of two files is older (files.curated), and which page comes next.
     """
     return str(uuid_utils.uuid7())
 

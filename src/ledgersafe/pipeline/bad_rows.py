@@ -28,13 +28,14 @@ MOST_ROWS = 1_000
 class Decided:
     """What became of rows. `rows`: all that were decided on, those of the same groups among them.
 
-    `loaded`: how many rows of the dataset's table are new or changed. `outcomes`: of the events that they made.
-    `changed`: False where the same had been decided before.
+    `loaded`: how many rows of the dataset's table are new or changed. `older`: how many were passed over, as the table
+    has what a later file says. `outcomes`: of the events that they made. `changed`: False where it was decided before.
     """
 
     status: files.RowStatus
     rows: list[int]
     loaded: int = 0
+    older: int = 0
     outcomes: dict[str, int] = field(default_factory=dict[str, int])
     changed: bool = True
 

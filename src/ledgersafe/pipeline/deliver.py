@@ -33,7 +33,7 @@ from ledgersafe.kernel.reasons import INTERNAL_ERROR, NO_CONTRACT, RAW_FILE_DAMA
 from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, REFUSED, Sending, send_events
 from ledgersafe.pipeline.deliver_table import SAME_KEY_TWICE, ensure_table, load_table
 from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, broken_rules
-from ledgersafe.pipeline.drift import drift_report, hold_drifted, told_of
+from ledgersafe.pipeline.drift import drift_report, hold_drifted, hold_twofold, told_of
 from ledgersafe.pipeline.lineage import lineage_report
 from ledgersafe.pipeline.wishes import wishes_of
 from ledgersafe.storage.zone import ZoneDamaged
@@ -178,6 +178,7 @@ class _Attempt:
         self.drift = drift_report(dataset, header, types, before) | {"columns": types}
         self.work = Work(self.lease, self.ingestion, dataset, version, header, opened, previous)
         hold_drifted(self.drift)
+        hold_twofold(header)
         return self.work
 
     def _load(self, work: Work, *, keys_repeat: bool) -> Status:
@@ -186,8 +187,9 @@ class _Attempt:
             ensure_table(tx, work)
         with self.desk.database.transaction(patience=_MOST_SECONDS) as tx:
             tx.take_time(_MOST_SECONDS)
-            merged = load_table(tx, work, self.tally, now, self.kept, keys_repeat=keys_repeat)
-            self._finish_in(tx, "succeeded", None, self._told(), {"merged": merged})
+            loaded = load_table(tx, work, self.tally, now, self.kept, keys_repeat=keys_repeat)
+            made = {"merged": loaded.merged, "older": loaded.older}
+            self._finish_in(tx, "succeeded", None, self._told(loaded.older), made)
         return "succeeded"
 
     def _send(self, work: Work) -> Status:
@@ -202,14 +204,16 @@ class _Attempt:
             self._finish_in(tx, "succeeded", None, self._told(), {"events": accepted})
         return "succeeded"
 
-    def _told(self) -> str | None:
-        """What to know of a delivery that succeeded: that it drifted, that rows are held, that there were none."""
+    def _told(self, older: int = 0) -> str | None:
+        """What to know of a delivery that succeeded: that it drifted, that rows are held or older, or none there."""
         report, tally = self.drift, self.tally
         told = [told_of(report)] if report is not None and report["drifted"] and report["policy"] == "warn" else []
         if not tally.rows_in:
             told.append("It has a header and no rows: nothing was loaded.")
         elif tally.rows_bad:
             told.append(f"{tally.rows_bad:,} of {tally.rows_in:,} rows are held: its bad rows say why.")
+        if older:
+            told.append(f"{older:,} rows were passed over: the table has what a file that was received later says.")
         return " ".join(told) or None
 
     def give_up(self) -> Status:

@@ -23,7 +23,7 @@ from ledgersafe.files import store as files
 from ledgersafe.kernel.canonical import read_json, written
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import TOO_LARGE
+from ledgersafe.kernel.reasons import ROWS_STILL_BAD, TOO_LARGE
 from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.ahead import ahead
 from ledgersafe.pipeline.arrival import Mapped, Parcel, judged, read_document
@@ -206,6 +206,8 @@ def parcel_of(ingestion: files.Ingestion, now: datetime) -> Parcel:
 
 def read_made(parcel: Parcel, made: MadeEvent, most_bytes: int) -> Mapped:
     """An event that was made of rows, as one that came in through a door. Raises RequestRefused."""
+    if made.fault is not None:
+        raise RequestRefused(ROWS_STILL_BAD, made.fault)
     document = written(made.event) if made.has_no_numbers else read_json(orjson.dumps(made.event))
     if (size := len(document.body)) > most_bytes:
         message = f"Its event would have {size:,} bytes, {most_bytes:,} are taken."

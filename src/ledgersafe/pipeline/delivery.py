@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 import polars as pl
@@ -12,6 +13,7 @@ from ledgersafe.contracts.datasets.checking import ROW, Checked, check
 from ledgersafe.contracts.datasets.headers import Header
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.db.copying import plain, text
+from ledgersafe.db.database import Tx
 from ledgersafe.files import store as files
 from ledgersafe.formats.rows import Batch, BrokenRow, Opened
 from ledgersafe.kernel.reasons import QUALITY_FAILED, TOO_MANY_BAD_ROWS, Reason
@@ -142,6 +144,13 @@ class Tally:
         }
 
 
+def first_delivery(tx: Tx, of: files.Ingestion) -> UUID:
+    """The delivery that brought the file: of a replay, or of a replay of one, that of the same bytes."""
+    if of.replay_of is None:
+        return of.ingestion_id
+    return files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, of.sha256).one().ingestion_id
+
+
 def checked_batches(work: Work, tally: Tally) -> Iterator[tuple[Batch, Checked]]:
     """The file's rows, held against the contract; the batches' columns have the contract's names.
 
@@ -152,7 +161,7 @@ def checked_batches(work: Work, tally: Tally) -> Iterator[tuple[Batch, Checked]]
         broken = batch.broken
         for part in known.iter_slices(_ROWS_AT_ONCE) if known.height else (known,):
             renamed = Batch(part, broken)
-            checked = check(work.dataset, part)
+            checked = check(work.dataset, part, typed="delimiter" not in work.opened.facts)
             tally.add(work.dataset, renamed, checked)
             yield renamed, checked
             broken = ()

@@ -7,21 +7,21 @@ from ledgersafe.contracts.datasets.headers import Header
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.types import parse_type
 from ledgersafe.files.store import SeenSchema
-from ledgersafe.kernel.reasons import SCHEMA_DRIFT
+from ledgersafe.kernel.reasons import BAD_HEADER, SCHEMA_DRIFT
 from ledgersafe.pipeline.delivery import Rejected
 
 
 def drift_report(dataset: Dataset, header: Header, types: dict[str, str], before: SeenSchema | None) -> dict[str, Any]:
     """The drift report. `types`: what the columns of this file look like; `before`: the header seen last.
 
-    Breaking is what the contract cannot do without: a required column that is missing. What is new, is missing but
-    optional, or looks like another type is not: rows whose values do not fit are held one by one.
+    Breaking is what the contract cannot do without: a required column that is missing, or every column. What is new,
+    is missing but optional, or looks like another type is not: rows whose values do not fit are held one by one.
     """
     lost = [name for name in header.missing if not dataset.column(name).may_be_missing]
     known = {} if before is None else before.columns
     return {
         "drifted": header.has_drifted,
-        "breaking": bool(lost),
+        "breaking": bool(lost) or nothing_known(header),
         "policy": dataset.shape.drift_policy,
         "added": list(header.unknown),
         "removed": list(header.missing),
@@ -45,10 +45,24 @@ def hold_drifted(report: dict[str, Any]) -> None:
     if not report["drifted"]:
         return
     told = told_of(report)
-    if report["breaking"]:
+    if report["required_and_missing"]:
         raise Rejected(SCHEMA_DRIFT, f"{told} Without {', '.join(report['required_and_missing'])} no row can be good.")
+    if report["breaking"]:
+        raise Rejected(SCHEMA_DRIFT, f"{told} None of its columns is known: is its first row a header?")
     if report["policy"] == "fail":
         raise Rejected(SCHEMA_DRIFT, f"{told} The contract's drift_policy is fail.")
+
+
+def nothing_known(header: Header) -> bool:
+    """Whether the file has columns, and none of them is the contract's."""
+    return bool(header.unknown) and not header.renamed
+
+
+def hold_twofold(header: Header) -> None:
+    """Whether it is certain which column is which. Raises Rejected."""
+    if header.twofold:
+        told = "; ".join(f"{first} and {second} could both be {column}" for first, second, column in header.twofold)
+        raise Rejected(BAD_HEADER, f"{told[:2_000]}: name one of them exactly as the contract does.")
 
 
 def told_of(report: dict[str, Any]) -> str:

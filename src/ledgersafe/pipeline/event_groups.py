@@ -10,16 +10,16 @@ from hashlib import sha256
 
 import polars as pl
 
-from ledgersafe.contracts.datasets.casting import cast, nulls_of, or_default
+from ledgersafe.contracts.datasets.casting import cast, given_of, or_default
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW, Checked
-from ledgersafe.contracts.datasets.events import Table
+from ledgersafe.contracts.datasets.events import Table, columns_to_agree, disagreement
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.formats.rows import Batch, BrokenRow, UnreadableFile
 from ledgersafe.kernel.reasons import FILE_TOO_LARGE
 from ledgersafe.pipeline.delivery import Tally, Work, bad_row_lines, checked_batches
 
-MOST_BYTES = 500_000_000
-"""What the rows of one file may take in memory."""
+MOST_BYTES = 120_000_000
+"""How many bytes of text one file may have: grouped and sorted they take about seven times that, under 1 GiB."""
 _KEY = "_group"
 _FIRST = "_first"
 _LONGEST_KEY = 200
@@ -30,7 +30,7 @@ _Parts = tuple[str, ...]
 class Gathered:
     """All rows of a file. `groups`: of bad rows, which group each belongs to, where that is known.
 
-    `culprits`: groups that are held, and by which bad row.
+    `culprits`: groups that are held, and by which bad row. `unplaced`: one that may be of any group: it holds all.
     """
 
     work: Work
@@ -38,6 +38,7 @@ class Gathered:
     batches: list[tuple[Batch, Checked]]
     groups: dict[int, str] = field(default_factory=dict[int, str])
     culprits: dict[str, int] = field(default_factory=dict[str, int])
+    unplaced: int | None = None
 
     def bad_lines(self) -> list[str]:
         """The bad rows found so far, as lines for `files.copy_bad_rows`."""
@@ -56,16 +57,23 @@ class Gathered:
 
     def hold(self, tally: Tally) -> None:
         """Take every row of a group with a bad row out of the good ones: they are kept as bad rows, too."""
-        held = self.good.filter(pl.col(_KEY).is_in(list(self.culprits)))
+        held = self.good
+        if self.unplaced is None:
+            held = held.filter(pl.col(_KEY).is_in(list(self.culprits)))
         if not held.height:
             return
         keys = held[_KEY].to_list()
-        messages = [f"row {self.culprits[key]:,} of its group is bad, which holds all of it" for key in keys]
+        messages = [self._why_held(key) for key in keys]
         self.groups |= dict(zip(held[ROW].to_list(), keys, strict=True))
         self.add_faults(_faults(held[ROW], None, "group", pl.Series([None] * held.height, dtype=pl.String), messages))
         tally.rows_bad += held.height
         for number, message in zip(held[ROW].to_list(), messages, strict=True):
             tally.add_fault(number, None, "group", None, message)
+
+    def _why_held(self, key: str) -> str:
+        if (number := self.culprits.get(key)) is not None:
+            return f"row {number:,} of its group is bad, which holds all of it"
+        return f"row {self.unplaced:,} is bad and does not say of which group it is, which holds all of them"
 
     def tables(self, rows: int) -> Iterator[tuple[Table, list[range]]]:
         """The good rows, group after group in the order in which they begin; about so many at once."""
@@ -84,7 +92,7 @@ def gather(work: Work, tally: Tally) -> Gathered:
     for batch, checked in checked_batches(work, tally):
         size += int(batch.frame.estimated_size())
         if size > MOST_BYTES:
-            message = f"Its rows take more than {MOST_BYTES:,} bytes: send files that become events in parts."
+            message = f"Its rows have more than {MOST_BYTES:,} bytes: send files that become events in parts."
             raise UnreadableFile(FILE_TOO_LARGE.code, message)
         batches.append((batch, checked))
     empty = pl.DataFrame(schema={ROW: pl.Int64} | {column.name: pl.String for column in work.dataset.columns})
@@ -92,6 +100,7 @@ def gather(work: Work, tally: Tally) -> Gathered:
     good = pl.concat(frames) if frames else empty
     found = Gathered(work, good.with_columns(keys_of(work.dataset, good)), batches)
     _hold_repeated(found, tally)
+    _hold_differing(found, tally)
     _find_culprits(found)
     return found
 
@@ -132,8 +141,25 @@ def _hold_repeated(found: Gathered, tally: Tally) -> None:
             tally.add_fault(number, told, "unique", value, message)
 
 
+def _hold_differing(found: Gathered, tally: Tally) -> None:
+    """Rows of a group that do not agree what event they are of are bad: which is right, a person has to say."""
+    events = found.work.dataset.shape.events
+    for name, member in (columns_to_agree(events) if events is not None else {}).items():
+        said = found.good.select(_KEY, name).unique()
+        groups = said.filter(said[_KEY].is_duplicated())[_KEY].unique()
+        if not len(groups):
+            continue
+        apart = found.good.filter(pl.col(_KEY).is_in(groups.implode()))
+        message = disagreement(name, member)
+        found.groups |= dict(zip(apart[ROW].to_list(), apart[_KEY].to_list(), strict=True))
+        found.add_faults(_faults(apart[ROW], name, "event", apart[name], [message] * apart.height))
+        tally.rows_bad += apart.height
+        for number, value in apart.select(ROW, name).rows():
+            tally.add_fault(number, name, "event", value, message)
+
+
 def _find_culprits(found: Gathered) -> None:
-    """Which group each bad row belongs to. Where that is not known, it may be one of those beside it: both are held."""
+    """Which group each bad row belongs to. Where that is not certain, it may be any of them: all are held."""
     lost: list[int] = []
     for batch, checked in found.batches:
         if broken := [row for row in batch.broken if row.is_data]:
@@ -142,12 +168,7 @@ def _find_culprits(found: Gathered) -> None:
             lost += _place_bad(found, batch, checked)
     for number, key in found.groups.items():
         found.culprits.setdefault(key, number)
-    rows, keys = found.good[ROW], found.good[_KEY]
-    for number in lost:
-        at = int(rows.search_sorted(number))
-        for beside in (at - 1, at):
-            if 0 <= beside < len(rows):
-                found.culprits.setdefault(keys[beside], number)
+    found.unplaced = min(lost, default=None)
 
 
 def _place_bad(found: Gathered, batch: Batch, checked: Checked) -> list[int]:
@@ -166,14 +187,15 @@ def _place_bad(found: Gathered, batch: Batch, checked: Checked) -> list[int]:
 def _value(dataset: Dataset, name: str, rows: pl.DataFrame) -> pl.Series:
     column = dataset.column(name)
     given = rows[name] if name in rows.columns else pl.Series(name, [None] * rows.height, dtype=pl.String)
-    return cast(column, or_default(column, nulls_of(given, dataset.shape.source.nulls)))
+    return cast(column, or_default(column, given_of(column, given, dataset.shape.source.nulls)))
 
 
 def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
     """Of rows that could not be cut into values, by the fields at the places of the group's columns.
 
-    Columns at the beginning of a row stand where they should, however many fields follow. Of others, what stands there
-    is believed where it is a group of the file. Returns the rows whose group is not known.
+    They are believed only in a row of one line, at its beginning, with as many fields as the header or more: wherever
+    else a field too few or too many may stand before them. Of several columns, one may hold a delimiter: together they
+    must be a group of the file. Returns the rows whose group is not certain.
     """
     work = found.work
     delimiter = work.opened.facts.get("delimiter")
@@ -183,12 +205,15 @@ def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
     if not isinstance(delimiter, str) or any(name not in places for name in names):
         return [row.number for row in broken]
     at = [places[name] for name in names]
-    leading = sorted(at) == list(range(len(at)))
-    known = frozenset(found.good[_KEY].unique().to_list())
+    if sorted(at) != list(range(len(at))):
+        return [row.number for row in broken]
+    width = len(work.opened.columns) + len(work.opened.facts.get("columns_without_name", ()))
+    known = frozenset(found.good[_KEY].unique().to_list() if len(at) > 1 else ())
     lost: list[int] = []
     for row in broken:
-        key = _key_in(work.dataset, names, at, _fields(row.text, delimiter))
-        if key is not None and (leading or key in known):
+        fields = _fields(row.text, delimiter)
+        key = _key_in(work.dataset, names, at, fields) if len(fields) >= width else None
+        if key is not None and (len(at) == 1 or key in known):
             found.groups[row.number] = key
         else:
             lost.append(row.number)
@@ -196,13 +221,14 @@ def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
 
 
 def _key_in(dataset: Dataset, names: Sequence[str], places: Sequence[int], fields: Sequence[str]) -> str | None:
-    if max(places) >= len(fields):
-        return None
     read = [_value(dataset, name, pl.DataFrame({name: [fields[at]]})) for name, at in zip(names, places, strict=True)]
     return None if any(one.null_count() for one in read) else keys_of(dataset, pl.DataFrame(read))[0]
 
 
 def _fields(text: str, delimiter: str) -> list[str]:
+    """Of a row of one line; none of one in which others may be."""
+    if "\n" in text or "\r" in text:
+        return []
     try:
         return next(csv.reader([text], delimiter=delimiter), list[str]())
     except csv.Error:

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
+import orjson
 import structlog
 
 from ledgersafe.audit import store as audit
@@ -62,10 +63,14 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """The delivery of these bytes. `duplicate`: they were received before, and this is the delivery of then."""
+    """The delivery of these bytes. `duplicate`: they were received before, and this is the delivery of then.
+
+    `detail`: what to know of that.
+    """
 
     ingestion: files.Ingestion
     duplicate: bool
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +108,11 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
     ending = check(of)
     with database.snapshot() as tx:
         known = files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, incoming.sha256).first()
+        detail = None if known is None else _overtaken(tx, known)
     try:
         if known is not None:
             _put_back(zone, incoming, known)
-            return Landed(known, duplicate=True)
+            return Landed(known, duplicate=True, detail=detail)
         raw_path = zone.keep(incoming.temporary, of.tenant_id, of.dataset, by.now.date(), incoming.sha256, ending)
     except (ZoneUnavailable, ZoneDamaged) as error:
         raise not_kept(error) from error
@@ -119,6 +125,18 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
             there = files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, incoming.sha256).one()
             return Landed(there, duplicate=True)
         return Landed(files.ingestion(tx, of.tenant_id, made).one(), duplicate=False)
+
+
+def _overtaken(tx: Tx, known: files.Ingestion) -> str | None:
+    """What to tell who sends a file of keyed rows again, after another one: later rows stay over its own."""
+    contract = files.contract(tx, known.tenant_id, known.dataset).first()
+    if contract is None or not orjson.loads(contract.members).get("primary_key"):
+        return None
+    last = files.last_loaded(tx, known.tenant_id, known.dataset).first()
+    if last is None or last <= known.ingestion_id:
+        return None
+    told = f"These bytes were received on {known.received_at:%Y-%m-%d}, and delivery {last} is loaded since."
+    return f"{told} Nothing changes. If they are to count again, change the file, such as by a blank line at its end."
 
 
 def _put_back(zone: RawZone, incoming: Incoming, known: files.Ingestion) -> None:

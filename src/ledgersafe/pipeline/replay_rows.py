@@ -30,6 +30,8 @@ from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.arrival import Mapped, judged
 from ledgersafe.pipeline.bad_rows import Decided, check_wish, delivery_of, entry_of, locked_rows, refuse_decided
 from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made
+from ledgersafe.pipeline.deliver_table import merged
+from ledgersafe.pipeline.delivery import first_delivery
 from ledgersafe.pipeline.event_groups import keys_of, stored_key
 from ledgersafe.pipeline.resolve import SLOT, Operator
 from ledgersafe.tenants import store as tenants
@@ -78,6 +80,7 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
         files.decide_bad_rows(tx, name, put, files.Decision("replayed", by.now, by.credential.actor, notes))
         patched = {str(number): sorted(patch) for number, patch in put.items() if patch}
         facts = {"rows": decided.rows, "patched": patched, "loaded": decided.loaded, "outcomes": decided.outcomes}
+        facts |= {"older": decided.older} if decided.older else {}
         audit.insert(tx, [entry_of(name, by, "bad_rows.replayed", facts, notes)])
         return decided
 
@@ -89,8 +92,11 @@ def _load(tx: Tx, case: _Case, by: Operator) -> Decided:
     clash = files.ensure_curated(tx, dataset.name, *curated.table_of(dataset)).one()
     if clash:
         raise RequestRefused(CURATED_CLASH, f"files.curated_{dataset.name} does not fit the contract: {clash}.")
-    origin = curated.Origin(of.tenant_id, of.ingestion_id, of.sha256, by.now)
-    return Decided("replayed", sorted(case.rows), loaded=curated.upsert(tx, dataset, good, origin).one())
+    origin = curated.Origin(of.tenant_id, first_delivery(tx, of), of.sha256, by.now)
+    curated.stage(tx, dataset)
+    curated.copy(tx, dataset, good)
+    loaded = merged(tx, dataset, origin, good.height)
+    return Decided("replayed", sorted(case.rows), loaded=loaded.merged, older=loaded.older)
 
 
 def _send(tx: Tx, case: _Case, by: Operator) -> Decided:

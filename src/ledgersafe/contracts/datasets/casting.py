@@ -10,6 +10,7 @@ import polars as pl
 
 from ledgersafe.contracts.datasets.model import Column
 from ledgersafe.contracts.datasets.types import FALSE_WORDS, TRUE_WORDS
+from ledgersafe.kernel.money import is_currency
 
 _PLAIN_NUMBER = r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$"
 _ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -21,6 +22,15 @@ _SIGNS = "[$£€¥₹₱₩]"
 _CURRENCY_BEFORE = rf"^([-+(]?\s*)(?:{_SIGNS}|[A-Z]{{3}}\s)\s*"
 _CURRENCY_AFTER = rf"\s*(?:{_SIGNS}|\s[A-Z]{{3}})(\s*[-)]?)$"
 """At the ends alone: 1€50 is no 150."""
+_MARK = rf"{_SIGNS}|\b[A-Z]{{3}}\b"
+_MEANT_BY = {
+    "$": "ARS AUD BBD BMD BND BSD BZD CAD CLP COP FJD GYD HKD JMD KYD LRD MXN NAD NZD SGD SRD TTD TWD USD UYU XCD",
+    "£": "EGP FKP GBP GIP SHP SSP SYP", "€": "EUR", "¥": "CNY JPY", "₹": "INR", "₱": "PHP", "₩": "KPW KRW",
+}  # fmt: skip
+"""Which currencies a sign is written for."""
+_LIKE_A_THOUSAND = r"^-?[1-9][0-9]{0,2}\.[0-9]{2}0$"
+"""Three decimals of which the last says nothing: where so many are not kept, they may well be thousands."""
+_THOUSAND = 3
 _CREDIT, _DEBIT_OR_CREDIT = r"(?i)[0-9.,]\s*CR$", r"(?i)([0-9.,])\s*(?:CR|DR)$"
 _OFFSET = ("%z", "%:z", "%#z")
 
@@ -33,17 +43,37 @@ def nulls_of(column: pl.Series, nulls: Sequence[str]) -> pl.Series:
     return column.set(absent.fill_null(value=False), None) if absent.any() else column
 
 
+def given_of(column: Column, values: pl.Series, nulls: Sequence[str]) -> pl.Series:
+    """What a file gives in a column (`nulls_of`).
+
+    Of texts that tell events apart, `7` and `7 ` are one: without the blanks around them, and in Unicode's form C. In
+    a table's key, nothing but blanks is no value; else it stays as it is, since it stands so in the table.
+    """
+    if column.type.name != "string" or not (column.is_group or column.is_key):
+        return nulls_of(values, nulls)
+    bare = values.str.strip_chars()
+    if not column.is_group:
+        blank = (bare == "").fill_null(value=False)
+        return nulls_of(values.set(blank, None) if blank.any() else values, nulls)
+    if (bare.str.len_bytes() != bare.str.len_chars()).any():
+        bare = bare.str.normalize("NFC")
+    return nulls_of(bare, nulls)
+
+
 def or_default(column: Column, text: pl.Series) -> pl.Series:
     """Text (`nulls_of`) with the contract's default where there is none."""
     return text if column.shape.default is None else text.fill_null(column.shape.default)
 
 
-def cast(column: Column, values: pl.Series) -> pl.Series:
-    """Values in the spelling of Postgres; null where there is none, and where it cannot be read."""
+def cast(column: Column, values: pl.Series, *, typed: bool = False) -> pl.Series:
+    """Values in the spelling of Postgres; null where there is none, and where it cannot be read.
+
+    `typed`: numbers of a file that knows them as such, where 1.500 is no thousand.
+    """
     if column.type.name == "string":
         return values
     if column.type.is_number:
-        return _numbers(column, values)
+        return _numbers(column, values, typed=typed)
     stripped = values.str.strip_chars()
     if column.type.name == "boolean":
         return _booleans(stripped)
@@ -52,11 +82,32 @@ def cast(column: Column, values: pl.Series) -> pl.Series:
     return _instants(column, stripped)
 
 
-def _numbers(column: Column, values: pl.Series) -> pl.Series:
+def in_other_currencies(column: Column, values: pl.Series) -> pl.Series:
+    """Which amounts bear a sign or code of another currency than the column's: those that the contract does not name.
+
+    Where it names none, one sign or code is taken; of several, no one knows which is meant.
+    """
+    marks = values.str.extract_all(_MARK)
+    found = [str(mark) for mark in marks.explode().drop_nulls().unique()]
+    there = [mark for mark in found if mark in _MEANT_BY or is_currency(mark)]
+    if column.shape.currency is not None:
+        own = column.shape.currency
+        wrong = [mark for mark in there if own not in _MEANT_BY.get(mark, mark).split()]
+    else:
+        wrong = there if len(there) > 1 else []
+    none = pl.Series(values.name, [False]).new_from_index(0, len(values))
+    if not wrong:
+        return none
+    return marks.list.eval(pl.element().is_in(wrong)).list.any().fill_null(value=False)
+
+
+def _numbers(column: Column, values: pl.Series, *, typed: bool) -> pl.Series:
     if column.shape.decimal == "." and _all(values.str.contains(_as_it_should_be(column))):
         return values
     is_plain = column.shape.decimal == "." and _all(values.str.contains(_PLAIN_NUMBER))
     plain = values if is_plain else _plain_numbers(column, values)
+    if not typed and column.type.name != "number" and (column.type.scale or 0) < _THOUSAND:
+        plain = _only(plain, ~plain.str.contains(_LIKE_A_THOUSAND))
     if column.type.name == "integer":
         whole = r"^(-?[0-9]{1,18})(?:\.0+)?$"
         return plain.str.extract(whole, 1)
@@ -90,6 +141,8 @@ def _plain_numbers(column: Column, values: pl.Series) -> pl.Series:
     shape = column.shape
     text = values.str.replace_all(_BLANKS, " ").str.replace_all(_DASHES, "-").str.strip_chars()
     text = text.str.replace_all("\u2019", "'") if shape.thousands == "'" else text
+    if text.str.contains(_MARK).any():
+        text = _only(text, ~(in_other_currencies(column, text) | _of_no_currency(text)))
     is_credit = text.str.contains(_CREDIT)
     text = _without_currency(text.str.replace(_DEBIT_OR_CREDIT, "$1"))
     in_brackets = text.str.contains(r"^\(.*\)$")
@@ -107,6 +160,13 @@ def _plain_numbers(column: Column, values: pl.Series) -> pl.Series:
     signed = _where((in_brackets | is_credit) & ~has_minus, text.str.replace("^", "-"), text)
     twice = (in_brackets & is_credit) | ((in_brackets | is_credit) & has_minus)
     return _only(signed, signed.str.contains(_PLAIN_NUMBER) & ~twice)
+
+
+def _of_no_currency(text: pl.Series) -> pl.Series:
+    """Which bear three letters that are no currency: JAN 12.50 is no amount."""
+    codes = text.str.extract_all(r"\b[A-Z]{3}\b")
+    wrong = [code for code in codes.explode().drop_nulls().unique() if not is_currency(str(code))]
+    return codes.list.eval(pl.element().is_in(wrong)).list.any().fill_null(value=False)
 
 
 def _without_currency(text: pl.Series) -> pl.Series:

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ledgersafe.contracts.datasets.casting import cast, nulls_of, or_default
+from ledgersafe.contracts.datasets.casting import cast, given_of, in_other_currencies, or_default
 from ledgersafe.contracts.datasets.model import Column, Dataset
 
 ROW = "_row_number"
 FAULT_COLUMNS = {ROW: pl.Int64, "column": pl.String, "rule": pl.String, "value": pl.String, "message": pl.String}
 LONGEST_KEY_BYTES = 1_500
 """What a key's texts may take together: an index of Postgres takes 2,704, with the tenant's id."""
+_IN_ANOTHER = "is in another currency: the column's is {} (currency)"
 _LONGEST_VALUE = 500
 """How much of a value stands with its fault; the row is kept whole."""
 
@@ -44,16 +45,19 @@ class _Finding:
     mask: pl.Series
 
 
-def check(dataset: Dataset, batch: pl.DataFrame) -> Checked:
-    """Hold a batch against its contract. `batch`: ROW, and of the contract's columns those that the file has."""
+def check(dataset: Dataset, batch: pl.DataFrame, *, typed: bool = False) -> Checked:
+    """Hold a batch against its contract. `batch`: ROW, and of the contract's columns those that the file has.
+
+    `typed`: of a file whose numbers are numbers, and no text.
+    """
     values: list[pl.Series] = []
     found: list[_Finding] = []
     texts: dict[str, pl.Series] = {}
     nulls: dict[str, int] = {}
     for column in dataset.columns:
-        given = nulls_of(_text(batch, column.name), dataset.shape.source.nulls)
+        given = given_of(column, _text(batch, column.name), dataset.shape.source.nulls)
         text = or_default(column, given)
-        value = cast(column, text)
+        value = cast(column, text, typed=typed)
         if column.type.name != "string" and value.null_count() > text.null_count():
             given = text = _without_blanks(text, value)
         nulls[column.name] = given.null_count()
@@ -97,7 +101,12 @@ def _findings(column: Column, text: pl.Series, value: pl.Series) -> Iterator[_Fi
         yield _Finding(column.name, "required", "has no value", text.is_null())
     if column.type.name != "string":
         message = f"is no {column.type}" + _as_written(column)
-        yield _Finding(column.name, "type", message, text.is_not_null() & value.is_null())
+        wrong = text.is_not_null() & value.is_null()
+        if column.type.is_number and wrong.any():
+            other = wrong & in_other_currencies(column, text)
+            wrong &= ~other
+            yield _Finding(column.name, "currency", _IN_ANOTHER.format(column.shape.currency or "one alone"), other)
+        yield _Finding(column.name, "type", message, wrong)
     else:
         yield _Finding(column.name, "type", "holds a NUL character", _true(text.str.contains("\x00", literal=True)))
     if column.shape.min is not None or column.shape.max is not None:

@@ -77,7 +77,7 @@ def _column_changes(old: Column, new: Column) -> Iterator[_Found]:
         if was != now:
             breaks = "backward" if narrower(was, now) else "neither"
             yield breaks, True, f"{path}/{member}", f"{_said(was)} → {_said(now)}"
-    for member in ("decimal", "thousands", "time_zone", "default"):
+    for member in ("decimal", "thousands", "currency", "time_zone", "default"):
         was, now = getattr(old.shape, member), getattr(new.shape, member)
         if was != now:
             yield (

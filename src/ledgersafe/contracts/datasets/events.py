@@ -8,7 +8,7 @@ Rows are worked through column by column: a year of a shop is half a million lin
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Context, Decimal
 from functools import lru_cache, reduce
@@ -32,6 +32,8 @@ _EXACT = Context(prec=400)
 """Wide enough for what columns hold and for products of several: nothing is ever rounded."""
 _REMEMBERED = 100_000
 _DEEP = 50
+_ONE_FOR_ALL = ("event_id", "txn_id", "store_id", "business_date", "currency")
+"""Members that say which event it is, and in what money: rows that say otherwise are of another event."""
 _in_ascii = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -45,11 +47,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class MadeEvent:
-    """An event, and which rows of the file it was made of. `has_no_numbers`: it is made of texts and booleans."""
+    """An event, and which rows of the file it was made of. `has_no_numbers`: it is made of texts and booleans.
+
+    `fault`: why it must not be sent.
+    """
 
     event: dict[str, Any]
     rows: tuple[int, ...]
     has_no_numbers: bool = False
+    fault: str | None = None
 
 
 class EventMaker:
@@ -69,12 +75,17 @@ class EventMaker:
         self._numbers = {column.name for column in dataset.columns if column.type.is_number}
 
     def make(self, rows: Sequence[tuple[int, Row]]) -> MadeEvent:
-        """The event of one group's rows (number, values), in the order of the file."""
+        """The event of one group's rows (number, values), in the order of the file; with its fault if they disagree."""
         columns = {name: [row[name] for _, row in rows] for name in self._spell}
-        return self.make_all(Table([number for number, _ in rows], columns), [range(len(rows))])[0]
+        made = self.make_all(Table([number for number, _ in rows], columns), [range(len(rows))])[0]
+        apart = {name: member for name, member in columns_to_agree(self._events).items() if len({*columns[name]}) > 1}
+        return replace(made, fault=disagreement(*next(iter(apart.items())))) if apart else made
 
     def make_all(self, table: Table, groups: Sequence[Sequence[int]]) -> list[MadeEvent]:
-        """The events of groups: each is where its rows stand in the table, in the order of the file."""
+        """The events of groups: each is where its rows stand in the table, in the order of the file.
+
+        Whether a group's rows agree (`columns_to_agree`) is for the caller to see.
+        """
         kinds = [_event_type(self._events, table, group) for group in groups]
         lines = {
             turned: iter(
@@ -107,7 +118,9 @@ class EventMaker:
 
     def _lines(self, table: Table, rows: Sequence[int], *, turned: bool) -> list[dict[str, Any]]:
         """A line a row: members that have no value are left out."""
-        columns = {name: [values[at] for at in rows] for name, values in table.columns.items()} if rows else {}
+        if not rows:
+            return []
+        columns = {name: [values[at] for at in rows] for name, values in table.columns.items()}
         members: dict[str, Values] = {}
         for name, field in self._events.lines.items():
             if field.product:
@@ -136,8 +149,6 @@ class EventMaker:
             names = TEMPLATE.findall(field.template)
             return [_filled(field.template, {name: columns[name][at] for name in names}) for at in range(rows)]
         name = field.column or ""
-        if rows == 0:
-            return []
         if field.signed and turned:
             return [None if value is None else _negated(value) for value in columns[name]]
         spell = self._spell[name]
@@ -166,7 +177,7 @@ class EventMaker:
     def _chosen(self, field: FieldShape, name: str, table: Table, group: Sequence[int]) -> str | None:
         """From which of the rows a member is taken."""
         values = table.columns[name]
-        if field.take == "first":
+        if field.take in (None, "first"):
             return values[group[0]]
         if field.take == "last":
             return values[group[-1]]
@@ -175,6 +186,24 @@ class EventMaker:
             return values[group[0]]
         pick = min if field.take == "min" else max
         return pick(there, key=Decimal) if name in self._numbers else pick(there)
+
+
+def columns_to_agree(events: EventsShape) -> dict[str, str]:
+    """Columns that a group's rows must agree in, each with the member made of it: where `take` names no row."""
+    found: dict[str, str] = {}
+    for member in _ONE_FOR_ALL:
+        field = events.fields.get(member)
+        if field is None or field.take is not None:
+            continue
+        for name in [field.column] if field.column is not None else TEMPLATE.findall(field.template or ""):
+            if name not in events.group_by:
+                found.setdefault(name, member)
+    return found
+
+
+def disagreement(column: str, member: str) -> str:
+    """What is wrong with a group whose rows do not agree in a column of `columns_to_agree`."""
+    return f"the rows of its group differ in {column}, of which {member} is made: if one counts for all, name it (take)"
 
 
 def group_key(events: EventsShape, row: Row) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Any, cast
 
 import msgspec
 
@@ -25,6 +27,8 @@ def event_faults(events: EventsShape, columns: Mapping[str, ColumnShape]) -> Ite
         if name not in events.fields:
             yield "/fields", f"says nothing of {name}, which every event has"
     for name, field in events.fields.items():
+        if any(name.startswith(f"{other}.") for other in events.fields):
+            yield f"/fields/{name}", "is said within a member that is said as a whole"
         if (why := _GIVEN.get(name)) is not None:
             yield f"/fields/{name}", f"is not to be said here: {why}"
         yield from _field_faults(f"/fields/{name}", field, columns, events.lines)
@@ -75,12 +79,22 @@ def _is_constant_number(field: FieldShape) -> bool:
         return False
 
 
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_json, cast("dict[str, Any]", value).values()))
+    if isinstance(value, list):
+        return all(map(_is_json, cast("list[Any]", value)))
+    return not isinstance(value, float) or isfinite(value)
+
+
 def _field_faults(
     path: str, field: FieldShape, columns: Collection[str], lines: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     said = [name for name in _SOURCES if getattr(field, name) not in (None, msgspec.UNSET)]
     if len(said) != 1:
         yield path, f"needs one of {', '.join(_SOURCES)}, and has {len(said) or 'none'}"
+    if field.constant is not msgspec.UNSET and not _is_json(field.constant):
+        yield f"{path}/constant", "holds what JSON has no number for"
     if field.column is not None and field.column not in columns:
         yield f"{path}/column", f"{field.column!r} is no column"
     for name in TEMPLATE.findall(field.template or ""):

@@ -19,12 +19,14 @@ class Header:
 
     `renamed`: the contract's name of each column of the file that it knows. `missing`: of the contract, not in the
     file. `unknown`: in the file, not of the contract. `suggested`: what an unknown one could be: (unknown, missing).
+    `twofold`: two of the file that lead to one of the contract, neither by its exact name: (first, second, column).
     """
 
     renamed: dict[str, str]
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
     suggested: tuple[tuple[str, str], ...]
+    twofold: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def has_drifted(self) -> bool:
@@ -35,22 +37,28 @@ class Header:
 def matched(dataset: Dataset, columns: Sequence[str]) -> Header:
     """Find a file's columns in its contract: by name, else by a name that reads alike, or by an alias.
 
-    Of two that lead to the same column the exact one is taken; the other is unknown.
+    Of two that lead to the same column the exact one is taken; the other is unknown. If neither is exact, the first is
+    taken, and both are `twofold`.
     """
     known = {
         normal_name(said): column.name for column in dataset.columns for said in (column.name, *column.shape.aliases)
     }
     exact = {column.name for column in dataset.columns}
     renamed = {name: name for name in columns if name in exact}
-    taken = set(renamed.values())
+    taken = {name: name for name in renamed}
+    twofold: list[tuple[str, str, str]] = []
     for name in columns:
         found = known.get(normal_name(name))
-        if name not in renamed and found is not None and found not in taken:
+        if name in renamed or found is None:
+            continue
+        if found not in taken:
             renamed[name] = found
-            taken.add(found)
+            taken[found] = name
+        elif taken[found] != found:
+            twofold.append((taken[found], name, found))
     missing = tuple(column.name for column in dataset.columns if column.name not in taken)
     unknown = tuple(name for name in columns if name not in renamed)
-    return Header(renamed, missing, unknown, tuple(_suggested(unknown, missing)))
+    return Header(renamed, missing, unknown, tuple(_suggested(unknown, missing)), tuple(twofold))
 
 
 def _suggested(unknown: Sequence[str], missing: Sequence[str]) -> list[tuple[str, str]]:

@@ -31,10 +31,31 @@ _SPELLINGS: tuple[dict[str, Any], ...] = (
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y")
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S")
 _FEWEST_FOR_DATES_OF_DIGITS = 8
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+")
+_KEYS = frozenset(
+    {
+        *("id", "ids", "no", "nr", "num", "number", "nummer", "code", "key", "ref", "reference", "guid", "uuid"),
+        *("sku", "ean", "gtin", "upc", "isbn", "barcode", "invoice", "receipt"),
+    }
+)
+_ENDINGS_OF_KEYS = ("code", "number", "nummer", "sku", "guid", "uuid")
+_KEYS_OF_OTHERS = frozenset(
+    {
+        *("zip", "zipcode", "post", "postal", "postcode", "country", "state", "region", "currency", "phone"),
+        *("telephone", "customer", "supplier", "store", "shop"),
+    }
+)
+"""Whose number it is, if it is not the row's own."""
+_TOTAL = re.compile(r"(?i)(?:grand |sub)?-?totals?\b|summe\b|gesamt|sum\b|overall\b")
+_FEWEST_BEFORE_A_TOTAL = 3
 
 
 def infer(dataset: str, columns: Iterable[str], rows: pl.DataFrame) -> dict[str, Any]:
-    """The members of a contract for a file of such rows (text columns); to be written as YAML."""
+    """The members of a contract for a file of such rows (text columns); to be written as YAML.
+
+    A total at the end is no row: it has values in few columns.
+    """
+    rows = _without_total(rows)
     found = {name: _column(name, nulls_of(rows[name], [])) for name in columns}
     key = _key(found, rows)
     return {
@@ -107,12 +128,35 @@ def _sized(name: str, described: dict[str, Any], there: pl.Series) -> dict[str, 
 
 
 def _key(columns: dict[str, dict[str, Any]], rows: pl.DataFrame) -> str | None:
-    """The first column that has a value in every row, and another one in each."""
+    """The first column that is named like a key, has a value in every row, and another one in each.
+
+    Of another name it would be chance: three suppliers in three rows, of which the next file has more.
+    """
     for name, described in columns.items():
         exact = not described["type"].startswith(("decimal", "datetime", "boolean"))
-        if exact and described.get("required") and rows[name].n_unique() == rows.height > 1:
+        if (
+            exact
+            and _is_named_like_a_key(name)
+            and described.get("required")
+            and rows[name].n_unique() == rows.height > 1
+        ):
             return name
     return None
+
+
+def _is_named_like_a_key(name: str) -> bool:
+    words = _WORDS.findall(name.casefold() if name.isupper() else name)
+    said = {word.casefold() for word in words}
+    last = words[-1].casefold() if words else ""
+    return not said & _KEYS_OF_OTHERS and (not said.isdisjoint(_KEYS) or last.endswith(_ENDINGS_OF_KEYS))
+
+
+def _without_total(rows: pl.DataFrame) -> pl.DataFrame:
+    if rows.height < _FEWEST_BEFORE_A_TOTAL:
+        return rows
+    cells = [str(cell or "").strip() for cell in rows.row(-1)]
+    is_total = "" in cells and any(_TOTAL.match(cell) for cell in cells)
+    return rows.head(-1) if is_total else rows
 
 
 def sample_of(batches: Iterable[pl.DataFrame], most: int) -> pl.DataFrame:

@@ -9,12 +9,13 @@ from ledgersafe.contracts.datasets.types import DATE_FORMATS, DATETIME_FORMATS, 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its type, and what its shape says of it."""
+    """One column: its type, and what its shape says of it. `is_group`: it is one of `group_by`."""
 
     name: str
     type: ColumnType
     shape: ColumnShape
     is_key: bool = False
+    is_group: bool = False
 
     @property
     def required(self) -> bool:

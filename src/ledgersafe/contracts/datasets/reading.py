@@ -1,19 +1,17 @@
 """From YAML to a checked contract: every fault found, each with its path."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from ledgersafe.contracts.datasets.column_rules import column_faults, source_faults
 from ledgersafe.contracts.datasets.events_rules import event_faults
 from ledgersafe.contracts.datasets.model import Column, Dataset
 from ledgersafe.contracts.datasets.names import LINEAGE, normal_name, sql_name
-from ledgersafe.contracts.datasets.shape import ColumnShape, DatasetShape
-from ledgersafe.contracts.datasets.types import UnknownType, parse_type
+from ledgersafe.contracts.datasets.shape import DatasetShape
+from ledgersafe.contracts.datasets.types import parse_type
 from ledgersafe.contracts.explain import escaped, structural_faults
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.reasons import INVALID_CONTRACT
@@ -47,8 +45,10 @@ def checked(members: Any) -> Dataset:
     if found:
         raise InvalidContract(tuple(found))
     key = (shape.primary_key,) if isinstance(shape.primary_key, str) else tuple(shape.primary_key)
+    group = shape.events.group_by if shape.events is not None else ()
     columns = tuple(
-        Column(name, parse_type(column.type), column, is_key=name in key) for name, column in shape.columns.items()
+        Column(name, parse_type(column.type), column, is_key=name in key, is_group=name in group)
+        for name, column in shape.columns.items()
     )
     return Dataset(shape, columns, key)
 
@@ -67,8 +67,10 @@ def _faults(shape: DatasetShape) -> Iterator[Fault]:
     yield from _name_faults(shape)
     for name, column in shape.columns.items():
         path = f"/columns/{escaped(name)}"
-        for member, message in _column_faults(column):
+        for member, message in column_faults(column):
             yield _fault(f"{path}/{member}", message)
+    for member, message in source_faults(shape.source):
+        yield _fault(f"/source/{member}", message)
     key = [shape.primary_key] if isinstance(shape.primary_key, str) else shape.primary_key
     for name in key:
         if name not in shape.columns:
@@ -98,53 +100,6 @@ def _name_faults(shape: DatasetShape) -> Iterator[Fault]:
             if other != name:
                 message = f"{said!r} reads like {other!r}: names are compared without case, blanks and punctuation"
                 yield _fault(f"/columns/{escaped(name)}", message)
-
-
-def _column_faults(column: ColumnShape) -> Iterator[tuple[str, str]]:
-    try:
-        kind = parse_type(column.type)
-    except UnknownType as error:
-        yield "type", str(error)
-        return
-    if column.decimal == column.thousands:
-        yield "thousands", "is the decimal separator, too"
-    if column.format is not None and not kind.is_time:
-        yield "format", f"is for date and datetime, not for {kind}"
-    if column.default is not None and kind.name != "string":
-        yield "default", f"is for string, not for {kind}: a value that nobody gave is none"
-    if column.time_zone is not None:
-        yield from _zone_faults(column.time_zone)
-    if column.pattern is not None:
-        yield from _pattern_faults(column.pattern)
-    for member in ("min", "max"):
-        yield from _bound_faults(member, getattr(column, member), kind.is_time)
-
-
-def _zone_faults(zone: str) -> Iterator[tuple[str, str]]:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield "time_zone", f"{zone!r} is no IANA time zone, such as Europe/London"
-
-
-def _pattern_faults(pattern: str) -> Iterator[tuple[str, str]]:
-    """Rust's regular expressions run the check; they have no look-around and no back-references, and never hang."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        yield "pattern", f"is no regular expression: {error}"
-        return
-    if re.search(r"\(\?<?[=!]|\\[1-9]|\(\?P=", pattern):
-        yield "pattern", "look-around and back-references are not taken"
-
-
-def _bound_faults(member: str, value: float | str | None, is_time: bool) -> Iterator[tuple[str, str]]:
-    if value is None:
-        return
-    try:
-        datetime.fromisoformat(str(value)) if is_time else float(value)
-    except ValueError:
-        yield member, f"{value!r} is no {'ISO 8601 date' if is_time else 'number'}"
 
 
 def _as_ours(fault: Fault) -> Fault:

@@ -18,10 +18,11 @@ Kind = Literal["table", "events"]
 class ColumnShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One column.
 
-    `type`: string, integer, number, decimal(p,s), boolean, date, datetime. `min`, `max`: of the value, or of the length
-    of a string. `format`: of dates (strptime), tried in order. `decimal`, `thousands`: separators of numbers.
-    `time_zone`: of datetimes that state none. `aliases`: other names that files give it. `default`: the text of rows
-    (strings alone) that have no value, and of files without the column; with "", a part of the key may be blank.
+    `type`: string, integer, number, decimal(p,s), boolean, date, datetime. `min`, `max`: of the value, or of the
+    length of a string. `format`: of dates (strptime), tried in order. `decimal`, `thousands`: separators of numbers.
+    `currency`: of amounts, whose sign or code they may bear. `time_zone`: of datetimes that state none. `aliases`:
+    other names that files give it. `default`: the text of rows (strings alone) that have no value, and of files
+    without the column; with "", a part of the key may be blank.
     """
 
     type: str = "string"
@@ -35,6 +36,7 @@ class ColumnShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     format: str | list[str] | None = None
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
+    currency: str | None = None
     time_zone: str | None = None
     default: str | None = None
     aliases: list[ColumnName] = []
@@ -94,8 +96,9 @@ class TypeRuleShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
 class FieldShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a member of an event comes from: one of constant, column, template, sum, product.
 
-    `take`: which of the group's rows. `sum`: of a member of the lines. `product`: of members of the same line, or
-    columns. `signed`: turned where the event type turns signs.
+    `take`: which of the group's rows; the first where it is not said, if they agree where they must (see
+    `events.columns_to_agree`). `sum`: of a member of the lines. `product`: of members of the same line, or columns.
+    `signed`: turned where the event type turns signs.
     """
 
     constant: Any = msgspec.UNSET
@@ -103,7 +106,7 @@ class FieldShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     template: str | None = None
     sum: str | None = None
     product: Annotated[list[str], msgspec.Meta(min_length=2)] | None = None
-    take: Literal["first", "last", "min", "max"] = "first"
+    take: Literal["first", "last", "min", "max"] | None = None
     signed: bool = False
 
 

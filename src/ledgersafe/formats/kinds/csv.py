@@ -3,6 +3,7 @@
 Arrow reads it: in blocks, strictly, and it hands over each row that has not as many fields as the header.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 from ledgersafe.formats.arrow import arrow_csv, pa
 from ledgersafe.formats.delimited import Layout, ends_open, fields_of, layout_of
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
+from ledgersafe.formats.header import refuse_other_order, said_again
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
 from ledgersafe.formats.text import TextFacts, look_through, unreadable
@@ -21,7 +23,7 @@ _BLOCK_BYTES = 8_000_000
 _MOST_ASIDE = 250_000
 """How many rows may be put aside at once: a file that has more of them is laid out otherwise."""
 _FEWEST_TO_SWALLOW = 4
-"""Of rows with fewer fields, an address of two lines may look like two rows."""
+"""Of rows with fewer fields, an address of two lines may look like two rows: more is asked of them."""
 
 
 def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
@@ -32,7 +34,7 @@ def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
         "encoding": facts.encoding,
         "encoding_is_guessed": facts.is_guessed,
         "delimiter": layout.delimiter,
-        **({} if layout.header_row == wishes.header_row else {"header_row": layout.header_row}),
+        **layout.facts,
         **layout.columns.facts(),
     }
     return Opened(layout.columns.names, _Reading(path, bounds, facts, layout).batches(), noted)
@@ -54,14 +56,16 @@ class _Reading:
         self._all = [nameless.get(at) or next(names) for at in range(1, layout.columns.width + 1)]
         self._blanks = f' \t\r\n"\x1a\ufeff{layout.delimiter}'
         self._skipped: list[int] = []  # numbers of rows that Arrow left out, ascending
-        self._mended: list[tuple[int | str, ...]] = []
-        self._broken: list[BrokenRow] = []
+        self._broken: list[BrokenRow] = list(layout.above)
+        self._headers: list[tuple[int, list[str]]] = []  # those that come again without the others' surplus
         self._messages: dict[int, str] = {}
         self._last_aside = (0, "")  # number and text of the last row that Arrow left out
         self._number = layout.header_row + 1
 
     def batches(self) -> Iterator[Batch]:
         """The rows after the header. Raises UnreadableFile."""
+        if self._broken:
+            yield self._sifted(self._nothing())
         with open_unpacked(self._path, self._bounds) as file:
             last: pl.DataFrame | None = None
             try:
@@ -77,15 +81,23 @@ class _Reading:
                     raise self._other_layout() from None
                 raise self._unreadable(str(error)) from None
             self._refuse_open_quote(last)
-            if self._broken or self._mended:
-                yield self._sifted(pl.DataFrame(schema={ROW: pl.Int64} | dict.fromkeys(self._all, pl.String)))
+            if self._broken or self._headers:
+                yield self._sifted(self._nothing())
+
+    def _nothing(self) -> pl.DataFrame:
+        return pl.DataFrame(schema={ROW: pl.Int64} | dict.fromkeys(self._all, pl.String))
 
     def _arrow(self, file: Any) -> Iterator[Any]:
         encoding = self._facts.encoding.removesuffix("-sig")
+        wider = {"column_names": self._all, "skip_rows_after_names": 1} if self._layout.surplus else {}
         reader = arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, skip_rows=self._layout.header_row - 1, encoding=encoding
+                use_threads=False,
+                block_size=_BLOCK_BYTES,
+                skip_rows=self._layout.header_row - 1,
+                encoding=encoding,
+                **wider,
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._delimiter,
@@ -106,20 +118,21 @@ class _Reading:
     def _put_aside(self, row: Any) -> str:
         """Arrow's question about a row that has not as many fields as the header; it counts as we do.
 
-        One that only has blank fields too many is a row all the same, and one without anything is none.
+        One without anything is none.
         """
         self._skipped.append(row.number)
         text: str = row.text
         self._last_aside = row.number, text
         if not text.strip(self._blanks):
             return "skip"
-        if row.actual_columns > row.expected_columns:
-            fields = fields_of(text, self._delimiter)
-            if not any(field.strip() for field in fields[len(self._all) :]):
-                self._mended.append((row.number, *fields[: len(self._all)]))
+        if self._layout.surplus:
+            names = [field for field in fields_of(text, self._delimiter) if field.strip()]
+            if sorted(names) == sorted(self._columns):
+                self._headers.append((row.number, names))
                 return "skip"
+        others = "the other rows have" if self._layout.surplus else "the header has"
         message = self._messages.setdefault(
-            row.actual_columns, f"has {row.actual_columns} fields, the header has {row.expected_columns}"
+            row.actual_columns, f"has {row.actual_columns} fields, {others} {row.expected_columns}"
         )
         self._broken.append(BrokenRow(row.number, text[:KEPT_OF_A_ROW], message))
         return "error" if len(self._broken) > _MOST_ASIDE else "skip"
@@ -144,10 +157,7 @@ class _Reading:
         return self._skipped[bisect_left(self._skipped, first) : bisect_left(self._skipped, end)]
 
     def _sifted(self, frame: pl.DataFrame) -> Batch:
-        """The rows that hold data, with those that were mended; the others are told of, or blank."""
-        if self._mended:
-            frame = pl.concat([frame, pl.DataFrame(self._mended, schema=frame.schema, orient="row")]).sort(ROW)
-            self._mended.clear()
+        """The rows that hold data; the others are told of, or blank."""
         frame = self._without_marks(frame)
         blank = frame[self._all[0]] == ""
         if blank.any():
@@ -157,7 +167,7 @@ class _Reading:
             values = frame.select(pl.any_horizontal(pl.col(self._nameless).str.strip_chars() != "")).to_series()
             message = f"has a value in column {', '.join(map(str, self._layout.columns.nameless))}, which has no name"
             frame = self._without(frame, values, message).drop(self._nameless)
-        if self._facts.quotes and len(self._all) >= _FEWEST_TO_SWALLOW:
+        if self._facts.quotes and len(self._all) > 1:
             message = "a field holds line breaks, and as many delimiters as whole rows: a quotation mark is not closed"
             frame = self._without(frame, self._swallowing(frame), message)
         broken = tuple(self._broken)
@@ -174,9 +184,19 @@ class _Reading:
         return frame.with_columns(first.zip_with(~marked, bare))
 
     def _without_header(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A header that comes again holds no data; a file of one column may well hold its name."""
+        """A header that comes again holds no data; a file of one column may well hold its name. One in another order
+        would have the rows after it in the wrong columns. Raises UnreadableFile.
+        """
+        for number, names in self._headers:
+            refuse_other_order(number, names, self._columns)
+            self._broken.append(BrokenRow(number, self._delimiter.join(names), "repeats the header", is_data=False))
+        self._headers.clear()
+        if len(self._columns) == 1:
+            return frame
+        for row in said_again(frame, self._columns).select(ROW, *self._columns).iter_rows():
+            refuse_other_order(row[0], row[1:], self._columns)
         again = frame[self._columns[0]] == self._columns[0]
-        if len(self._columns) == 1 or not again.any():
+        if not again.any():
             return frame
         every = pl.all_horizontal([pl.col(name) == name for name in self._columns])
         return self._without(frame, frame.select(every).to_series(), "repeats the header", is_data=False)
@@ -187,10 +207,21 @@ class _Reading:
         for name in self._columns:
             values = frame[name]
             if values.str.contains("\n", literal=True).any():
-                breaks = values.str.count_matches("\n", literal=True)
-                between = values.str.count_matches(self._delimiter, literal=True)
-                found |= (breaks > 0) & (between == breaks * (len(self._all) - 1))
+                found |= self._holds_rows(values, self._all.index(name))
         return found
+
+    def _holds_rows(self, values: pl.Series, at: int) -> pl.Series:
+        """Values that hold as many delimiters as their line breaks would need. Of few columns, each line must also have
+        those of its place, and no blank after any: an address has one.
+        """
+        width, delimiter = len(self._all), self._delimiter
+        if width >= _FEWEST_TO_SWALLOW:
+            breaks = values.str.count_matches("\n", literal=True)
+            return (breaks > 0) & (values.str.count_matches(delimiter, literal=True) == breaks * (width - 1))
+        mark = re.escape(delimiter)
+        field = rf"(?:[^\s{mark}][^\n{mark}]*)?"
+        fields = [rf"[^\n{mark}]*(?:{mark}{field}){{{count}}}" for count in (width - 1 - at, width - 1, at)]
+        return values.str.contains(rf"^{fields[0]}\n(?:{fields[1]}\n)*{fields[2]}$")
 
     def _without(self, frame: pl.DataFrame, which: pl.Series, message: str, *, is_data: bool = True) -> pl.DataFrame:
         """Put rows aside that cannot be checked."""

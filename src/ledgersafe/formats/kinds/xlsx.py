@@ -1,11 +1,12 @@
-"""XLSX (ECMA-376): the first sheet, or the one that the contract names. What would have to be computed is not read."""
+"""XLSX (ECMA-376): the sheet that the contract names or knows. What would have to be computed is not read."""
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain, dropwhile, islice
+from itertools import chain, dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -18,9 +19,12 @@ from ledgersafe.formats.header import (
     LONGEST_TITLE,
     MOST_COLUMNS,
     Columns,
+    HeaderRow,
     columns_of,
     header_at,
+    is_blank,
     nameless_value,
+    refuse_other_order,
 )
 from ledgersafe.formats.packing import is_packed
 from ledgersafe.formats.rows import Batch, Bounds, BrokenRow, Kind, Opened, Spelling, UnreadableFile, Wishes
@@ -32,6 +36,8 @@ _LARGEST_TEXTS = 100_000_000
 _MOST_RATIO = 400
 _FIRST_BYTES = 10_000_000
 _SAMPLE_ROWS = 50
+_FEWEST_KNOWN = 2
+"""Columns that a contract knows make a sheet one of those that could be meant."""
 _MOST_ROWS = 1_048_576
 """Excel's own limit: a row that says it is a later one would have us count to it."""
 _DIGITS_OF_EXCEL = ".15g"
@@ -61,19 +67,19 @@ def open_xlsx(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
             book: Any = load_workbook(path, read_only=True, data_only=False, keep_links=False)
     except Exception as error:  # noqa: BLE001 - whatever a broken workbook makes of the reader, it is the file's fault
         raise UnreadableFile("TRUNCATED_FILE", f"It is no whole workbook: {error}.") from None
-    sheet = _sheet(book, wishes.sheet)
+    sheet, others = _sheet(book, wishes)
     from_row = dropwhile(lambda row: row.number < wishes.header_row, _rows(sheet))
     head = list(islice(from_row, LONGEST_TITLE + _SAMPLE_ROWS))
     at = header_at(((row.number, row.texts()) for row in head), wishes)
     if at is None:
         raise UnreadableFile("EMPTY_FILE", f"Sheet {sheet.title!r} names no columns from row {wishes.header_row} on.")
-    header, *head = dropwhile(lambda row: row.number < at, head)
+    header, *head = dropwhile(lambda row: row.number < at.number, head)
     columns = columns_of(_without_blank_end(header.texts()), [(row.number, row.texts()) for row in head])
-    facts: dict[str, Any] = {"sheet": sheet.title} | columns.facts()
-    if at != wishes.header_row:
-        facts["header_row"] = at
+    facts: dict[str, Any] = {"sheet": sheet.title} | columns.facts() | at.facts(columns, wishes.header_row)
+    if others:
+        facts["sheets_not_read"] = others
     spellings = [wishes.spelling_of(name) for name in columns.names]
-    return Opened(columns.names, _batches(chain(head, from_row), columns, spellings), facts)
+    return Opened(columns.names, _batches(chain(head, from_row), columns, spellings, at), facts)
 
 
 def _look_into(path: Path, most: int) -> None:
@@ -111,20 +117,66 @@ def _refuse_entries(entries: list[ZipInfo], most: int, packed: int) -> None:
             raise UnreadableFile("FILE_TOO_LARGE", message)
 
 
-def _sheet(book: Any, wanted: str | None) -> Any:
-    """The sheet that is meant; of several, the first that is not hidden."""
-    sheets = list(book.worksheets)
+def _sheet(book: Any, wishes: Wishes) -> tuple[Any, list[str]]:
+    """The sheet that is meant, and the names of others that are shown and hold something. Raises UnreadableFile."""
+    wanted, sheets = wishes.sheet, list(book.worksheets)
     names = [sheet.title for sheet in sheets]
     if wanted is not None and wanted not in names:
         raise UnreadableFile("UNREADABLE_TEXT", f"It has no sheet {wanted!r}: there are {', '.join(names)}.")
     if not sheets:
         raise UnreadableFile("EMPTY_FILE", "It has no sheet of cells.")
+    if wanted is not None:
+        return sheets[names.index(wanted)], []
     shown = [sheet for sheet in sheets if sheet.sheet_state == "visible"] or sheets
-    return shown[0] if wanted is None else sheets[names.index(wanted)]
+    if len(shown) == 1:
+        return shown[0], []
+    heads = [(sheet, head) for sheet in shown if (head := _head(sheet, wishes))]
+    meant = _known_best(heads, wishes) or (heads[0][0] if heads else shown[0])
+    return meant, [sheet.title for sheet, _ in heads if sheet is not meant]
+
+
+def _known_best(heads: list[tuple[Any, list[_Row]]], wishes: Wishes) -> Any | None:
+    """The one sheet whose header the contract knows, and which has rows. Raises UnreadableFile: there are several."""
+    known = {id(sheet): _recognised(head, wishes) for sheet, head in heads}
+    most = max(known.values(), default=0)
+    fitting = [sheet for sheet, _ in heads if most and known[id(sheet)] >= min(most, _FEWEST_KNOWN)]
+    if len(fitting) > 1:
+        named = ", ".join(repr(sheet.title) for sheet in fitting)
+        told = f"{len(fitting)} sheets have columns that the contract knows: {named}"
+        raise UnreadableFile("BAD_HEADER", f"{told}. Name one in source.sheet, or send each as a file of its own.")
+    return next(iter(fitting), None)
+
+
+def _recognised(head: list[_Row], wishes: Wishes) -> int:
+    """How many columns of a sheet the contract knows; none where no row follows its header."""
+    texts = [(row.number, row.texts()) for row in head]
+    at = header_at(texts, wishes)
+    if at is None or wishes.recognised is None or texts[-1][0] <= at.number:
+        return 0
+    return wishes.recognised(next(cells for number, cells in texts if number == at.number))
+
+
+def _head(sheet: Any, wishes: Wishes) -> list[_Row]:
+    """The first rows of a sheet that hold something, as far as they can be read: for choosing among several."""
+    found: list[_Row] = []
+    first, last = wishes.header_row, wishes.header_row + LONGEST_TITLE + _SAMPLE_ROWS
+    with suppress(UnreadableFile):
+        for number, cells in takewhile(lambda row: row[0] < last, _every_row(sheet)):
+            if number >= first and not is_blank((row := _Row(number, cells[:MOST_COLUMNS])).texts()):
+                found.append(row)
+    return found
 
 
 def _rows(sheet: Any) -> Iterator[_Row]:
     """Every row that has cells. Raises UnreadableFile."""
+    for number, cells in _every_row(sheet):
+        if cells:
+            _refuse_cells(number, cells)
+            yield _Row(number, cells)
+
+
+def _every_row(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Raises UnreadableFile."""
     sheet.reset_dimensions()  # what it says of its size need not be true
     number = 0
     try:
@@ -132,9 +184,7 @@ def _rows(sheet: Any) -> Iterator[_Row]:
             number += 1
             if number > _MOST_ROWS:
                 raise UnreadableFile("FILE_TOO_LARGE", f"It says it has over {_MOST_ROWS:,} rows, the most of a sheet.")
-            if cells:
-                _refuse_cells(number, cells)
-                yield _Row(number, cells)
+            yield number, cells
     except UnreadableFile:
         raise
     except Exception as error:  # noqa: BLE001 - of a sheet that breaks off, the reader says anything
@@ -161,28 +211,36 @@ def _spelled(cell: Any, spelling: Spelling) -> str:
     return spelled(value, spelling)
 
 
-def _batches(rows: Iterator[_Row], columns: Columns, spellings: list[Spelling]) -> Iterator[Batch]:
+def _batches(rows: Iterator[_Row], columns: Columns, spellings: list[Spelling], at: HeaderRow) -> Iterator[Batch]:
     batch = Gathering(columns.names)
+    for number, texts in at.data_above(columns):
+        batch.put_aside(_broken(number, texts, f"stands above the header, which is row {at.number}"))
     plain = [Spelling()] * columns.width
-    for at, spelling in zip(_named(columns), spellings, strict=True):
-        plain[at] = spelling
+    named, said = _named(columns), {name.strip().lower() for name in columns.names}
+    for place, spelling in zip(named, spellings, strict=True):
+        plain[place] = spelling
     for row in rows:
-        values = [_spelled(cell, plain[at] if at < columns.width else plain[0]) for at, cell in enumerate(row.cells)]
+        values = [_spelled(cell, plain[n] if n < columns.width else plain[0]) for n, cell in enumerate(row.cells)]
         if not any(values):
             continue
         if len(values) > 1 and values == list(columns.names):
-            batch.put_aside(
-                BrokenRow(row.number, "\t".join(values)[:KEPT_OF_A_ROW], "repeats the header", is_data=False)
-            )
+            batch.put_aside(_broken(row.number, values, "repeats the header", is_data=False))
         elif (wrong := _wrong(row, values, columns)) is not None:
-            batch.put_aside(BrokenRow(row.number, "\t".join(values)[:KEPT_OF_A_ROW], wrong))
+            batch.put_aside(_broken(row.number, values, wrong))
         else:
             shaped = values + [""] * (columns.width - len(values))
-            batch.put(row.number, [shaped[at] for at in _named(columns)], sum(map(len, values)))
+            texts = [shaped[place] for place in named]
+            if len(texts) > 1 and texts[0].strip().lower() in said:
+                refuse_other_order(row.number, texts, columns.names)
+            batch.put(row.number, texts, sum(map(len, values)))
         if batch.is_full:
             yield batch.taken()
     if len(batch):
         yield batch.taken()
+
+
+def _broken(number: int, texts: Sequence[str], message: str, *, is_data: bool = True) -> BrokenRow:
+    return BrokenRow(number, "\t".join(texts)[:KEPT_OF_A_ROW], message, is_data)
 
 
 def _named(columns: Columns) -> list[int]:
