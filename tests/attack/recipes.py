@@ -15,6 +15,8 @@ from threading import Lock
 from typing import Any
 from zlib import crc32
 
+from tests.contracts.till_lines import CONTRACT as TILL_LINES
+
 TENANTS = ["north", "south"]
 LINES = 20
 """Of one receipt."""
@@ -36,36 +38,7 @@ CONTRACTS: list[dict[str, Any]] = [
         "on_bad_rows": "reject_file",
         "columns": _COLUMNS,
     },
-    {
-        "dataset": "sales",
-        "kind": "events",
-        "columns": {
-            "Receipt": {"required": True},
-            "Item": {"required": True},
-            "Qty": {"type": "integer", "required": True},
-            "Price": {"type": "decimal(12,2)", "required": True},
-            "At": {"type": "datetime", "time_zone": "UTC", "format": "%Y-%m-%d %H:%M", "required": True},
-            "Remark": {},
-        },
-        "events": {
-            "group_by": ["Receipt"],
-            "event_type": "SALE",
-            "fields": {
-                "event_id": {"template": "till-{Receipt}"},
-                "txn_id": {"column": "Receipt"},
-                "store_id": {"constant": "berlin"},
-                "occurred_at": {"column": "At", "take": "min"},
-                "currency": {"constant": "EUR"},
-                "total_amount": {"sum": "amount"},
-            },
-            "lines": {
-                "sku": {"column": "Item"},
-                "qty": {"column": "Qty"},
-                "unit_price": {"column": "Price"},
-                "amount": {"product": ["qty", "unit_price"]},
-            },
-        },
-    },
+    TILL_LINES | {"dataset": "sales", "columns": TILL_LINES["columns"] | {"Remark": {}}},
 ]
 HEADERS = {"stock": "sku,qty,price,day,note", "prices": "sku,qty,price,day,note"}
 HEADERS["sales"] = "Receipt,Item,Qty,Price,At,Remark"

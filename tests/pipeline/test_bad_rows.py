@@ -17,10 +17,11 @@ from ledgersafe.pipeline.bad_rows import Decided, ignore, page
 from ledgersafe.pipeline.delivery import Tally, bad_row_lines, checked_batches
 from ledgersafe.pipeline.replay_rows import Patches, replay
 from ledgersafe.pipeline.resolve import Operator
+from tests.contracts.till_lines import CONTRACT
 from tests.pipeline.arrivals import ANYBODY
 from tests.pipeline.filing import CLOCK, delivered, put, received, taken
 from tests.pipeline.posting import Till
-from tests.pipeline.test_deliver_events import CONTRACT, GOOD, WHEN, written
+from tests.pipeline.test_deliver_events import GOOD, WHEN, written
 
 TABLE: dict[str, Any] = {
     "dataset": "stock_levels",

@@ -14,40 +14,12 @@ from ledgersafe.pipeline import deliver_events
 from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally
 from tests.contracts.test_dataset_real_days import CONTRACT as RETAIL
 from tests.contracts.test_dataset_real_days import MONTH, days
+from tests.contracts.till_lines import CONTRACT
 from tests.pipeline.arrivals import accepted
 from tests.pipeline.filing import CLOCK, delivered, put, received, sent, taken
 from tests.pipeline.oracle import events
 from tests.pipeline.posting import Till
 
-CONTRACT: dict[str, Any] = {
-    "dataset": "till_lines",
-    "kind": "events",
-    "columns": {
-        "Receipt": {"required": True},
-        "Item": {"required": True},
-        "Qty": {"type": "integer", "required": True},
-        "Price": {"type": "decimal(12,2)", "required": True},
-        "At": {"type": "datetime", "time_zone": "UTC", "format": "%Y-%m-%d %H:%M", "required": True},
-    },
-    "events": {
-        "group_by": ["Receipt"],
-        "event_type": "SALE",
-        "fields": {
-            "event_id": {"template": "till-{Receipt}"},
-            "txn_id": {"column": "Receipt"},
-            "store_id": {"constant": "berlin"},
-            "occurred_at": {"column": "At", "take": "min"},
-            "currency": {"constant": "EUR"},
-            "total_amount": {"sum": "amount"},
-        },
-        "lines": {
-            "sku": {"column": "Item"},
-            "qty": {"column": "Qty"},
-            "unit_price": {"column": "Price"},
-            "amount": {"product": ["qty", "unit_price"]},
-        },
-    },
-}
 HEADER = "Receipt,Item,Qty,Price,At"
 WHEN = "2026-02-25 10:00"
 GOOD = [f"B1,tea,2,1.50,{WHEN}", f"B2,jam,1,3.25,{WHEN}", f"B1,jam,1,3.25,{WHEN}", f"B3,cup,1,2,{WHEN}"]

@@ -20,9 +20,10 @@ from ledgersafe.pipeline.land import Announced
 from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.storage.local import LocalZone
 from tests.conftest import TestDatabase
+from tests.contracts.till_lines import CONTRACT
 from tests.pipeline.delivering import Desk
 from tests.pipeline.posting import Till
-from tests.pipeline.test_deliver_events import CONTRACT, GOOD, HEADER, WHEN
+from tests.pipeline.test_deliver_events import GOOD, HEADER, WHEN
 from tests.pipeline.test_nasty_files import STOCK, csv
 
 BY = Operator(OWNER, datetime(2026, 2, 25, tzinfo=UTC), 600)
