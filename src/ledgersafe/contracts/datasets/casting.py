@@ -85,16 +85,17 @@ def cast(column: Column, values: pl.Series, *, typed: bool = False) -> pl.Series
 def in_other_currencies(column: Column, values: pl.Series) -> pl.Series:
     """Which amounts bear a sign or code of another currency than the column's: those that the contract does not name.
 
-    Where it names none, one sign or code is taken; of several, no one knows which is meant.
+    Where it names none, signs and codes are taken that can mean the same one, as £ and GBP; of others, no one knows.
     """
     marks = values.str.extract_all(_MARK)
     found = [str(mark) for mark in marks.explode().drop_nulls().unique()]
     there = [mark for mark in found if mark in _MEANT_BY or is_currency(mark)]
+    meant = {mark: _MEANT_BY.get(mark, mark).split() for mark in there}
     if column.shape.currency is not None:
-        own = column.shape.currency
-        wrong = [mark for mark in there if own not in _MEANT_BY.get(mark, mark).split()]
+        wrong = [mark for mark in there if column.shape.currency not in meant[mark]]
     else:
-        wrong = there if len(there) > 1 else []
+        of_first = next(iter(meant.values()), list[str]())
+        wrong = [] if any(all(code in codes for codes in meant.values()) for code in of_first) else there
     none = pl.Series(values.name, [False]).new_from_index(0, len(values))
     if not wrong:
         return none
