@@ -147,7 +147,7 @@ def _verified(client: ApiClient) -> dict[str, Any]:
     while True:
         found = client.get("/v1/verify")
         details = [check["details"] for tenant in found["tenants"] for check in tenant["checks"]]
-        if time.monotonic() > end or not any("wait" in one or "pending" in one for one in details):
+        if time.monotonic() > end or not any("more wait" in one or "are pending" in one for one in details):
             return found
         time.sleep(0.5)
 
