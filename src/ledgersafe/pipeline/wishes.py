@@ -1,6 +1,7 @@
 """How a file is to be read, as its contract says."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ledgersafe.contracts.datasets.headers import matched
 from ledgersafe.contracts.datasets.model import Dataset
@@ -13,6 +14,7 @@ def wishes_of(dataset: Dataset) -> Wishes:
     def recognised(names: Sequence[str]) -> int:
         return len(matched(dataset, names).renamed)
 
+    @lru_cache(maxsize=10_000)  # it is asked for every value
     def spelling(name: str) -> Spelling:
         ours = matched(dataset, [name]).renamed.get(name)
         if ours is None:
