@@ -25,6 +25,7 @@ def _hand_over(address: str) -> None:
     import signal
     import socket
 
+    forwarded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
     with socket.socket(socket.AF_UNIX) as nursery:
         try:
             nursery.connect(f"\0{address}")
@@ -34,9 +35,12 @@ def _hand_over(address: str) -> None:
         mask = os.umask(0o022)
         os.umask(mask)
         job = {"words": sys.orig_argv[1:], "environment": dict(os.environ), "folder": os.getcwd(), "umask": mask}  # noqa: PTH109
+        # From the moment the fork may exist, a signal is its own: none may end this process and leave the fork behind.
+        signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
         nursery.sendall(json.dumps(job).encode("ascii") + b"\n")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        for number in forwarded:
             signal.signal(number, lambda number, _frame: nursery.sendall(bytes([number])))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
         ended = nursery.recv(2)
     if len(ended) < 2:
         sys.exit("the nursery has ended before the command")

@@ -42,23 +42,29 @@ def test_words_and_codes_are_the_same(command: list[str], words: list[str], tmp_
 
 
 def test_a_command_is_a_fork_that_hears_signals(tmp_path: Path) -> None:
-    with reading(tmp_path) as process:
+    process, fork = reading(tmp_path)
+    with process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == -signal.SIGTERM
-        assert not forks()
+        assert fork not in forks()
 
 
 def test_who_kills_the_command_kills_the_fork(tmp_path: Path) -> None:
-    with reading(tmp_path) as process:
+    process, fork = reading(tmp_path)
+    with process:
         process.kill()
         process.wait()
-        until(lambda: not forks())
+        until(lambda: fork not in forks())
 
 
-def reading(folder: Path) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen(READS, env=warm(), cwd=folder, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    until(lambda: bool(forks()))
-    return process
+def reading(folder: Path) -> tuple["subprocess.Popen[bytes]", int]:
+    """A command that waits for its input, and its fork: not one of an earlier command, which may just be ending."""
+    environment = warm()
+    before = forks()
+    process = subprocess.Popen(READS, env=environment, cwd=folder, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    until(lambda: bool(forks() - before))
+    (fork,) = forks() - before
+    return process, fork
 
 
 def until(happened: Callable[[], bool]) -> None:
