@@ -5,11 +5,13 @@ violation of each. Those of silver, the ledger and gold are in judge_books.
 """
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import psycopg
 
 from tests.attack.clients import Log, Told
@@ -123,9 +125,9 @@ def faults_of_api(api: Api, tenants: Iterable[str]) -> list[str]:
     """Whether the product itself says that all is well, and counts what is there."""
     found: list[str] = []
     with api.client() as client, psycopg.connect(api.database.superuser_url, autocommit=True) as connection:
-        counted = {of["tenant_id"]: of for of in client.get("/v1/health").json()["tenants"]}
+        counted = {of["tenant_id"]: of for of in _answer(client, "/v1/health")["tenants"]}
         for tenant in tenants:
-            verified = client.get("/v1/verify", params={"tenant_id": tenant}).json()
+            verified = _answer(client, "/v1/verify", tenant_id=tenant)
             if verified["ok"] is not True:
                 found.append(f"verify: {verified}")
             shown = {**counted[tenant]["idempotency"], **counted[tenant]}
@@ -134,6 +136,17 @@ def faults_of_api(api: Api, tenants: Iterable[str]) -> list[str]:
                 if shown[name] != real:
                     found.append(f"/v1/health of {tenant} says {shown[name]} {name}, there are {real}")
     return found
+
+
+def _answer(client: httpx.Client, path: str, **parameters: str) -> Any:
+    """The answer to a GET, asked for again where it is a 503, as its Retry-After says: Postgres was just killed."""
+    for _ in range(20):
+        answer = client.get(path, params=parameters)
+        if answer.status_code != 503:
+            break
+        time.sleep(float(answer.headers["Retry-After"]))
+    assert answer.status_code == 200, f"{path} {parameters}: {answer.status_code} {answer.text}"
+    return answer.json()
 
 
 def broken(connection: psycopg.Connection, name: str) -> list[tuple[str, str]]:
