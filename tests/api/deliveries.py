@@ -31,7 +31,7 @@ def delivery_with_bad_rows(of: TestDatabase, tenant: str, mark: str = "item") ->
             )
             files.insert_ingestion(tx, new, now, "test").one()
             lease = files.Lease(files.IngestionName(tenant, UUID(ingestion_id)), new_id())
-            files.claim(tx, lease, now, now).one()
+            files.claim(tx, lease, now, now, now).one()
             files.begin_work(tx, lease, 1).one()
             files.copy_bad_rows(
                 tx, [_line(tenant, ingestion_id, number, left, mark) for number, left in BAD_ROWS.items()]

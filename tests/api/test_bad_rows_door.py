@@ -40,13 +40,25 @@ def test_rows_are_listed_page_by_page(client: httpx.Client, path: str) -> None:
     assert numbers(client.get(path, params={"status": "open"}).json()) == [2, 4]
 
 
+def test_a_delivery_says_how_its_bad_rows_stand_now(client: httpx.Client, path: str) -> None:
+    """Its own report stays as it was."""
+    client.post(f"{path}/ignore", json={"row_numbers": [3], "notes": "a test"}).raise_for_status()
+    wish = {"rows": [{"row_number": 2, "patch": {"Left": "5"}}], "notes": "counted"}
+    client.post(f"{path}/replay", json=wish).raise_for_status()
+    found = client.get(path.removesuffix("/bad_rows")).json()
+    assert (found["rows_bad"], found["bad_rows"]) == (3, {"open": 1, "replayed": 1, "ignored": 1})
+
+
 def test_rows_are_put_right_or_all_stay(api: Api, client: httpx.Client, path: str, tenant: str) -> None:
     wish: dict[str, Any] = {"rows": [{"row_number": 2, "patch": {"Left": "5"}}, {"row_number": 3}], "notes": "counted"}
     problem = refused(client.post(f"{path}/replay", json=wish), 409, "ROWS_STILL_BAD")
     assert [fault["path"] for fault in problem["details"]] == ["/3/Left"]
     wish["rows"][1]["patch"] = {"Left": "6", "Item": "jam"}
     answer = client.post(f"{path}/replay", json=wish).json()
-    assert answer == {"status": "replayed", "rows": [2, 3], "loaded": 2, "older": 0, "outcomes": {}, "changed": True}
+    assert answer == {
+        "status": "replayed", "rows": [2, 3], "inserted": 2, "replaced": 0, "unchanged": 0, "older": 0, "outcomes": {},
+        "changed": True,
+    }  # fmt: skip
     assert client.post(f"{path}/replay", json=wish).json()["changed"] is False
     refused(client.post(f"{path}/ignore", json={"row_numbers": [2], "notes": "n"}), 409, "ROWS_DECIDED")
     loaded = rows(api.database, 'SELECT item, "left" FROM files.curated_stock_levels WHERE tenant_id = %s', [tenant])
@@ -56,7 +68,7 @@ def test_rows_are_put_right_or_all_stay(api: Api, client: httpx.Client, path: st
         "SELECT after_json FROM audit.audit_log WHERE tenant_id = %s AND object_type = 'ingestion'",
         [tenant],
     )
-    assert after == {"rows": [2, 3], "patched": {"2": ["Left"], "3": ["Item", "Left"]}, "loaded": 2, "outcomes": {}}
+    assert after == {"rows": [2, 3], "patched": {"2": ["Left"], "3": ["Item", "Left"]}, "inserted": 2, "outcomes": {}}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +102,8 @@ def test_the_same_from_the_terminal(api: Api, path: str, tenant: str) -> None:
         return json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
     assert numbers(run("bad-rows", which)) == [2, 3, 4]
-    assert run("replay-rows", which, "--row", "2", "--set", "Left=1", "--notes", "n")["loaded"] == 1
+    assert run("replay-rows", which, "--row", "2", "--set", "Left=1", "--notes", "n")["inserted"] == 1
     assert run("ignore-rows", which, "--row", "3", "--row", "4", "--notes", "n")["rows"] == [3, 4]
     assert numbers(run("bad-rows", which, "--status", "open")) == []
+    assert run("show", which)["bad_rows"] == {"open": 0, "replayed": 1, "ignored": 2}
     assert "COLUMN=VALUE" in run("replay-rows", which, "--row", "2", "--set", "Left", "--notes", "n")

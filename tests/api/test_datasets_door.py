@@ -158,6 +158,22 @@ def test_a_sample_of_a_table(api: Api, client: httpx.Client, tenant: str, datase
     refused(client.get(f"/v1/datasets/{EVENTS['dataset']}/curated/sample"), 404, "NOT_FOUND")
 
 
+def test_a_sample_of_a_table_that_was_dropped(api: Api, client: httpx.Client, dataset: str) -> None:
+    """By the owner of the database, who may."""
+    put(client, contract(dataset))
+    address = f"/v1/datasets/{dataset}/curated/sample"
+    rows(api.database, f"DROP TABLE files.curated_{dataset}")
+    gone = refused(client.get(address), 404, "NOT_FOUND")
+    assert "dropped by its owner: the next delivery makes it anew" in gone["detail"]
+    with api.client(api.new_key(tenants=[f"{dataset}-too"], scopes=["read", "admin"])) as other:
+        assert put(other, contract(dataset, columns={"sku": {"type": "string"}})).status_code == 200
+        assert other.get(address).json()["rows"] == []
+    lacks = refused(client.get(address), 409, "CURATED_CLASH")
+    assert "lacks columns of this contract" in lacks["detail"]
+    assert put(client, contract(dataset, description="The same, told anew")).status_code == 200
+    assert client.get(address).json()["rows"] == []
+
+
 def test_trends_and_headers(api: Api, client: httpx.Client, tenant: str, dataset: str) -> None:
     asked = {"dataset": dataset, "filename": "day.csv"}
     made = client.post("/v1/ingestions", params=asked, content=b"sku\nA\n").json()["ingestion"]

@@ -93,8 +93,7 @@ def _merge(superuser: psycopg.Connection, case: Case, book: Book, recipes: list[
         made, told = make(recipe), book.acks[recipe.number][0].ingestion_id
         digest = made.sha256
         for sku, (number, row) in made.rows.items():
-            if sku not in stand or stand[sku][0] != row:
-                stand[sku] = row, told, digest, number
+            stand[sku] = row, told, digest, number
         for event_id, what in made.events.items():
             case.arrivals[recipe.tenant, event_id] += 1
             case.events[recipe.tenant, event_id] = what

@@ -9,12 +9,15 @@ import signal
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from random import Random
+from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import psycopg
 import pytest
 
@@ -26,8 +29,8 @@ from tests.attack.senders import Book, Senders
 from tests.attack.stand import FULL, Stand, eventually, fresh_seed, standing
 from tests.attack.test_kills import CAUGHT_UP
 
-TARGETS = [*STAGES, "received", "frozen_loading", "frozen_sending", "api", "postgres"]
-ROUNDS = 108 if FULL else 12
+TARGETS = [*STAGES, "received", "frozen_loading", "frozen_sending", "api", "linked", "contract", "postgres"]
+ROUNDS = 112 if FULL else 14
 ROWS = 50_000 if FULL else 30_000
 FROZEN_AT = {"loading": ("copying", "merging"), "sending": ("reading", "between")}
 """Where it may stop for long: elsewhere it holds its record locked, and nobody can take the delivery over."""
@@ -38,6 +41,15 @@ BUGS = ("files_failed", "delivery_failed", "task_failed")
 STATE = "SELECT status, attempts, leased_by::text FROM files.ingestions WHERE ingestion_id = %s"
 UNCLAIMED = "SELECT ingestion_id::text FROM files.ingestions WHERE status = 'received' AND attempts = 0 LIMIT 1"
 RECORDED = "SELECT count(*) FROM files.ingestions WHERE sha256 = %s"
+RIVAL_FILE = """
+INSERT INTO files.ingestions (tenant_id, ingestion_id, dataset, filename, sha256, size_bytes, raw_path, status, due_at,
+  received_at, received_by)
+VALUES (%s, gen_random_uuid(), %s, 'rival', %s, 0, 'nowhere', 'received', now(), now(), 'rival')"""
+RIVAL_CONTRACT = """
+INSERT INTO files.contracts (tenant_id, dataset, version, members, put_at, put_by)
+VALUES (%s, %s, 1, '{}', now(), 'rival')"""
+TABLE = "SELECT to_regclass(%s)::text"
+WAITED_FOR = "SELECT count(*) FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[%s::integer]"
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +218,63 @@ class Attack:
         self.senders.send(recipe, made.body)
         return not answer
 
-    def cut_off(self, port: int, recipe: Recipe, made: Made, sent: float) -> bytes:
-        """Send a part of a file, and kill who takes it. Returns what was answered."""
+    def kill_linked(self) -> None:
+        """Of the API, with the file in the zone and not yet on record: it is sent again, and is there once."""
+        recipe = self.plan.next()
+        made, port = make(recipe), self.random.choice(self.stand.ports)
+        with self.rival(RIVAL_FILE, recipe.tenant, recipe.dataset, made.sha256) as is_met:
+            assert self.cut_off(port, recipe, made, 1.0, is_met) == b""
+            (kept,) = self.zone.named(made.sha256)
+            assert self.rows(RECORDED, made.sha256) == [(0,)]
+        self.stand.apis[port].start()
+        self.stand.wait_for(port)
+        self.senders.send(recipe, made.body)
+        assert self.rows(RECORDED, made.sha256) == [(1,)]
+        assert (self.zone.named(made.sha256), kept.read_bytes()) == ([kept], made.body)
+        self.met["api between link and record"] += 1
+
+    def kill_contract(self) -> None:
+        """Of the API, with a dataset's table made and its contract not yet on record: neither is there."""
+        dataset = f"spare_{self.met['api amid a contract']}"
+        at = self.random.randrange(len(self.stand.ports))
+        port = self.stand.ports[at]
+        with self.rival(RIVAL_CONTRACT, TENANTS[0], dataset) as is_met, ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(self.put_contract, at, dataset)
+            eventually(is_met)
+            self.stand.apis[port].kill()
+            assert isinstance(answer.exception(30), httpx.HTTPError)
+            assert self.rows(TABLE, f"files.curated_{dataset}") == [(None,)]
+        self.stand.apis[port].start()
+        self.stand.wait_for(port)
+        put = self.put_contract(1 - at, dataset)
+        assert (put["changed"], put["contract"]["version"]) == (True, 1)
+        self.met["api amid a contract"] += 1
+
+    def put_contract(self, at: int, dataset: str) -> dict[str, Any]:
+        """What one of the API processes answers."""
+        members = {"dataset": dataset, "columns": {"a": {}}}
+        with self.stand.api(at).client() as client:
+            answer = client.put(f"/v1/datasets/{dataset}/contract", params={"tenant_id": TENANTS[0]}, json=members)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    @contextmanager
+    def rival(self, sql: str, *parameters: object) -> Generator[Callable[[], object]]:
+        """Somebody writes the same record and takes it back at the end of the block: who comes to it waits until then.
+
+        Gives whether anybody waits.
+        """
+        with (
+            psycopg.connect(self.stand.of.superuser_url, autocommit=True) as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            connection.execute(sql.encode(), parameters)
+            yield lambda: self.rows(WAITED_FOR, connection.info.backend_pid) != [(0,)]
+
+    def cut_off(
+        self, port: int, recipe: Recipe, made: Made, sent: float, is_met: Callable[[], object] | None = None
+    ) -> bytes:
+        """Send a part of a file, and kill who takes it, soon or once it `is_met`. Returns what was answered."""
         asked = urlencode({"dataset": recipe.dataset, "filename": recipe.filename, "tenant_id": recipe.tenant})
         head = (
             f"POST /v1/ingestions?{asked} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.stand.key}\r\n"
@@ -219,6 +286,8 @@ class Attack:
             upload.sendall(head.encode() + made.body[: int(len(made.body) * sent)])
             if sent < 1.0:
                 eventually(lambda: set(incoming.glob("*.part")) - before)
+            if is_met is not None:
+                eventually(is_met)
             time.sleep(self.random.choice([0, self.random.uniform(0, 0.05)]))
             self.stand.apis[port].kill()
             try:

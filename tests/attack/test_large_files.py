@@ -194,16 +194,38 @@ def test_a_file_of_json_as_large_as_is_taken(test_database: TestDatabase, tmp_pa
     assert done.peak < MOST_BYTES
 
 
-def test_as_many_events_as_are_taken(test_database: TestDatabase, tmp_path: Path) -> None:
-    def receipts(number: int) -> str:
-        cells = (line.split(",", 1) for line in lines(number).splitlines(keepends=True))
-        return "".join(f"{int(at) // 25},{rest}" for at, rest in cells)
+def receipts(number: int) -> str:
+    """A thousand rows of forty receipts."""
+    cells = (line.split(",", 1) for line in lines(number).splitlines(keepends=True))
+    return "".join(f"{int(at) // 25},{rest}" for at, rest in cells)
 
+
+def test_as_many_events_as_are_taken(test_database: TestDatabase, tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     count = (written(path, rows(receipts), 115_000_000 if FULL else 11_500_000) - 1) * 1_000
     done = worked_off(test_database, EVENTS, path)
     assert (done.ingestion.status, done.ingestion.rows_ok) == ("succeeded", count), done.ingestion.detail
     assert sum((done.ingestion.outcomes or {}).values()) == count // 25
+    assert done.peak < MOST_BYTES
+
+
+BAD: dict[str, Callable[[int], str]] = {
+    "broken.csv": receipts,
+    "wrong.csv": lambda number: receipts(number).replace("12.50", "x"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_as_many_events_as_are_taken_all_of_them_held(test_database: TestDatabase, tmp_path: Path, name: str) -> None:
+    """By one row at the end that could be of any receipt, or each by itself: as many bad rows as there are rows."""
+    path = tmp_path / name
+    count = (written(path, rows(BAD[name]), 115_000_000 if FULL else 11_500_000) - 1) * 1_000 + 1
+    with path.open("ab") as file:
+        file.write(b"1,2\n")
+    done = worked_off(test_database, EVENTS, path)
+    assert (done.ingestion.status, done.ingestion.rows_bad) == ("succeeded", count), done.ingestion.detail
+    with psycopg.connect(test_database.superuser_url) as connection:
+        assert connection.execute("SELECT count(*) FROM files.bad_rows").fetchone() == (count,)
     assert done.peak < MOST_BYTES
 
 

@@ -108,9 +108,18 @@ def test_other_types(kind: str, text: str, expected: str | None) -> None:
     assert values(kind, text) == [expected]
 
 
-def test_what_a_typed_file_knows_as_a_number_is_no_thousand() -> None:
-    column = Column("x", parse_type("decimal(12,2)"), ColumnShape(type="decimal(12,2)"))
-    assert cast(column, pl.Series("x", ["1.500"]), typed=True).to_list() == ["1.50"]
+@pytest.mark.parametrize(
+    ("kind", "texts", "found"),
+    [
+        ("integer", ["007", "7", "-007", "0", "-0", "000", "10", "7.0"], ["7", "7", "-7", "0", "0", "0", "10", "7"]),
+        ("decimal(9,2)", ["07.50", "7.5", "7.00", "0.50", ".5", "100"], ["7.5", "7.5", "7", "0.5", "0.5", "100"]),
+        ("number", ["7.50", "7.5", "-0.0", "100"], ["7.5", "7.5", "0", "100"]),
+    ],
+)
+def test_numbers_that_tell_events_apart_have_one_spelling(kind: str, texts: list[str], found: list[str]) -> None:
+    column = Column("x", parse_type(kind), ColumnShape(type=kind), has_one_spelling=True)
+    assert cast(column, pl.Series("x", texts)).to_list() == found
+    assert [cast(column, pl.Series("x", [text])).to_list() for text in texts] == [[text] for text in found]
 
 
 def test_a_column_is_in_one_currency() -> None:

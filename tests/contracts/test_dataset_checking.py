@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from ledgersafe.contracts.datasets.casting import Borne
 from ledgersafe.contracts.datasets.checking import ROW, check
 from ledgersafe.contracts.datasets.model import Column
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked
@@ -56,6 +57,22 @@ def test_a_column_that_the_file_lacks_has_no_values() -> None:
 
 def test_the_key_is_required() -> None:
     assert faults({}, "", primary_key="a") == [(2, "required", None)]
+
+
+def currencies(*batches: list[str], **column: Any) -> list[list[str]]:
+    """Of each batch of a file, the amounts that are in another currency."""
+    dataset = checked({"dataset": "x", "columns": {"a": {"type": "decimal(9,2)", **column}}})
+    borne: dict[str, Borne] = {}
+    found = [check(dataset, pl.DataFrame({ROW: range(len(texts)), "a": texts}), borne=borne) for texts in batches]
+    assert all(one.faults["rule"].unique().to_list() in ([], ["currency"]) for one in found)
+    return [one.faults["value"].to_list() for one in found]
+
+
+def test_a_column_is_in_one_currency_over_all_of_a_file() -> None:
+    assert currencies(["£1", "£2"], ["€3", "£4"], ["GBP 5", "EUR 6"]) == [[], ["€3"], ["EUR 6"]]
+    assert currencies(["$1"], ["USD 2"], ["CAD 3", "$4"]) == [[], [], ["CAD 3"]]
+    assert currencies(["£1", "€2"], ["£3"]) == [["£1", "€2"], ["£3"]], "which of them it is, no one knows"
+    assert currencies(["£1"], ["€3"], currency="EUR") == [["£1"], []]
 
 
 def test_groups_are_the_same_however_they_are_spelled() -> None:

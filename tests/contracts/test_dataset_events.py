@@ -137,6 +137,35 @@ def test_rows_must_agree_in_what_tells_the_event(member: str, field: dict[str, s
     assert agree or f"differ in Customer, of which {member} is made" in str(made.fault)
 
 
+KINDS = [
+    {"when": {"column": "Receipt", "starts_with": "R"}, "type": "RETURN", "turn_signs": True},
+    {"when": {"column": "Customer", "equals": "refund"}, "type": "RETURN", "turn_signs": True},
+    {"when": {"column": "Customer", "one_of": ["back", "again"]}, "type": "RETURN", "turn_signs": True},
+    {"when": {"column": "Customer", "starts_with": "count"}, "type": "ADJUSTMENT"},
+    {"type": "SALE"},
+]
+
+
+@pytest.mark.parametrize(
+    ("receipt", "kinds", "agree"),
+    [
+        ("B1", ["sale", "refund"], False),
+        ("B1", ["refund", "sale"], False),
+        ("B1", ["sale", "counted"], False),
+        ("B1", [None, "again"], False),
+        ("B1", ["sale", None], True),
+        ("B1", ["refund", "back"], True),
+        ("R1", ["sale", "counted"], True),
+    ],
+)
+def test_rows_must_agree_what_type_of_event_they_are(receipt: str, kinds: list[str | None], agree: bool) -> None:
+    dataset = checked(CONTRACT | {"events": CONTRACT["events"] | {"event_type": KINDS}})
+    row = {"Receipt": receipt, "Item": "a", "Qty": "1", "Price": "1", "At": "2026-10-25"}
+    made = EventMaker(dataset, "tenant").make(list(enumerate((row | {"Customer": of} for of in kinds), 2)))
+    assert (made.fault is None) is agree
+    assert agree or "are of different types, by Customer" in str(made.fault)
+
+
 def test_the_order_of_lines_is_that_of_their_text_in_ascii() -> None:
     """However it is found: it is part of what tells a retry from a conflict."""
     items = ["é", "z", "a\x7f", "ab", 'q"', "q\\", "€", "😀", "a b"]

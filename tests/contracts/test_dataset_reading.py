@@ -11,11 +11,12 @@ import yaml
 from ledgersafe.contracts.datasets.casting import cast
 from ledgersafe.contracts.datasets.checking import ROW
 from ledgersafe.contracts.datasets.diff import Mode, diff
-from ledgersafe.contracts.datasets.infer import infer, sample_of
+from ledgersafe.contracts.datasets.infer import guesses, infer, sample_of
 from ledgersafe.contracts.datasets.names import normal_name, sql_name
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked, read_dataset
 from ledgersafe.contracts.datasets.writing import as_json_schema, as_odcs, from_odcs, members_of
 from ledgersafe.kernel.strict_yaml import write_yaml
+from tests.contracts.till_lines import CONTRACT
 
 SALES: dict[str, Any] = {
     "dataset": "till_days",
@@ -139,6 +140,21 @@ def test_bounds_that_bound_nothing(column: dict[str, Any]) -> None:
 
 def test_a_currency_is_one_of_numbers() -> None:
     assert _refused({"currency": "GBP"}) == _refused({"type": "integer", "currency": "JAN"}) == {"/columns/a/currency"}
+
+
+def test_amounts_of_events_in_one_currency_are_in_it() -> None:
+    columns = CONTRACT["columns"] | {name: {"type": "decimal(9,2)"} for name in ("Tax", "Foreign", "Tip")}
+    columns["Tip"]["currency"] = "USD"
+    events = CONTRACT["events"]
+    fields = events["fields"] | {"metadata.foreign": {"column": "Foreign"}}
+    lines = events["lines"] | {"tax": {"column": "Tax"}, "tip": {"column": "Tip"}}
+    members = CONTRACT | {"columns": columns, "events": events | {"fields": fields, "lines": lines}}
+    found = {column.name: column.currency for column in checked(members).columns}
+    assert {name for name, currency in found.items() if currency} == {"Price", "Tax", "Tip", "Qty"}
+    assert (found["Price"], found["Tax"], found["Tip"]) == ("EUR", "EUR", "USD")
+    for currency in ({"column": "Item"}, {"constant": "none"}):
+        fields["currency"] = currency
+        assert [column.currency for column in checked(members).columns if column.currency] == ["USD"]
 
 
 @pytest.mark.parametrize(
@@ -267,11 +283,43 @@ def test_a_first_contract_is_as_narrow_as_the_values() -> None:
         ("SKU", True), ("id", True), ("ID", True), ("order_id", True), ("InvoiceNo", True), ("StockCode", True),
         ("Receipt number", True), ("Ref.", True), ("Supplier", False), ("Supplier code", False), ("Net Amount", False),
         ("Paid", False), ("Country code", False), ("Postcode", False), ("Customer ID", False), ("Notes", False),
+        ("Cost Code", False), ("Product Code", False), ("Account No", False), ("Item No", False), ("Sort Code", False),
+        ("Employee Number", False), ("Till No", False), ("Line number", False), ("VAT number", False), ("Branch code", False), ("LineNo", False),
     ],
 )  # fmt: skip
 def test_only_what_is_named_like_a_key_is_proposed_as_one(name: str, is_key: bool) -> None:
-    rows = pl.DataFrame({name: ["A", "B", "C"], "Date": ["01/02/2026"] * 3})
+    rows = pl.DataFrame({name: [f"A{at}" for at in range(30)], "Date": ["01/02/2026"] * 30})
     assert ("primary_key" in infer("x", rows.columns, rows)) is is_key
+
+
+@pytest.mark.parametrize(("name", "is_key"), [("SKU", True), ("Invoice No", True), ("StockCode", False)])
+def test_in_few_rows_what_may_differ_by_chance_is_only_told(name: str, is_key: bool) -> None:
+    rows = pl.DataFrame({name: ["A", "B", "C"], "Date": ["01/02/2026"] * 3})
+    members = infer("x", rows.columns, rows)
+    assert ("primary_key" in members) is is_key
+    assert is_key or any(f"say primary_key: [{name}]" in told for told in guesses(members, rows))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["01/02/2026", "03/04/2026"], "x: 01/02/2026 is read as 2026-02-01; it could mean 2026-01-02."),
+        (["01/02/2026", "31/04/2026"], None),
+        (["13/02/2026", "01/02/2026"], None),
+        (["1.234", "2.500"], "x: 1.234 is read as 1.234; it could mean 1234."),
+        (["1,234", "2,500"], "x: 1,234 is read as 1234; it could mean 1.234."),
+        (["1,234.50", "2"], None),
+        (["1.50", "2.25"], None),
+        (["01/02/2026 10:00"], "x: 01/02/2026 10:00 is read as 2026-02-01T10:00:00.000000+00:00; it could mean"),
+        (["12", "15"], None),
+        (["a", "01/02/2026"], None),
+        (["", ""], None),
+    ],
+)
+def test_what_could_be_meant_otherwise_is_told(values: list[str], told: str | None) -> None:
+    rows = pl.DataFrame({"x": values})
+    found = [one for one in guesses(infer("d", ["x"], rows), rows) if one.startswith("x: ")]
+    assert found == [] if told is None else found[0].startswith(told)
 
 
 def test_a_total_at_the_end_makes_no_column_optional() -> None:

@@ -60,6 +60,11 @@ PLAIN = "receipt,item,amount,discount,note"
         pytest.param(["1,Cup,5.00,,", "2,Sofa,1,234.56,,"], [2], [3], id="an amount in two"),
         pytest.param(["1,Sofa,1,234.56,,"], [], [2], id="one row, which could be an amount in two"),
         pytest.param(["1,Sofa,1,234.56,,", '2,Bed,"2",345.67,,'], [], [2, 3], id="amounts in two in every row"),
+        *(
+            pytest.param([f"1,Sofa,{amount},,", f"2,Bed,{amount},,"], [], [2, 3], id=amount)
+            for amount in ("1,234", "£ 1,234.56", "GBP 1,234.56", "-£1,234.56", "- 1,234.56", "1,234.56 CR", "(1,234)")
+        ),
+        pytest.param(["1,Sofa,1,234,5.00,", "2,Bed,5.00,1,234,"], [], [2, 3], id="amounts in two in other columns"),
         pytest.param(["1,Cup,5.00,,,", "2,Tea,6.00,,,"], [2, 3], [], id="a comma too many in every row"),
         pytest.param(["1,Cup,5.00,,,,,", ",,,,,,,", "", "2,Tea,6.00,,x,,,"], [2, 5], [], id="three too many"),
         pytest.param(["1,Cup,5.00,,,", "2,Sofa,1,234.56,,,", "3,Tea,6.00,,x,", "4,x"], [2, 4], [3, 5], id="both"),
@@ -101,6 +106,13 @@ def test_a_header_comes_again_without_the_separators_too_many(tmp_path: Path) ->
         b'item,net\nCup,1.00\n"Mug,5.00\nTray",6.00\n',
         b'id;item\n0;Cup\n1;"Mug\n2;Tray"\n',
         b'id,item,net,note\n0,Cup,1.00,\n1,"Mug,5.00,\n2,Tray",6.00,\n',
+        b'id,item,net,note\n0,Cup,1.00,\n1,"Mug,5.00,x\n\n2,Tray",6.00,y\n',
+        b'id,item,net,note\n0,Cup,1.00,\n1,"Mug,5.00,x\n2,Tray,6.00,y,\n3,Pan",7.00,z\n',
+        b'id,item,net,note\r0,Cup,1.00,\r1,"Mug,5.00,x\r2,Tray",6.00,y\r',
+        b'id,item,net\n0,Cup,1.00\n1,"Mug,5.00\n\n2,Tray",6.00\n',
+        b'id,item,net\n0,Cup,1.00\n1,"Mug,5.00\n2, Tray",6.00\n',
+        b'id,item,net\n0,Cup,1.00\n1,Mug,"\n2,Tray,"\n',
+        b'id,address,net\n0,Cup,1.00\n1,"1 High St, Flat 2\nLondon, UK",6.00\n',  # which may be two rows as well
     ],
 )
 def test_a_row_that_a_quotation_mark_has_swallowed_is_no_part_of_another(tmp_path: Path, swallowed: bytes) -> None:
@@ -110,7 +122,7 @@ def test_a_row_that_a_quotation_mark_has_swallowed_is_no_part_of_another(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "cell", ["1 High St, Flat 2\nLondon, UK", "x\ny\nz", "a,b\nc", "a\nb,c,d", "\n", "Tel.: 1,5\n\nOffice 2"]
+    "cell", ["1 High St, Flat 2\nLondon", "x\ny\nz", "a,b\nc", "\n", "Tel.: 1,5\n\nOffice 2", "a,b,c\r\n", "\ra, b, c"]
 )
 def test_a_cell_of_several_lines_stays_one(tmp_path: Path, cell: str) -> None:
     found = read(tmp_path, "x.csv", f'id,address,net\n1,"{cell}",6.00\n'.encode())
@@ -140,6 +152,24 @@ def test_a_title_is_found_without_a_contract(tmp_path: Path) -> None:
     )
     assert (found.columns, len(found.rows), found.facts["header_row"]) == (("id", "name", "net"), 3, 4)
     assert read(tmp_path, "y.csv", b"id\n4\n5\n").columns == ("id",)
+
+
+def test_a_row_that_is_put_aside_can_be_cut_again(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b'id,item,\n"A,1",Mug,\n"A,2","Cup ""blue""",\n' * 30 + b'"A,1",Pot,x\n')
+    assert [text for _, text, _ in found.broken if "Pot" in text] == ['"A,1",Pot,x']
+
+
+def test_a_header_comes_again_in_other_letters(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b"id,item\n1,a\n ID ,Item\n2,b\n")
+    assert ([row[0] for row in found.rows], found.broken) == ([2, 4], [(3, " ID ,Item", "repeats the header")])
+
+
+def test_of_texts_alone_names_may_be_data(tmp_path: Path) -> None:
+    data = b"winner,loser\nloser,winner\nwinner,loser\nloser,loser\n"
+    found = read(tmp_path, "x.csv", data, is_all_text=True)
+    assert found.rows == [(2, "loser", "winner"), (4, "loser", "loser")]
+    with pytest.raises(UnreadableFile, match="Row 2 is a header, too"):
+        read(tmp_path, "y.csv", data)
 
 
 @pytest.mark.parametrize("again", ["id,vat,net", "Net, ID ,vat", '"vat",net,id'])

@@ -55,6 +55,15 @@ def test_json_that_holds_no_rows_says_so(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [b'{"data":[{"a":1}],"data":[{"a":2}]}', b'{"data":[{"a":1}],"d\\u0061ta":3}', b'{"n":1,"n":2,"data":[{"a":1}]}'],
+)
+def test_json_that_holds_its_rows_twice_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"has the member '(data|n)' twice: which of them counts is not known"):
+        read(tmp_path, "x.json", data)
+
+
+@pytest.mark.parametrize(
     ("one", "bad"),
     [
         ('{"a":1,"b":2,"a":3}', True),
@@ -169,6 +178,45 @@ def test_several_sheets_that_are_known_are_named(tmp_path: Path) -> None:
         read(tmp_path, "x.xlsx", data, recognised=_known)
     assert refused.value.code == "BAD_HEADER"
     assert read(tmp_path, "x.xlsx", data, recognised=_known, sheet="July").rows == [(3, "a", "1")]
+
+
+def test_a_hidden_sheet_is_told_but_not_read(tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(_workbook(["id", "net"], ["1", "2.00"])))
+    for name in ("Old", "Empty"):
+        book.create_sheet(name).sheet_state = "hidden"
+    book["Old"].append(["id", "net"])
+    book["Old"].append(["2", "3.00"])
+    held = io.BytesIO()
+    book.save(held)
+    found = read(tmp_path, "x.xlsx", held.getvalue(), recognised=lambda names: len({*names} & {"id", "net"}))
+    assert (found.rows, found.facts["sheets_not_read"]) == ([(2, "1", "2.00")], ["Old (hidden)"])
+
+
+@pytest.mark.parametrize(
+    ("form", "number", "text"),
+    [
+        ("[$€-2] #,##0.00", 900, "€900"),
+        ("#,##0.00\\ [$€-407]", -900.5, "€-900.5"),
+        ('_-"£"* #,##0.00_-;-"£"* #,##0.00_-', 12, "£12"),
+        ('"$"#,##0.00_);[Red]\\("$"#,##0.00\\)', 12, "$12"),
+        ("[$USD] #,##0.00", 12, "USD 12"),
+        ('#,##0.00" EUR"', 12, "EUR 12"),
+        ("[Red]#,##0.00_€", 12, "12"),
+        ("[$-409]#,##0.00", 12, "12"),
+        ('#,##0" kg"', 12, "12"),
+        ("General", 12, "12"),
+    ],
+)
+def test_amounts_of_a_sheet_bear_the_currency_that_it_shows(
+    tmp_path: Path, form: str, number: float, text: str
+) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(_workbook(["id", "net"], [number, number])))
+    for cell in ("A2", "B2"):
+        book.active[cell].number_format = form  # pyright: ignore[reportOptionalSubscript]
+    held = io.BytesIO()
+    book.save(held)
+    found = read(tmp_path, "x.xlsx", held.getvalue(), spelling=lambda name: Spelling(is_amount=name == "net"))
+    assert found.rows == [(2, f"{number}", text)]
 
 
 def test_rows_above_the_header_of_a_sheet_are_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -47,10 +48,11 @@ def taken(till: Till, members: dict[str, Any], path: Path, ingestion_id: str) ->
     lease = files.Lease(files.IngestionName(till.tenant, UUID(ingestion_id)), new_id())
     later = CLOCK.now() + timedelta(hours=1)
     with till.db.transaction() as tx:
-        found = files.claim(tx, lease, later, later).one()
+        found = files.claim(tx, lease, later, later, later).one()
         files.begin_work(tx, lease, 1)
-    opened = kind_of(path.name).open(path, Wishes(), Bounds())
-    return Work(lease, found, dataset, 1, matched(dataset, opened.columns), opened)
+    open_it = partial(kind_of(path.name).open, path, Wishes(), Bounds())
+    opened = open_it()
+    return Work(lease, found, dataset, 1, matched(dataset, opened.columns), opened, open_it)
 
 
 def sent(till: Till, work: Work, tally: Tally | None = None, **options: Any) -> Sent:
@@ -58,8 +60,8 @@ def sent(till: Till, work: Work, tally: Tally | None = None, **options: Any) -> 
     tally = tally or Tally()
     done = send_events(till.db, work, tally, Sending(CLOCK, 0, 600, 3_600, **options))
     with till.db.transaction() as tx:
-        if done.bad_lines:
-            files.copy_bad_rows(tx, done.bad_lines)
+        for lines in done.bad_lines():
+            files.copy_bad_rows(tx, lines)
         ending = files.Ending("succeeded", rows_in=tally.rows_in, rows_ok=done.rows_ok, rows_bad=tally.rows_bad)
         files.finish(tx, work.lease, ending, CLOCK.now()).one()
     return done

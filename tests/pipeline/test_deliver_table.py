@@ -15,9 +15,12 @@ import pytest
 
 from ledgersafe.db.database import Database
 from ledgersafe.files import store as files
+from ledgersafe.kernel.clock import ManualClock
 from ledgersafe.pipeline import deliver, land, replay_rows
 from ledgersafe.pipeline.keys import OWNER
 from ledgersafe.pipeline.resolve import Operator
+from tests.attack.stand import eventually
+from tests.conftest import TestDatabase
 from tests.pipeline.delivering import Desk
 
 PRICES = {
@@ -54,6 +57,12 @@ def again(desk: Desk, of: files.Ingestion) -> files.Ingestion:
     return desk.work_off(files.IngestionName(desk.tenant, made.ingestion_id))
 
 
+def counts(done: files.Ingestion) -> dict[str, int]:
+    """What became of its good rows."""
+    assert done.quality is not None
+    return {name: done.quality[name] for name in ("inserted", "replaced", "unchanged", "older")}
+
+
 def rules(bad: list[files.BadRow]) -> dict[int, list[tuple[str | None, str]]]:
     return {row.row_number: [(fault["column"], fault["rule"]) for fault in row.faults] for row in bad}
 
@@ -71,7 +80,7 @@ def test_good_rows_are_loaded_and_bad_ones_kept(desk: Desk) -> None:
     assert kept[1].row_values == {"sku": "", "price": "2", "from": "", "note": 'say "hi", two'}
     assert kept[0].contract_version == done.contract_version == 1
     assert done.quality is not None
-    assert done.quality["merged"] == 2
+    assert counts(done) == {"inserted": 2, "replaced": 0, "unchanged": 0, "older": 0}
     assert done.quality["columns"]["price"] == {"nulls": 0, "null_fraction": 0.0, "min": "1.50", "max": "2"}
 
 
@@ -84,18 +93,59 @@ def test_rows_know_where_they_come_from(desk: Desk) -> None:
     assert done.lineage["outputs"][0]["name"] == "curated_prices"
 
 
-def test_a_later_file_changes_what_differs_and_only_that(desk: Desk) -> None:
+def test_a_later_file_changes_what_differs_and_says_the_rest_anew(desk: Desk) -> None:
+    """A row is the last file's that said it; since when it says so stays."""
     desk.put(PRICES)
-    first = desk.deliver("prices", "1.csv", csv("a,1,,", "b,2,,"))
+    desk.deliver("prices", "1.csv", csv("a,1,,", "b,2,,", "d,5,,"))
+    since = dict(desk.rows("prices", "sku, _loaded_at"))
     second = desk.deliver("prices", "2.csv", csv("b,2.00,,", "a,3,,", "c,4,,"))
-    assert second.quality is not None
-    assert second.quality["merged"] == 2
-    found = desk.rows("prices", "sku, price, _ingestion_id")
-    assert found == [
-        ("a", Decimal("3.00"), second.ingestion_id),
-        ("b", Decimal("2.00"), first.ingestion_id),
-        ("c", Decimal("4.00"), second.ingestion_id),
+    assert counts(second) == {"inserted": 1, "replaced": 1, "unchanged": 1, "older": 0}
+    found = desk.rows("prices", "sku, price, _row_number, _ingestion_id")
+    assert found[:3] == [
+        ("a", Decimal("3.00"), 3, second.ingestion_id),
+        ("b", Decimal("2.00"), 2, second.ingestion_id),
+        ("c", Decimal("4.00"), 4, second.ingestion_id),
     ]
+    now = dict(desk.rows("prices", "sku, _loaded_at"))
+    assert {sku for sku in now if now[sku] == since.get(sku)} == {"b", "d"}
+
+
+def test_what_a_later_file_said_again_is_not_replaced_by_one_in_between(desk: Desk) -> None:
+    """That one's worker was killed, and it is taken over only after the later file."""
+    desk.put(PRICES)
+    desk.deliver("prices", "1.csv", csv("a,1,,", "b,1,,"))
+    between = desk.bring("prices", "2.csv", csv("a,2,,", "b,2,,", "c,2,,"))
+    third = desk.deliver("prices", "3.csv", csv("a,1,,", "c,3,,"))
+    assert counts(third) == {"inserted": 1, "replaced": 0, "unchanged": 1, "older": 0}
+    assert counts(desk.work_off(between)) == {"inserted": 0, "replaced": 1, "unchanged": 0, "older": 2}
+    assert desk.rows("prices", "sku, price") == [("a", Decimal(1)), ("b", Decimal(2)), ("c", Decimal(3))]
+
+
+def test_a_table_does_not_grow_with_rows_that_are_repeated(desk: Desk) -> None:
+    """They are written beside the old ones, and its index stays as it is."""
+
+    def sizes() -> tuple[Any, ...] | None:
+        sql = b"SELECT pg_relation_size('files.curated_repeated'), pg_indexes_size('files.curated_repeated')"
+        return desk.superuser.execute(sql).fetchone()
+
+    desk.put(with_(dataset="repeated"))
+    rows = [f"{at:05},1,," for at in range(3_000)]
+    desk.deliver("repeated", "0.csv", csv(*rows))
+    before = sizes()
+    done = desk.deliver("repeated", "1.csv", csv(*rows, ""))
+    assert (counts(done)["unchanged"], sizes()) == (3_000, before)
+
+
+def test_rows_of_one_key_are_held_where_one_says_what_is_there(desk: Desk) -> None:
+    """Also in a replay, after one of them was put right."""
+    desk.put(PRICES)
+    desk.deliver("prices", "1.csv", csv("a,1,,"))
+    second = desk.deliver("prices", "2.csv", csv("a,1,,", "a,2,,"))
+    assert rules(desk.bad_rows(second)) == {2: [("sku", "unique")], 3: [("sku", "unique")]}
+    name = files.IngestionName(desk.tenant, second.ingestion_id)
+    assert replay_rows.replay(desk.db, name, {2: {}}, "asked", BY).unchanged == 1
+    assert again(desk, second).rows_bad == 2
+    assert desk.rows("prices", "sku, price") == [("a", Decimal(1))]
 
 
 def test_an_older_file_replaces_nothing_of_a_later_one(desk: Desk) -> None:
@@ -105,8 +155,8 @@ def test_an_older_file_replaces_nothing_of_a_later_one(desk: Desk) -> None:
     may = desk.deliver("prices", "5.csv", csv("a,5,,", "c,5,,"))
     late = desk.work_off(april)
     assert desk.rows("prices", "sku, price") == [("a", Decimal(5)), ("b", Decimal(4)), ("c", Decimal(5))]
-    assert late.quality is not None
-    assert (late.status, late.rows_ok, late.quality["merged"], late.quality["older"]) == ("succeeded", 3, 1, 1)
+    assert (late.status, late.rows_ok) == ("succeeded", 3)
+    assert counts(late) == {"inserted": 1, "replaced": 0, "unchanged": 1, "older": 1}
     assert "1 rows were passed over" in (late.detail or "")
     assert may.quality is not None
     assert (may.quality["older"], may.detail) == (0, None)
@@ -116,9 +166,7 @@ def test_rows_that_are_all_key_are_never_older(desk: Desk) -> None:
     desk.put({"dataset": "names", "primary_key": ["sku"], "columns": {"sku": {}}})
     older = desk.bring("names", "1.csv", csv("a", "b", header="sku"))
     desk.deliver("names", "2.csv", csv("a", "c", header="sku"))
-    done = desk.work_off(older)
-    assert done.quality is not None
-    assert (done.status, done.quality["merged"], done.quality["older"]) == ("succeeded", 1, 0)
+    assert counts(desk.work_off(older)) == {"inserted": 1, "replaced": 0, "unchanged": 1, "older": 0}
 
 
 def test_two_workers_load_two_files_of_one_key_in_any_order(desk: Desk) -> None:
@@ -138,8 +186,7 @@ def test_a_replay_counts_as_the_file_that_it_is_of(desk: Desk) -> None:
     second = desk.deliver("prices", "2.csv", csv("a,2,,", "b,2,,"))
     desk.put(with_(columns=PRICES["columns"] | {"note": {"default": "none"}}))
     replayed = again(desk, again(desk, first))
-    assert replayed.quality is not None
-    assert (replayed.quality["merged"], replayed.quality["older"]) == (0, 1)
+    assert counts(replayed) == {"inserted": 0, "replaced": 0, "unchanged": 0, "older": 1}
     whose = "sku, price, note, _ingestion_id"
     assert desk.rows("prices", whose) == [
         ("a", Decimal(2), None, second.ingestion_id),
@@ -158,7 +205,7 @@ def test_a_row_that_was_put_right_counts_as_its_file(desk: Desk) -> None:
     desk.deliver("prices", "2.csv", csv("a,2,,"))
     name = files.IngestionName(desk.tenant, january.ingestion_id)
     done = replay_rows.replay(desk.db, name, {2: {"price": "1"}, 3: {"price": "1"}}, "asked", BY)
-    assert (done.loaded, done.older) == (1, 1)
+    assert (done.inserted, done.older) == (1, 1)
     assert desk.rows("prices", "sku, price") == [("a", Decimal(2)), ("b", Decimal(1))]
 
 
@@ -169,8 +216,7 @@ def test_a_replay_doubles_nothing_where_there_is_no_key(desk: Desk) -> None:
     replay_rows.replay(desk.db, name, {4: {"price": "3"}}, "asked", BY)
     desk.put(with_(dataset="log", primary_key=[], columns=PRICES["columns"] | {"note": {"default": "none"}}))
     replayed = again(desk, first)
-    assert replayed.quality is not None
-    assert (replayed.status, replayed.quality["merged"]) == ("succeeded", 2)
+    assert (replayed.status, counts(replayed)["replaced"]) == ("succeeded", 2)
     assert desk.rows("log", "_row_number, sku, note, _ingestion_id") == [
         (2, "a", "none", first.ingestion_id),
         (3, "a", "none", first.ingestion_id),
@@ -392,6 +438,20 @@ def test_who_is_overtaken_midway_writes_nothing(desk: Desk, body: bytes) -> None
     assert (done.status == "succeeded", done.attempts) == (body == csv("a,1,,"), 2)
 
 
+def test_a_clock_that_was_ahead_keeps_no_file_for_ever(desk: Desk) -> None:
+    """A worker whose clock is a month ahead takes a file, and dies with it."""
+    desk.put(PRICES)
+    name = desk.bring("prices", "p.csv", csv("a,1,,"))
+    now = desk.parts.clock.now()
+    right = ManualClock(now)
+    assert deliver.claim(desk.db, name, ManualClock(now + timedelta(minutes=90))) is not None
+    assert name not in deliver.due(desk.db, right, 1_000), "clocks may differ so much"
+    assert deliver.claim(desk.db, name, right) is None
+    assert deliver.claim(desk.db, name, ManualClock(now + timedelta(days=30))) is not None
+    assert name in deliver.due(desk.db, right, 1_000)
+    assert desk.work_off(name).status == "succeeded"
+
+
 def test_what_keeps_failing_is_parked(desk: Desk) -> None:
     desk.put(PRICES)
     name = desk.bring("prices", "p.csv", csv("a,1,,"))
@@ -405,6 +465,45 @@ def test_what_keeps_failing_is_parked(desk: Desk) -> None:
         )
     assert (done.reason_code, "FileNotFoundError" in (done.detail or "")) == ("INTERNAL_ERROR", True)
     assert name not in deliver.due(desk.db, desk.parts.clock)
+
+
+def test_a_table_that_was_dropped_is_made_anew(desk: Desk) -> None:
+    """By the owner of the database, who may: what was in it comes back with replays, and a bad row by being put right."""
+    desk.put(with_(dataset="gone"))
+    first = desk.deliver("gone", "1.csv", csv("a,1,,", "b,x,,"))
+    desk.superuser.execute("DROP TABLE files.curated_gone")
+    second = desk.deliver("gone", "2.csv", csv("c,3,,"))
+    assert (second.status, second.attempts, desk.rows("gone", "sku, price")) == ("succeeded", 1, [("c", Decimal(3))])
+    assert again(desk, first).status == "succeeded"
+    assert desk.rows("gone", "sku, price") == [("a", Decimal(1)), ("c", Decimal(3))]
+    desk.superuser.execute("DROP TABLE files.curated_gone")
+    name = files.IngestionName(desk.tenant, first.ingestion_id)
+    assert replay_rows.replay(desk.db, name, {3: {"price": "2"}}, "asked", BY).inserted == 1
+    assert desk.rows("gone", "sku, price") == [("b", Decimal(2))]
+
+
+def test_a_table_that_is_dropped_while_a_file_is_loaded_is_made_anew(desk: Desk, books: TestDatabase) -> None:
+    """Its rows are staged by then: they are read again."""
+    desk.put(with_(dataset="going"))
+    desk.deliver("going", "1.csv", csv("a,1,,"))
+    name = desk.bring("going", "2.csv", csv("b,2,,"))
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(books.superuser_url) as owner:
+        owner.execute("LOCK TABLE files.curated_going IN ACCESS EXCLUSIVE MODE")
+        attempt = pool.submit(desk.work_off, name)
+        eventually(lambda: _waits_for(desk, owner))
+        owner.execute("DROP TABLE files.curated_going")
+        owner.commit()
+        waits = attempt.result(30)
+    assert (waits.status, "does not exist" in (waits.detail or "")) == ("received", True), waits.detail
+    desk.superuser.execute("UPDATE files.ingestions SET due_at = received_at WHERE tenant_id = %s", [desk.tenant])
+    done = desk.work_off(name)
+    assert (done.status, done.attempts, done.detail) == ("succeeded", 2, None)
+    assert desk.rows("going", "sku, price") == [("b", Decimal(2))]
+
+
+def _waits_for(desk: Desk, owner: psycopg.Connection) -> bool:
+    sql = b"SELECT count(*) FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[%s::integer]"
+    return desk.superuser.execute(sql, [owner.info.backend_pid]).fetchone() != (0,)
 
 
 def test_a_table_name_or_type_of_no_contract_is_refused(db: Database) -> None:

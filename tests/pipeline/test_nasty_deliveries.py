@@ -1,5 +1,6 @@
 """What goes wrong around a file: its raw copy is damaged, two bring it at once, the database refuses an event of it."""
 
+import errno
 import multiprocessing
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 from ledgersafe.db.database import Database
 from ledgersafe.files import store as files
 from ledgersafe.kernel.clock import SystemClock
-from ledgersafe.pipeline import deliver, deliver_events, land
+from ledgersafe.pipeline import deliver, deliver_events, event_groups, land
 from ledgersafe.pipeline.keys import OWNER
 from ledgersafe.pipeline.land import Announced
 from ledgersafe.pipeline.resolve import Operator
@@ -93,15 +94,52 @@ def test_two_processes_receive_and_work_off_one_file_at_once(books: TestDatabase
     assert desk.rows("log", "count(*), count(DISTINCT _ingestion_id)") == [(20_000, 1)]
 
 
-def test_who_dies_without_a_word_again_and_again_is_parked(desk: Desk) -> None:
-    """A file that has its worker killed must not go round for ever."""
-    name = desk.bring("stock", "p.csv", csv("a,1,,x"))
-    for _ in range(deliver.MOST_DEATHS):
+@contextmanager
+def _unreadable(raw_path: str) -> Generator[Path]:
+    """The disk does not give the file."""
+    raise OSError(errno.EIO, "Input/output error", raw_path)
+    yield Path(raw_path)
+
+
+def dies(desk: Desk, name: files.IngestionName, times: int) -> None:
+    """Workers take it and are not heard of again."""
+    for _ in range(times):
         assert deliver.claim(desk.db, name, desk.parts.clock) is not None
         desk.superuser.execute("UPDATE files.ingestions SET due_at = received_at WHERE tenant_id = %s", [desk.tenant])
+
+
+def test_who_dies_without_a_word_again_and_again_is_parked_and_can_be_replayed(desk: Desk) -> None:
+    """A file that has its worker killed must not go round for ever; that it did may have been the machine's fault."""
+    of = landed(desk, csv("a,1,,x"))
+    name = files.IngestionName(of.tenant_id, of.ingestion_id)
+    dies(desk, name, deliver.MOST_DEATHS)
     done = desk.work_off(name)
     assert (done.status, done.reason_code, done.attempts) == ("failed", "INTERNAL_ERROR", deliver.MOST_DEATHS + 1)
     assert "ended without a word" in (done.detail or "")
+    assert deliver.claim(desk.db, name, desk.parts.clock) is None
+    assert landed(desk, csv("a,1,,x")) == done, "to send it again is no way out: it is the same delivery"
+    made = land.replay(desk.db, of.tenant_id, of.ingestion_id, "the machine has more memory", BY)
+    again = files.IngestionName(made.tenant_id, made.ingestion_id)
+    assert made.attempts == 0
+    dies(desk, again, deliver.MOST_DEATHS - 1)
+    done = desk.work_off(again)
+    assert (done.status, done.attempts, desk.rows("stock", "sku, note")) == (
+        "succeeded",
+        deliver.MOST_DEATHS,
+        [("a", "x")],
+    )
+
+
+def test_attempts_that_ended_without_a_word_count_where_one_fails(desk: Desk) -> None:
+    of = landed(desk, csv("a,1,,x"))
+    name = files.IngestionName(of.tenant_id, of.ingestion_id)
+    dies(desk, name, deliver.MOST_ATTEMPTS - 2)
+    desk.parts = replace(desk.parts, open_raw=_unreadable)
+    assert desk.work_off(name).status == "received"
+    desk.superuser.execute("UPDATE files.ingestions SET due_at = received_at WHERE tenant_id = %s", [desk.tenant])
+    done = desk.work_off(name)
+    assert (done.status, done.reason_code) == ("failed", "INTERNAL_ERROR")
+    assert (done.detail or "").startswith("Attempt 5 at it failed, too: OSError: [Errno 5]")
 
 
 @contextmanager
@@ -172,6 +210,29 @@ def test_a_header_in_the_middle_holds_no_group(till: Till, tmp_path: Path) -> No
     done = desk.deliver("till_lines", "day.csv", "\n".join([rows[2], *rows, ""]).encode())
     assert [(row.row_number, row.faults[0]["message"]) for row in desk.bad_rows(done)] == [(4, "repeats the header")]
     assert (done.rows_ok, set(till.keys())) == (4, {"till-B1", "till-B2", "till-B3"})
+
+
+def test_so_many_values_become_events_and_no_more(till: Till, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short they are: each takes some memory."""
+    desk = events_desk(till, tmp_path)
+    width = len(HEADER.split(",")) + 2
+    monkeypatch.setattr(event_groups, "MOST_VALUES", len(GOOD) * width - 1)
+    done = desk.deliver("till_lines", "day.csv", lines(*GOOD))
+    assert (done.status, done.reason_code, till.keys()) == ("quarantined", "FILE_TOO_LARGE", {})
+    assert f"{len(GOOD) * width - 1} values: send files that become events in parts" in (done.detail or "")
+    monkeypatch.setattr(event_groups, "MOST_VALUES", len(GOOD) * width)
+    assert desk.deliver("till_lines", "again.csv", lines(*GOOD) + b"\n").status == "succeeded"
+
+
+def test_of_a_rejected_file_of_events_some_bad_rows_are_kept(
+    till: Till, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver_events, "KEPT_OF_REJECTED", 2)
+    desk = events_desk(till, tmp_path)
+    desk.put(CONTRACT | {"on_bad_rows": "reject_file"})
+    done = desk.deliver("till_lines", "day.csv", lines(*(row.replace(",1,", ",one,") for row in GOOD)))
+    assert (done.status, done.reason_code) == ("quarantined", "TOO_MANY_BAD_ROWS")
+    assert done.rows_bad > len(desk.bad_rows(done)) == 2
 
 
 def test_how_large_an_event_may_be_is_a_setting(till: Till, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_of_what_cannot_be_used_nothing_is_loaded(desk: Desk, name: str) -> None
     done = desk.deliver("stock", name, body)
     assert (done.status, done.reason_code, done.attempts) == ("quarantined", code, 1), done.detail
     assert told in (done.detail or ""), done.detail
-    assert (done.rows_ok, len(desk.bad_rows(done))) == (0, int(name == "ragged-quote.csv"))
+    assert (done.rows_ok, len(desk.bad_rows(done))) == (0, int(name in ("quote.csv", "ragged-quote.csv")))
     assert desk.superuser.execute("SELECT to_regclass('files.curated_stock')").fetchone() in [
         (None,),
         ("files.curated_stock",),
@@ -135,6 +135,8 @@ TAKEN: dict[str, tuple[bytes, list[Row], dict[str, Any]]] = {
     "title-alone.csv": (b"Stock of May\n" + csv("a,1,,x"), ONE, {"header_row": 2, "lines_passed_over": 1}),
     "blank-rows.csv": (csv("", "a,1,,x", ",,,", ",", "   ", ",,,,,,", "b,2,,é"), TWO, {}),
     "two-line-header.csv": (csv("a,1,,x", header='sku,"price",on,"note\n"'), ONE, {}),
+    "title-two-line-header.csv": (
+        b"Stock of May\n" + csv("a,1,,x", header='sku,"price\n",on,"note\n"'), ONE, {"header_row": 2, "lines_passed_over": 1}),
     "odd-names.csv": (csv("a,1,,x", header=" SKU ,Price,ON,\ufeffNote"), ONE, {}),
     "inches.csv": (csv('a,1,,3" pipe'), [("a", Decimal("1.00"), '3" pipe')], {}),
     "quotes.csv": (csv('a,1,,"say ""hi"", two"'), [("a", Decimal("1.00"), 'say "hi", two')], {}),
@@ -211,6 +213,21 @@ def test_rows_above_their_header_are_held(desk: Desk) -> None:
     done = desk.deliver("stock", "late-header.csv", csv(HEADER, "a,1,,x", header="b,2,,y"))
     assert (done.status, done.rows_in, done.rows_bad, loaded(desk)) == ("succeeded", 2, 1, ONE), done.detail
     assert why(desk.bad_rows(done)) == {1: "stands above the header, which is row 2"}
+
+
+@pytest.mark.parametrize("title", [["Stock of May"], ["Stock of May", "of all shops"]])
+def test_what_was_taken_for_a_title_is_told(desk: Desk, title: list[str]) -> None:
+    """Also where nothing is loaded: it may be why."""
+    above = "1 line above it was" if len(title) == 1 else "2 lines above it were"
+    told = f"Its header is row {len(title) + 1}: {above} taken for a title and not read."
+    good = desk.deliver("stock", "title.csv", csv("a,1,,x", header="\n".join([*title, HEADER])))
+    assert (good.status, good.detail, loaded(desk)) == ("succeeded", told, ONE)
+    lacks = desk.deliver("stock", "lacks.csv", csv("a,x", header="\n".join([*title, "sku,note"])))
+    assert (lacks.status, lacks.reason_code) == ("quarantined", "SCHEMA_DRIFT")
+    assert (lacks.detail or "").startswith("The file lacks price, on.")
+    assert (lacks.detail or "").endswith(f" Without price no row can be good. {told}")
+    plain = desk.deliver("stock", "plain.csv", csv("a,1,,x"))
+    assert plain.detail is None
 
 
 def test_what_was_loaded_before_stays_when_a_file_breaks_off_late(desk: Desk) -> None:

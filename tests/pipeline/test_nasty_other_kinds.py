@@ -184,6 +184,16 @@ def test_the_sheet_that_the_contract_knows_is_read(desk: Desk) -> None:
     done = desk.deliver("items", "n.xlsx", book(NAMES, ["a"], change=change))
     assert (done.status, done.rows_ok) == ("succeeded", 1), done.detail
     assert done.facts == {"format": "xlsx", "sheet": "Sheet", "sheets_not_read": ["Notes"]}
+    assert done.detail == "Of its sheets only 'Sheet' was read, not 'Notes'."
+
+
+def test_of_many_sheets_that_were_not_read_some_are_named(desk: Desk) -> None:
+    def change(made: Any) -> None:
+        for at in range(12):
+            made.create_sheet(f"Notes {at}").append(["Checked by Joe"])
+
+    done = desk.deliver("items", "n.xlsx", book(NAMES, ["a"], change=change))
+    assert (done.detail or "").endswith("'Notes 8', 'Notes 9' and 2 more.")
 
 
 def test_a_day_that_its_format_would_make_another_is_held(desk: Desk) -> None:
@@ -228,6 +238,45 @@ def test_one_long_text_in_every_row_of_parquet_takes_little_room(desk: Desk) -> 
     pl.DataFrame({"code": ["c"] * 1_000, "more": ["x" * 200_000] * 1_000}).write_parquet(held)
     done = desk.deliver("items", "l.parquet", held.getvalue())
     assert (done.status, done.rows_ok, len(held.getvalue()) < 100_000) == ("succeeded", 1_000, True), done.detail
+
+
+def counted(kind: str, quantities: list[Any]) -> bytes:
+    """A typed file of these, in a column of numbers and as a note."""
+    rows = [{"code": f"c{at}", "qty": one, "note": one} for at, one in enumerate(quantities)]
+    if kind == "json":
+        return json.dumps(rows).encode()
+    if kind == "xlsx":
+        return book(["code", "qty", "note"], *(list(row.values()) for row in rows))
+    held = io.BytesIO()
+    pl.DataFrame(rows).write_parquet(held)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["json", "xlsx", "parquet"])
+def test_a_text_in_a_typed_file_is_a_text(desk: Desk, kind: str) -> None:
+    """1.000 may be a thousand where it is a text, in whatever file; as a number it is one."""
+    columns = {"code": {}, "qty": {"type": "integer"}, "note": {}}
+    desk.put({"dataset": "counted", "columns": columns})
+    done = desk.deliver("counted", f"t.{kind}", counted(kind, ["1.000", "2"]))
+    assert list(why(desk.bad_rows(done)).values()) == ["is no integer"]
+    assert desk.rows("counted", "qty, note") == [(2, "2")]
+    again = desk.deliver("counted", f"n.{kind}", counted(kind, [1.0, 2.0]))
+    assert (again.rows_ok, again.rows_bad) == (2, 0)
+
+
+def test_zeros_at_the_end_of_a_number_say_nothing(desk: Desk) -> None:
+    columns = {"code": {}, "qty": {"type": "decimal(12,2)", "decimal": ","}, "note": {}}
+    desk.put({"dataset": "weighed", "columns": columns})
+    rows = b'[{"code": "a", "qty": 1.500, "note": 1.500}, {"code": "b", "qty": "1,500", "note": "1,500"}]'
+    desk.deliver("weighed", "t.json", rows)
+    exact = pa.array([Decimal("2.500"), Decimal("0.000"), Decimal("-10.000")], pa.decimal128(10, 3))
+    desk.deliver("weighed", "t.parquet", parquet(code=pa.array(["c", "d", "e"]), qty=exact, note=exact))
+    assert desk.rows("weighed", "code, qty, note") == [
+        ("a", Decimal("1.50"), "1.500"),
+        ("c", Decimal("2.50"), "2.500"),
+        ("d", Decimal("0.00"), "0.000"),
+        ("e", Decimal("-10.00"), "-10.000"),
+    ]
 
 
 def test_json_keeps_what_it_says(desk: Desk) -> None:

@@ -83,13 +83,16 @@ class IgnoreRowsWish(Wish):
 class DecidedShape(Shape):
     """What became of rows. `rows`: all that were decided on, those of the same groups among them.
 
-    `loaded`: how many rows of the dataset's table are new or changed. `older`: how many were passed over, as the table
-    has what a later file says. `outcomes`: of the events that they made. `changed`: false where it was decided before.
+    How many of them are new in the dataset's table (`inserted`), stand there in place of what was there (`replaced`),
+    say what is there already (`unchanged`), or were passed over, as the table has what a later file says (`older`).
+    `outcomes`: of the events that they made. `changed`: false where it was decided before.
     """
 
     status: Status
     rows: list[int]
-    loaded: int
+    inserted: int
+    replaced: int
+    unchanged: int
     older: int
     outcomes: dict[str, Any]
     changed: bool

@@ -15,9 +15,11 @@ from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Ingesting, Operating, Parts, Reader, TenantParameter
 from ledgersafe.api.shapes import AuditShape, Hex, Shape, Wish
+from ledgersafe.files.store import IngestionName
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE
 from ledgersafe.pipeline import land
+from ledgersafe.pipeline.bad_rows import counted
 from ledgersafe.pipeline.land import DATASET_NAME, Announced, Incoming
 from ledgersafe.storage.incoming import IncomingFile, too_large
 from ledgersafe.storage.zone import ZoneUnavailable
@@ -37,7 +39,8 @@ SourceParameter = Annotated[
 class IngestionShape(Shape):
     """A delivery. `received`: waits for a worker; `quarantined`: nothing of it is loaded until a person decides.
 
-    `outcomes`: what became of its events. `facts`: how its bytes were read.
+    `outcomes`: what became of its events. `facts`: how its bytes were read. `drifted`: its columns differ from its
+    contract's; null where they were not looked at.
     """
 
     ingestion_id: UUID
@@ -58,16 +61,29 @@ class IngestionShape(Shape):
     rows_in: int
     rows_ok: int
     rows_bad: int
+    drifted: bool | None
     outcomes: dict[str, int] | None
     reason_code: str | None
     detail: str | None
     facts: dict[str, Any] | None
 
 
+class BadRowsShape(Shape):
+    """How many bad rows of a delivery wait for a decision, were put right and loaded, and were left out, by now."""
+
+    open: int
+    replayed: int
+    ignored: int
+
+
 class IngestionDetails(IngestionShape):
-    """A delivery with its reports, and what was decided of it."""
+    """A delivery with its reports, and what was decided of it. Its own counts stay as they were when it ended;
+    `bad_rows` says how its bad rows stand now. Of a table, `quality` counts good rows as `inserted`, `replaced`,
+    `unchanged` (the table has them already) and `older` (it has what a later file says).
+    """
 
     raw_path: str
+    bad_rows: BadRowsShape
     quality: dict[str, Any] | None
     drift: dict[str, Any] | None
     lineage: dict[str, Any] | None
@@ -172,11 +188,12 @@ def get_ingestions(
 def get_ingestion(
     parts: HasParts, credential: Reader, ingestion_id: UUID, tenant_id: TenantParameter = None
 ) -> IngestionDetails:
-    """What came of it, and why: quality, drift, lineage, and who decided what."""
+    """What came of it, and why: quality, drift, lineage, how its bad rows stand now, and who decided what."""
     found = land.find(parts.database, tenant_of(credential, tenant_id), ingestion_id)
     of = found.ingestion
     shape: dict[str, Any] = IngestionShape.model_validate(of).model_dump()
     shape |= {"raw_path": of.raw_path, "quality": of.quality, "drift": of.drift, "lineage": of.lineage}
+    shape["bad_rows"] = BadRowsShape.model_validate(counted(parts.database, IngestionName(of.tenant_id, ingestion_id)))
     return IngestionDetails(**shape, audit=[AuditShape.model_validate(entry) for entry in found.audit])
 
 

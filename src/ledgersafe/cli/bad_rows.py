@@ -14,6 +14,7 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id
 RowsOption = Annotated[list[int], typer.Option("--row", min=1, help="The row's number in the file; again for others.")]
 NotesOption = Annotated[str, typer.Option("--notes", help="Why; kept in the audit log.")]
 _SELDOM = ("group_key", "decided_by")
+_IF_ANY = ("inserted", "replaced", "unchanged", "older", "outcomes")
 _COLUMNS = ("row_number", "status", "group_key", "column", "rule", "value", "message", "decided_by")
 
 
@@ -82,7 +83,7 @@ def _decide(ctx: typer.Context, path: str, wish: dict[str, Any], tenant: str | N
         print_json(answer)
     else:
         title = "Decided" if answer.get("changed") else "Decided before (nothing was changed)"
-        idle = {"changed"} | {name for name in ("loaded", "older", "outcomes") if not answer[name]}
+        idle = {"changed"} | {name for name in _IF_ANY if not answer[name]}
         out().print(record(title, {name: value for name, value in answer.items() if name not in idle}))
 
 

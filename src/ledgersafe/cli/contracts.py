@@ -54,10 +54,16 @@ def infer(
     dataset: Annotated[str | None, typer.Option(help="Its name.", show_default="the file's")] = None,
     rows: RowsOption = 100_000,
 ) -> None:
-    """Write a first contract from a file, for a person to read and correct: to standard output, as YAML."""
+    """Write a first contract from a file, for a person to read and correct: to standard output, as YAML.
+
+    Comments at its top say what in it is guessed, and what of the file was not read.
+    """
     from ledgersafe.cli import contract_files  # polars takes a moment to load, and may not be installed
 
-    typer.echo(write_yaml(contract_files.inferred(file, dataset or dataset_name(file.name), rows)), nl=False)
+    members, told = contract_files.inferred(file, dataset or dataset_name(file.name), rows)
+    for sentence in told:
+        typer.echo(f"# {_in_one_line(sentence)}")
+    typer.echo(write_yaml(members), nl=False)
 
 
 @app.command()
@@ -81,6 +87,8 @@ def check(
             err().print(plain(f"The file has no column for {name!r}.", style="yellow"))
         for name in result.unknown:
             err().print(plain(f"The contract knows no column {name!r}; it is left out.", style="yellow"))
+        for sentence in result.not_read:
+            err().print(plain(sentence, style="yellow"))
     if result.bad:
         raise typer.Exit(1)
 
@@ -174,6 +182,11 @@ def show(
         print_json(found)
     else:
         typer.echo(write_yaml(found["contract"]), nl=False)
+
+
+def _in_one_line(text: str) -> str:
+    """As a comment of YAML: names of columns may hold line breaks, and what no YAML may hold."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _row(change: Change) -> tuple[Any, ...]:

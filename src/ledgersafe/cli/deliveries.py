@@ -12,12 +12,14 @@ _HEAD = (
     "contract_version", "status", "reason_code", "detail", "attempts", "received_at", "received_by", "ended_at",
     "rows_in", "rows_ok", "rows_bad", "outcomes", "facts",
 )  # fmt: skip
+_IN_TABLE = ("inserted", "replaced", "unchanged", "older")
 
 
 def shown(delivery: Mapping[str, Any]) -> Iterator[Table]:
     """Its head, what is wrong with it, what its columns hold, how they differ, what it became, what was decided."""
-    yield record("Delivery", {name: delivery[name] for name in _HEAD if delivery[name] is not None})
     quality = members_of(delivery["quality"])
+    head = {name: delivery[name] for name in _HEAD if delivery[name] is not None}
+    yield record("Delivery", head | _in_table(quality) | _of_bad_rows(delivery))
     if faults := [_with_its_first_row(rule) for rule in items_of(quality.get("rules"))]:
         yield listing("Faults, each with the first row that has it", faults, tuple(faults[0]))
     if columns := members_of(quality.get("columns")):
@@ -28,6 +30,17 @@ def shown(delivery: Mapping[str, Any]) -> Iterator[Table]:
         yield record("Lineage", {"from": _names(lineage["inputs"]), "to": _names(lineage["outputs"])})
     if decided := items_of(delivery["audit"]):
         yield listing("Decisions", decided, ("occurred_at", "actor", "action", "after_json", "notes"))
+
+
+def _in_table(quality: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of good rows, where they are rows of a table."""
+    return {f"rows_{name}": quality[name] for name in _IN_TABLE if name in quality}
+
+
+def _of_bad_rows(delivery: Mapping[str, Any]) -> dict[str, Any]:
+    """How bad rows stand by now, where there are any."""
+    counts = members_of(delivery.get("bad_rows"))
+    return {f"bad_rows_{name}": count for name, count in counts.items()} if any(counts.values()) else {}
 
 
 def _with_its_first_row(rule: Mapping[str, Any]) -> dict[str, Any]:

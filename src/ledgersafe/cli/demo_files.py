@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ledgersafe.cli.client import ApiClient
 from ledgersafe.cli.demo_parts import Part
 from ledgersafe.cli.output import items_of, members_of
+from ledgersafe.client.api import ApiClient
 
 SHOP = "tenant_files"
 _DATASET = "till_days"
@@ -90,7 +90,7 @@ class _Steps:
         wish = {"rows": [{"row_number": 4, "patch": patch}], "notes": _NOTES}
         answer = self._client.post(f"/v1/ingestions/{of}/bad_rows/replay", wish, {"tenant_id": SHOP})
         said = ", ".join(f"{column} {value}" for column, value in patch.items())
-        self._note(f"row 4 with {said}", expected, f"{answer['status']}, {answer['loaded']} row loaded")
+        self._note(f"row 4 with {said}", expected, f"{answer['status']}, {answer['inserted']} row loaded")
 
     def look_at_table(self, expected: str) -> None:
         answer = members_of(self._client.get(f"/v1/datasets/{_DATASET}/curated/sample", {"tenant_id": SHOP}))

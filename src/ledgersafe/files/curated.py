@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _STAGING = Identifier("_staging")
 _HELD = Identifier("_held")
-_LINEAGE = ("_ingestion_id", "_loaded_at", "_source_sha256", "_row_number")
+_LINEAGE = ("_ingestion_id", "_source_sha256", "_row_number", "_loaded_at")
+"""Which file said a row last, where in it; and since when the row says so: a file that repeats it leaves that alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,30 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
-    """A row whose key, or whose value of a unique column, another row of the file has too."""
+class Taken:
+    """Rows that were taken out of the room: how many, and the numbers of the first of them."""
+
+    count: int
+    numbers: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many rows of the room went into the table: as new ones, in place of what a row said, or saying what a row
+    said already (`confirmed`). The others left the table as it was.
+    """
+
+    inserted: int
+    replaced: int
+    confirmed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A row of the room, and the row of the same file whose key it has and which the table has (`other`)."""
 
     row_number: int
-    row_values: dict[str, str | None]
+    other: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +110,39 @@ def _copy(tx: Tx, into: Identifier, columns: Sequence[str], rows: "pl.DataFrame"
     tx.copy(_text(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, names)), lines.getvalue())
 
 
-def take_repeated(tx: Tx, dataset: Dataset, names: Sequence[str]) -> Rows[Repeated]:
-    """Take out of the room every row whose values of these columns (of the contract) another row has, too."""
+def take_repeated(tx: Tx, dataset: Dataset, names: Sequence[str], most: int) -> Rows[Taken]:
+    """Take out of the room every row whose values of these columns (of the contract) another row has, too.
+
+    `most`: how many numbers are told.
+    """
     same = _names(map(sql_name, names))
     twice = SQL("SELECT {same} FROM {staging} WHERE ({same}) IS NOT NULL GROUP BY {same} HAVING count(*) > 1")
-    return _taken(tx, dataset, names, twice.format(same=same, staging=_STAGING))
+    return _taken(tx, names, twice.format(same=same, staging=_STAGING), most)
 
 
-def take_held(tx: Tx, dataset: Dataset) -> Rows[Repeated]:
-    """Take out of the room every row whose key one of the bad rows has, too."""
+def take_held(tx: Tx, dataset: Dataset, most: int) -> Rows[Taken]:
+    """Take out of the room every row whose key one of the bad rows has, too. `most`: how many numbers are told."""
     held = SQL("SELECT {} FROM {}").format(_names(map(sql_name, dataset.primary_key)), _HELD)
-    return _taken(tx, dataset, dataset.primary_key, held)
+    return _taken(tx, dataset.primary_key, held, most)
 
 
-def _taken(tx: Tx, dataset: Dataset, names: Sequence[str], which: Composed) -> Rows[Repeated]:
+def _taken(tx: Tx, names: Sequence[str], which: Composed, most: int) -> Rows[Taken]:
     """`which`: a query of the values of these columns (of the contract) whose rows are taken."""
     same = [sql_name(name) for name in names]
-    said = _listed(
-        SQL("g.{}::text AS {}").format(Identifier(sql_name(column.name)), Identifier(column.name))
-        for column in dataset.columns
-    )
     statement = SQL(
         "WITH which AS ({which}), "
-        "gone AS (DELETE FROM {staging} s USING which t WHERE ({of_s}) = ({of_t}) RETURNING s.*) "
-        "SELECT g._row_number AS row_number, (SELECT row_to_json(v) FROM (SELECT {said}) v) AS row_values FROM gone g"
-    ).format(which=which, staging=_STAGING, of_s=_names(same, "s"), of_t=_names(same, "t"), said=said)
-    return tx.query(Repeated, _text(statement))
+        "gone AS (DELETE FROM {staging} s USING which t WHERE ({of_s}) = ({of_t}) RETURNING s._row_number) "
+        "SELECT count(*) AS count, "
+        "ARRAY(SELECT _row_number FROM gone ORDER BY _row_number LIMIT %(most)s) AS numbers FROM gone"
+    ).format(which=which, staging=_STAGING, of_s=_names(same, "s"), of_t=_names(same, "t"))
+    return tx.query(Taken, _text(statement), {"most": most})
 
 
-def merge(tx: Tx, dataset: Dataset, origin: Origin) -> Rows[int]:
-    """Put the room's rows into the table: new ones, and what differs of those there and is not of a later file.
+def merge(tx: Tx, dataset: Dataset, origin: Origin, *, whole: bool = True) -> Rows[Merged]:
+    """Put the room's rows into the table: new ones, and those whose key it has by the same file or by an older one.
+    Without a key, a row is there already if a delivery of the same file put it there.
 
-    Returns how many those are; without a key, a row is there already if a delivery of the same file put it there.
+    `whole`: the room has all of its file; else what the table has by other rows of that file stays (`rivals`).
     Raises StatementRefused (21000) where two rows have the same key.
     """
     columns, _, keys = table_of(dataset)
@@ -129,26 +150,23 @@ def merge(tx: Tx, dataset: Dataset, origin: Origin) -> Rows[int]:
     target = _table(dataset)
     statement = SQL(
         "INSERT INTO {target} AS c (tenant_id, {columns}, {lineage}) "
-        "SELECT %(tenant_id)s, {columns}, %(ingestion_id)s::uuid, %(loaded_at)s::timestamptz, %(sha256)s::bytea, "
-        "_row_number FROM {staging}{conflict}"
+        "SELECT %(tenant_id)s, {columns}, %(ingestion_id)s::uuid, %(sha256)s::bytea, _row_number, "
+        "%(loaded_at)s::timestamptz FROM {staging}{conflict} "
+        "RETURNING c.xmax = 0 AS is_new, c._loaded_at = %(loaded_at)s::timestamptz AS is_changed"
     ).format(
         target=target,
         columns=_names(columns),
         lineage=_names(_LINEAGE),
         staging=_STAGING,
-        conflict=_on_conflict(keys or ("_ingestion_id", "_row_number"), rest),
+        conflict=_on_conflict(keys or ("_ingestion_id", "_row_number"), rest, whole=whole),
     )
-    merged = SQL("WITH merged AS ({} RETURNING 1) SELECT count(*) FROM merged").format(statement)
-    return tx.scalars(
-        int,
-        _text(merged),
-        {
-            "tenant_id": origin.tenant_id,
-            "ingestion_id": origin.ingestion_id,
-            "loaded_at": origin.loaded_at,
-            "sha256": origin.sha256,
-        },
-    )
+    counted = SQL(
+        "WITH merged AS ({}) SELECT count(*) FILTER (WHERE is_new) AS inserted, "
+        "count(*) FILTER (WHERE is_changed AND NOT is_new) AS replaced, "
+        "count(*) FILTER (WHERE NOT is_changed) AS confirmed FROM merged"
+    ).format(statement)
+    parameters = {"loaded_at": origin.loaded_at, "sha256": origin.sha256}
+    return tx.query(Merged, _text(counted), _whose(origin) | parameters)
 
 
 def count_older(tx: Tx, dataset: Dataset, origin: Origin) -> Rows[int]:
@@ -166,7 +184,18 @@ def count_older(tx: Tx, dataset: Dataset, origin: Origin) -> Rows[int]:
         was=_names(rest, "c"),
         now=_names(rest, "s"),
     )
-    return tx.scalars(int, _text(statement), {"tenant_id": origin.tenant_id, "ingestion_id": origin.ingestion_id})
+    return tx.scalars(int, _text(statement), _whose(origin))
+
+
+def rivals(tx: Tx, dataset: Dataset, origin: Origin) -> Rows[Rival]:
+    """The room's rows, once it is merged, whose key the table has by another row of the same file."""
+    _, _, keys = table_of(dataset)
+    statement = SQL(
+        "SELECT s._row_number AS row_number, c._row_number AS other FROM {staging} s "
+        "JOIN {target} c ON c.tenant_id = %(tenant_id)s AND ({of_c}) = ({of_s}) "
+        "WHERE c._ingestion_id = %(ingestion_id)s::uuid AND c._row_number <> s._row_number ORDER BY s._row_number"
+    ).format(staging=_STAGING, target=_table(dataset), of_c=_names(keys, "c"), of_s=_names(keys, "s"))
+    return tx.query(Rival, _text(statement), _whose(origin))
 
 
 def sample(tx: Tx, tenant_id: str, dataset: Dataset, limit: int) -> Rows[SampleRow]:
@@ -186,21 +215,28 @@ def sample(tx: Tx, tenant_id: str, dataset: Dataset, limit: int) -> Rows[SampleR
     return tx.query(SampleRow, _text(statement), {"tenant_id": tenant_id, "limit": limit})
 
 
-def _on_conflict(keys: Sequence[str], rest: Sequence[str]) -> Composed:
-    """Rows that say the same stay as they are, with the delivery that brought them; so do those of later files."""
-    given = [*rest, *_LINEAGE]
-    if not rest:
-        return SQL(" ON CONFLICT (tenant_id, {keys}) DO NOTHING").format(keys=_names(keys))
+def _on_conflict(keys: Sequence[str], rest: Sequence[str], *, whole: bool) -> Composed:
+    """What an older file said is the later file's from now on, also where both say the same: else a file between them
+    that is loaded only afterwards would replace it. What a later file said stays.
+    """
+    given = [*rest, *_LINEAGE[:-1]]
+    differs = SQL("({}) IS DISTINCT FROM ({})").format(_names(rest, "c"), _names(rest, "excluded"))
+    same_row = SQL("(c._ingestion_id < excluded._ingestion_id OR c._row_number = excluded._row_number)")
     return SQL(
-        " ON CONFLICT (tenant_id, {keys}) DO UPDATE SET ({given}) = ROW ({new}) "
-        "WHERE c._ingestion_id <= excluded._ingestion_id AND ({was}) IS DISTINCT FROM ({now})"
+        " ON CONFLICT (tenant_id, {keys}) DO UPDATE SET ({given}, _loaded_at) = "
+        "ROW ({new}, CASE WHEN {differs} THEN excluded._loaded_at ELSE c._loaded_at END) "
+        "WHERE c._ingestion_id <= excluded._ingestion_id AND {allowed}"
     ).format(
         keys=_names(keys),
         given=_names(given),
         new=_names(given, "excluded"),
-        was=_names(rest, "c"),
-        now=_names(rest, "excluded"),
+        differs=differs if rest else SQL("false"),
+        allowed=SQL("true") if whole else same_row,
     )
+
+
+def _whose(origin: Origin) -> dict[str, Any]:
+    return {"tenant_id": origin.tenant_id, "ingestion_id": origin.ingestion_id}
 
 
 def _table(dataset: Dataset) -> Identifier:

@@ -78,20 +78,21 @@ ORDER BY ingestion_id DESC
 LIMIT %(most)s
 
 -- name: due
--- Why: what waits for a worker, longest first: also what a dead one had.
+-- Why: what waits for a worker, longest first: also what a dead one had. What lies further ahead than any clock that is
+-- right could have set was set by one that was wrong, and does not count.
 SELECT tenant_id, ingestion_id
 FROM files.ingestions
-WHERE status IN ('received', 'processing') AND due_at <= %(now)s
+WHERE status IN ('received', 'processing') AND (due_at <= %(now)s OR due_at > %(latest)s)
 ORDER BY due_at, tenant_id, ingestion_id
 LIMIT %(most)s
 
 -- name: claim
--- Why: one worker has it; of several that look at once, one gets the row.
+-- Why: one worker has it; of several that look at once, one gets the row. `latest`: as for `due`.
 UPDATE files.ingestions
 SET status = 'processing', attempts = attempts + 1, due_at = %(until)s, leased_by = %(lease)s,
     started_at = coalesce(started_at, %(now)s)
 WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
-  AND status IN ('received', 'processing') AND due_at <= %(now)s
+  AND status IN ('received', 'processing') AND (due_at <= %(now)s OR due_at > %(latest)s)
 RETURNING tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
           attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
           events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
@@ -168,6 +169,13 @@ WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND row_numb
 ORDER BY row_number
 LIMIT %(most)s
 
+-- name: count_bad_rows
+-- Why: what was decided of them since is no part of the delivery's report.
+SELECT count(*) FILTER (WHERE status = 'open') AS open, count(*) FILTER (WHERE status = 'replayed') AS replayed,
+       count(*) FILTER (WHERE status = 'ignored') AS ignored
+FROM files.bad_rows
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
+
 -- name: lock_bad_rows
 -- Why: these rows and what is held with them are decided on by one operator at a time.
 SELECT row_number, group_key, row_values, row_text, faults, contract_version, status, patch, decided_at, decided_by, notes
@@ -179,6 +187,15 @@ WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
                           AND b.row_number = ANY (%(row_numbers)s)))
 ORDER BY row_number
 FOR UPDATE
+
+-- name: open_groupless
+-- Why: an open row that may be of any group may be of one that is to be loaded; of rows that hold no data, none is.
+SELECT row_number
+FROM files.bad_rows
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND status = 'open' AND group_key IS NULL
+  AND row_number <> ALL (%(besides)s) AND coalesce(faults -> 0 ->> 'is_data', 'true') = 'true'
+ORDER BY row_number
+LIMIT 1
 
 -- name: decide_bad_rows
 -- Why: who decided what, and with which values in place of the file's.

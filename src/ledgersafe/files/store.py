@@ -94,6 +94,11 @@ class Ingestion:
     drift: dict[str, Any] | None
     lineage: dict[str, Any] | None
 
+    @property
+    def drifted(self) -> bool | None:
+        """Whether its columns differ from its contract's; None: they were not looked at."""
+        return None if self.drift is None else bool(self.drift["drifted"])
+
 
 @dataclass(frozen=True, slots=True)
 class IngestionName:
@@ -146,6 +151,15 @@ class BadRow:
     decided_at: datetime | None
     decided_by: str | None
     notes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRowCounts:
+    """How many bad rows of a delivery stand how."""
+
+    open: int
+    replayed: int
+    ignored: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +235,14 @@ def ingestions(
     return tx.query(Ingestion, SQL["ingestions"], wanted)
 
 
-def due(tx: Tx, now: datetime, most: int) -> Rows[IngestionName]:
-    """Deliveries of all tenants that wait for a worker."""
-    return tx.query(IngestionName, SQL["due"], {"now": now, "most": most})
+def due(tx: Tx, now: datetime, latest: datetime, most: int) -> Rows[IngestionName]:
+    """Deliveries of all tenants that wait for a worker. `latest`: what is due after that, a wrong clock has set."""
+    return tx.query(IngestionName, SQL["due"], {"now": now, "latest": latest, "most": most})
 
 
-def claim(tx: Tx, lease: Lease, now: datetime, until: datetime) -> Rows[Ingestion]:
-    """Take it; no row where somebody else has it."""
-    return tx.query(Ingestion, SQL["claim"], lease.parameters() | {"now": now, "until": until})
+def claim(tx: Tx, lease: Lease, now: datetime, until: datetime, latest: datetime) -> Rows[Ingestion]:
+    """Take it; no row where somebody else has it. `latest`: as for `due`."""
+    return tx.query(Ingestion, SQL["claim"], lease.parameters() | {"now": now, "until": until, "latest": latest})
 
 
 def extend(tx: Tx, lease: Lease, until: datetime) -> Rows[UUID]:
@@ -281,10 +295,22 @@ def bad_rows(tx: Tx, name: IngestionName, status: RowStatus | None, after: int, 
     return tx.query(BadRow, SQL["bad_rows"], wanted | {"status": status, "after": after, "most": most})
 
 
+def count_bad_rows(tx: Tx, name: IngestionName) -> Rows[BadRowCounts]:
+    """How they stand now."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id}
+    return tx.query(BadRowCounts, SQL["count_bad_rows"], wanted)
+
+
 def lock_bad_rows(tx: Tx, name: IngestionName, row_numbers: Sequence[int], groups: Sequence[str] = ()) -> Rows[BadRow]:
     """These rows and all of their groups, and these groups, locked."""
     wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id}
     return tx.query(BadRow, SQL["lock_bad_rows"], wanted | {"row_numbers": list(row_numbers), "groups": list(groups)})
+
+
+def open_groupless(tx: Tx, name: IngestionName, besides: Sequence[int]) -> Rows[int]:
+    """The first row, but for these, that holds data of which nobody knows the group, and which nobody decided on."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id, "besides": list(besides)}
+    return tx.scalars(int, SQL["open_groupless"], wanted)
 
 
 def decide_bad_rows(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import LONGEST_TITLE, Columns, columns_of, header_at, is_blank
@@ -22,7 +22,8 @@ _SEP = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 """What Excel writes above a header to say how a file is cut."""
 _FEWEST_ALIKE = 2
 """Rows that end with the same surplus of separators: of one, it may be an amount that was cut in two."""
-_BEGINS_THOUSANDS, _ENDS_THOUSANDS = re.compile(r"\s*\D?\d{1,3}"), re.compile(r"\d{3}\.\d+\D?\s*")
+_BEGINS_THOUSANDS, _ENDS_THOUSANDS = re.compile(r"\D*[1-9]\d{0,2}"), re.compile(r"\d{3}(?:\.\d+)?\D*")
+"""Whatever stands before and after: a sign, a code, a minus, CR. One too many only has rows put aside."""
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|table|\?xml|[a-z]+[ >])", re.IGNORECASE)
 _JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
 
@@ -76,6 +77,13 @@ def fields_of(text: str, delimiter: str) -> list[str]:
         return []
 
 
+def joined(values: Sequence[str], delimiter: str) -> str:
+    """One row, as it can be cut again."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
 def ends_open(line: str, delimiter: str) -> bool:
     """Whether a quoted field begins in this line and does not end in it."""
     is_open, at_start = False, True
@@ -88,10 +96,10 @@ def ends_open(line: str, delimiter: str) -> bool:
 
 
 def _candidates(lines: list[str], start: int, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
-    """What could be the header: (number, cells) of the first lines, each by itself."""
+    """What could be the header: (number, cells) of the rows that begin in the first lines; a name may have several."""
     for at in range(start, min(start + LONGEST_TITLE, len(lines))):
         cut = delimiter or _delimiter(lines[at : at + _SAMPLE_LINES])
-        yield at + 1, fields_of(lines[at], cut)
+        yield at + 1, fields_of("".join(lines[at : at + LONGEST_TITLE]), cut) or fields_of(lines[at], cut)
 
 
 def _row_above(number: int, lines: Sequence[str], header_row: int) -> BrokenRow:
@@ -102,8 +110,8 @@ def _row_above(number: int, lines: Sequence[str], header_row: int) -> BrokenRow:
 def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]], delimiter: str) -> int:
     """How many blank fields too many every row ends with, as some programs write them.
 
-    The same number in every row, and none that could be an amount in two: in `Sofa,1,234.56,` a field too many is no
-    blank one.
+    The same number in every row, and not where each row could hold an amount in two: in `Sofa,1,234.56,` a field too
+    many is no blank one.
     """
     width = len(names)
     rows = [cells for cells in sample if len(cells) >= width and not is_blank(cells) and [*cells] != [*names]]
@@ -111,15 +119,12 @@ def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]], delimiter: s
     alike = [cells for cells in rows if len(cells) == width + surplus]
     if not surplus or len(alike) < _FEWEST_ALIKE or any(not is_blank(cells[width:]) for cells in alike):
         return 0
-    return 0 if delimiter == "," and _cut_amounts(alike) else surplus
+    return 0 if delimiter == "," and all(map(_has_cut_amount, alike)) else surplus
 
 
-def _cut_amounts(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the same two fields of every row could be one amount with a comma: `1,234.56`."""
-    return any(
-        all(_BEGINS_THOUSANDS.fullmatch(cells[at]) and _ENDS_THOUSANDS.fullmatch(cells[at + 1]) for cells in rows)
-        for at in range(len(rows[0]) - 1)
-    )
+def _has_cut_amount(cells: Sequence[str]) -> bool:
+    """Whether two fields of a row, one after the other, could be one amount with a comma: `1,234`, `£ 1,234.56`."""
+    return any(_BEGINS_THOUSANDS.fullmatch(begin) and _ENDS_THOUSANDS.fullmatch(end) for begin, end in pairwise(cells))
 
 
 def _names(lines: list[str], delimiter: str, number: int, facts: TextFacts) -> list[str]:

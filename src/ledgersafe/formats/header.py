@@ -123,12 +123,21 @@ def said_again(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return found.filter(pl.all_horizontal(pl.col(names).str.strip_chars().str.to_lowercase().is_in(known)))
 
 
+def is_same_header(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a row is the header, whatever its letters' case."""
+    return _plain(cells) == _plain(names)
+
+
 def refuse_other_order(number: int, cells: Sequence[str], names: Sequence[str]) -> None:
     """Raises UnreadableFile: a row is the header in another order, so what comes after it stands in other columns."""
-    said, known = [[one.strip().lower() for one in texts] for texts in (cells, names)]
+    said, known = _plain(cells), _plain(names)
     if said != known and sorted(said) == sorted(known):
         told = f"Row {number:,} is a header, too, but in another order ({', '.join(cells)[: _SHOWN * 2]})"
         raise UnreadableFile("BAD_HEADER", f"{told}: which column is which after it? Send it as two files.")
+
+
+def _plain(texts: Sequence[str]) -> list[str]:
+    return [text.strip().lower() for text in texts]
 
 
 def _refuse_values(nameless: Sequence[int], sample: Iterable[tuple[int, Sequence[str]]]) -> None:

@@ -1,6 +1,6 @@
 """What every format makes of a file: batches of rows, every value as text, and the rows that could not be read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import polars as pl
 
 ROW = "_row_number"
 """Each row's number in the file, as people count: the header is row 1 where there is one."""
+_MOST_NAMED = 10
 
 
 class UnreadableFile(Exception):
@@ -44,11 +45,13 @@ class Batch:
 class Spelling:
     """How typed values of a column are spelled as text, so that its contract reads them as what they are.
 
-    `point`: the decimal separator. `form`: of dates and times (strftime); ISO 8601 where there is none.
+    `point`: the decimal separator. `form`: of dates and times (strftime); ISO 8601 where there is none. `is_amount`:
+    it has numbers, which may bear the sign or code of their currency, and in which zeros at the end say nothing.
     """
 
     point: str = "."
     form: str | None = None
+    is_amount: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Wishes:
     """How a file is to be read, where that is not to be found out.
 
     `recognised`: how many names of a header are known, for finding it below a title. `spelling`: of a column, by name.
+    `is_all_text`: all columns are known to be texts, so that names of columns may be data.
     """
 
     delimiter: str | None = None
@@ -64,6 +68,7 @@ class Wishes:
     sheet: str | None = None
     recognised: Callable[[Sequence[str]], int] | None = None
     spelling: Callable[[str], Spelling] | None = None
+    is_all_text: bool = False
 
     def spelling_of(self, name: str) -> Spelling:
         """How typed values of that column are spelled."""
@@ -98,6 +103,19 @@ class Opened:
         nameless = self.facts.get("columns_without_name", ())
         there = (at for at in range(len(self.columns) + len(nameless)) if at + 1 not in nameless)
         return dict(zip(self.columns, there, strict=True))
+
+
+def passed_over(facts: Mapping[str, Any]) -> list[str]:
+    """What of a file was not read, in sentences, by its facts: so that whoever misses it knows why."""
+    told: list[str] = []
+    if lines := facts.get("lines_passed_over"):
+        were = "1 line above it was" if lines == 1 else f"{lines:,} lines above it were"
+        told.append(f"Its header is row {facts['header_row']:,}: {were} taken for a title and not read.")
+    if sheets := facts.get("sheets_not_read"):
+        more = f" and {len(sheets) - _MOST_NAMED:,} more" if len(sheets) > _MOST_NAMED else ""
+        named = ", ".join(map(repr, sheets[:_MOST_NAMED]))
+        told.append(f"Of its sheets only {facts['sheet']!r} was read, not {named}{more}.")
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,18 @@ _decode_object = msgspec.json.Decoder(Raw).decode
 class _Name:
     """A member's name that is equal to no other one."""
 
+    __slots__ = ("text",)
+
     def __init__(self, text: str) -> None:
         self.text = text
 
 
-_decode_every = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _, text: _Name(text)).decode
+decode_every = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _, text: _Name(text)).decode
+"""An object's members, also those that come again."""
 _MOST_ZEROS = 60
 """Numbers with an exponent are written out up to here: 1e999999999 would be a gigabyte."""
 _SHOWN = 60
+_AS_IT_STANDS = Spelling()
 _COLON = re.compile(rb'"\s*:')
 _LONGER = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y", "%e": "%d", "%h": "%b", "%P": "%p"}
 """What Python writes, and reads only in other words."""
@@ -34,7 +38,7 @@ _SHORT_YEARS = range(1970, 2069)
 """Which years two digits stand for when a contract reads them; Python draws the line elsewhere."""
 
 
-def as_text(value: msgspec.Raw, point: str = ".") -> str:
+def as_text(value: msgspec.Raw, spelling: Spelling = _AS_IT_STANDS) -> str:
     """A JSON value as text: strings without their quotes, null as the empty text, all else as it stands."""
     raw = bytes(value).strip()
     if raw.startswith(b'"'):
@@ -42,7 +46,7 @@ def as_text(value: msgspec.Raw, point: str = ".") -> str:
     if raw == b"null":
         return ""
     text = raw.decode()
-    return number_text(text, point) if text[0] in "-0123456789" else text
+    return number_text(text, spelling) if text[0] in "-0123456789" else text
 
 
 def row_of(members: Raw, columns: dict[str, None], spelling: Callable[[str], Spelling] | None) -> dict[str, str]:
@@ -51,7 +55,7 @@ def row_of(members: Raw, columns: dict[str, None], spelling: Callable[[str], Spe
         columns.setdefault(name)
     if spelling is None:
         return {name: as_text(value) for name, value in members.items()}
-    return {name: as_text(value, spelling(name).point) for name, value in members.items()}
+    return {name: as_text(value, spelling(name)) for name, value in members.items()}
 
 
 def read_object(item: msgspec.Raw | str, columns: dict[str, None], wishes: Wishes) -> dict[str, str] | str:
@@ -73,15 +77,18 @@ def _twice(item: msgspec.Raw | str, members: Raw) -> str | None:
     if len(_COLON.findall(raw)) == len(members):
         return None
     seen: set[str] = set()
-    for name in _decode_every(raw):
+    for name in decode_every(raw):
         if name.text in seen:
             return name.text
         seen.add(name.text)
     return None
 
 
-def number_text(text: str, point: str = ".") -> str:
-    """A number without an exponent, with that decimal separator. What is none stays as it is."""
+def number_text(text: str, spelling: Spelling) -> str:
+    """A number without an exponent, with that decimal separator. What is none stays as it is.
+
+    Where the contract has numbers, zeros at the end go: 1.000 is one, and only as a text may it be a thousand.
+    """
     if "e" in text or "E" in text:
         try:
             number = Decimal(text)
@@ -90,7 +97,9 @@ def number_text(text: str, point: str = ".") -> str:
         if not number.is_finite() or abs(number.adjusted()) > _MOST_ZEROS:
             return text
         text = format(number, "f")
-    return text if point == "." else text.replace(".", point)
+    if spelling.is_amount and text.endswith("0") and "." in text:
+        text = text.rstrip("0").removesuffix(".")
+    return text if spelling.point == "." else text.replace(".", spelling.point)
 
 
 def spelled(value: Any, spelling: Spelling) -> str:
@@ -102,7 +111,7 @@ def spelled(value: Any, spelling: Spelling) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
-        return number_text(str(value), spelling.point)
+        return number_text(str(value), spelling)
     if isinstance(value, date):
         return _time_text(value, spelling.form)
     if isinstance(value, bytes):

@@ -22,19 +22,24 @@ from ledgersafe.pipeline.resolve import Operator
 
 MOST_ROWS = 1_000
 """How many rows one decision may name."""
+IN_TABLE = ("inserted", "replaced", "unchanged", "older")
+"""Of `Decided`: what became of rows of a table."""
 
 
 @dataclass(slots=True)
 class Decided:
     """What became of rows. `rows`: all that were decided on, those of the same groups among them.
 
-    `loaded`: how many rows of the dataset's table are new or changed. `older`: how many were passed over, as the table
-    has what a later file says. `outcomes`: of the events that they made. `changed`: False where it was decided before.
+    How many of them are new in the dataset's table (`inserted`), stand there in place of what was there (`replaced`),
+    say what is there already (`unchanged`), or were passed over, as the table has what a later file says (`older`).
+    `outcomes`: of the events that they made. `changed`: False where it was decided before.
     """
 
     status: files.RowStatus
     rows: list[int]
-    loaded: int = 0
+    inserted: int = 0
+    replaced: int = 0
+    unchanged: int = 0
     older: int = 0
     outcomes: dict[str, int] = field(default_factory=dict[str, int])
     changed: bool = True
@@ -47,6 +52,12 @@ def page(
     with database.snapshot() as tx:
         delivery_of(tx, name)
         return files.bad_rows(tx, name, status, after, most).all()
+
+
+def counted(database: Database, name: files.IngestionName) -> files.BadRowCounts:
+    """How a delivery's bad rows stand now."""
+    with database.snapshot() as tx:
+        return files.count_bad_rows(tx, name).one()
 
 
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)

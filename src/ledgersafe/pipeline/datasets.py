@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +14,7 @@ from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked, parsed
 from ledgersafe.contracts.datasets.writing import from_odcs, members_of
 from ledgersafe.db.database import Database, Tx
+from ledgersafe.db.errors import StatementRefused
 from ledgersafe.files import curated
 from ledgersafe.files import store as files
 from ledgersafe.kernel.canonical import read_json
@@ -22,6 +24,9 @@ from ledgersafe.pipeline.land import check_names
 from ledgersafe.pipeline.resolve import Operator
 
 _TRIES = 5
+_SHOWN = 1_000
+_NO_TABLE, _NO_COLUMN = "42P01", "42703"
+"""What Postgres says of a table, or a column of it, that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ def _put(tx: Tx, tenant_id: str, contract: Dataset, notes: str | None, by: Opera
     name, actor = contract.name, by.credential.actor
     contract = replace(contract, shape=msgspec.structs.replace(contract.shape, version=None))  # it is counted here
     was = files.contract(tx, tenant_id, name).first()
-    if was is not None and dataset_of(was).shape == contract.shape:
+    meant = None if was is None else _still_read(was)
+    if was is not None and meant is not None and meant.shape == contract.shape:
         return Put(was, changed=False, changes=())
     if contract.shape.kind == "table":
         _ensure_table(tx, contract)
@@ -86,7 +92,7 @@ def _put(tx: Tx, tenant_id: str, contract: Dataset, notes: str | None, by: Opera
     if not files.insert_contract(tx, tenant_id, name, version, members, by.now, actor, notes).all():
         tx.forget()
         return None
-    changes = [] if was is None else diff(dataset_of(was), contract, "full")
+    changes = [] if meant is None else diff(meant, contract, "full")
     before = None if was is None else {"version": was.version}
     after = {"version": version, "changes": [f"{one.level} {one.path}: {one.message}" for one in changes]}
     audit.insert(tx, [audit.Entry(tenant_id, by.now, actor, "contract.put", "contract", name, before, after, notes)])
@@ -107,8 +113,30 @@ def find_contract(database: Database, tenant_id: str, dataset: str, version: int
 
 
 def dataset_of(stored: files.StoredContract) -> Dataset:
-    """What a stored contract means."""
-    return checked(msgspec.json.decode(stored.members))
+    """What a stored contract means.
+
+    Raises RequestRefused(INVALID_CONTRACT): it was put when rules were others, and cannot be used any more.
+    """
+    try:
+        return _read(stored.members)
+    except InvalidContract as error:
+        told = f"Version {stored.version} of the contract of {stored.dataset!r} was put when the rules were others"
+        message = f"{told}: {str(error)[:_SHOWN]}. Put another one (ledgersafe contracts put), then try again."
+        raise RequestRefused(INVALID_CONTRACT, message, faults=error.faults) from None
+
+
+@lru_cache(maxsize=64)
+def _read(members: str) -> Dataset:
+    """Many deliveries go by one contract. Raises InvalidContract."""
+    return checked(msgspec.json.decode(members))
+
+
+def _still_read(stored: files.StoredContract) -> Dataset | None:
+    """What it means; None where it can only be replaced."""
+    try:
+        return _read(stored.members)
+    except InvalidContract:
+        return None
 
 
 def datasets(database: Database, tenant_id: str, after: str, most: int) -> list[files.StoredDataset]:
@@ -118,12 +146,33 @@ def datasets(database: Database, tenant_id: str, after: str, most: int) -> list[
 
 
 def sample(database: Database, tenant_id: str, dataset: str, most: int) -> list[dict[str, Any]]:
-    """Some rows of a dataset's table, those loaded last first. Raises RequestRefused(NOT_FOUND): it has none."""
-    with database.snapshot() as tx:
-        contract = dataset_of(_contract(tx, tenant_id, dataset, None))
-        if contract.shape.kind != "table":
-            raise RequestRefused(NOT_FOUND, f"Files of {dataset!r} become events: it has no table of its own.")
-        return [row.row for row in curated.sample(tx, tenant_id, contract, most).all()]
+    """Some rows of a dataset's table, those loaded last first.
+
+    Raises RequestRefused: NOT_FOUND where it has none; CURATED_CLASH where it was made anew without all columns;
+    INVALID_CONTRACT (`dataset_of`).
+    """
+    try:
+        with database.snapshot() as tx:
+            contract = dataset_of(_contract(tx, tenant_id, dataset, None))
+            if contract.shape.kind != "table":
+                raise RequestRefused(NOT_FOUND, f"Files of {dataset!r} become events: it has no table of its own.")
+            return [row.row for row in curated.sample(tx, tenant_id, contract, most).all()]
+    except StatementRefused as error:
+        if (dropped := _dropped(dataset, error)) is None:
+            raise
+        raise dropped from None
+
+
+def _dropped(dataset: str, error: StatementRefused) -> RequestRefused | None:
+    """What to tell of a table that its owner has dropped; None where that is not what the error says."""
+    after = "The rows of files that were delivered before come back with a replay of these."
+    if error.sqlstate == _NO_TABLE:
+        told = f"The table of {dataset!r} was dropped by its owner: the next delivery makes it anew. {after}"
+        return RequestRefused(NOT_FOUND, told)
+    if error.sqlstate == _NO_COLUMN:
+        told = f"The table of {dataset!r} was dropped, and lacks columns of this contract: the next delivery adds them."
+        return RequestRefused(CURATED_CLASH, f"{told} {after}")
+    return None
 
 
 def schema_history(database: Database, tenant_id: str, dataset: str, most: int) -> list[files.SeenSchema]:

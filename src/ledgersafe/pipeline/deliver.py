@@ -6,33 +6,32 @@ can make; a worker that died or was too slow leaves nothing behind that counts.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import structlog
 from polars.exceptions import PanicException
 
 from ledgersafe.contracts.datasets.headers import matched, schema_hash
 from ledgersafe.contracts.datasets.infer import infer
 from ledgersafe.contracts.datasets.model import Dataset
-from ledgersafe.contracts.datasets.reading import checked as checked_contract
 from ledgersafe.db.database import Database
 from ledgersafe.db.errors import DatabaseError, StatementRefused
 from ledgersafe.files import store as files
 from ledgersafe.formats.kinds import kind_of
 from ledgersafe.formats.rows import Batch, Bounds, Opened, UnreadableFile
-from ledgersafe.kernel.clock import Clock
+from ledgersafe.kernel.clock import CLOCKS_DIFFER, Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.kernel.reasons import INTERNAL_ERROR, NO_CONTRACT, RAW_FILE_DAMAGED, ROW_TOO_LONG
+from ledgersafe.pipeline.datasets import dataset_of
 from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, REFUSED, Sending, send_events
 from ledgersafe.pipeline.deliver_table import SAME_KEY_TWICE, ensure_table, load_table
-from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, broken_rules
+from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, broken_rules, with_passed_over
 from ledgersafe.pipeline.drift import drift_report, hold_drifted, hold_twofold, told_of
 from ledgersafe.pipeline.lineage import lineage_report
 from ledgersafe.pipeline.wishes import wishes_of
@@ -41,6 +40,7 @@ from ledgersafe.storage.zone import ZoneDamaged
 LEASE = timedelta(seconds=60)
 """How long a worker that gives no sign is waited for."""
 MOST_ATTEMPTS = 5
+"""At which attempt trouble of the machine ends it. Those that ended without a word count: nobody knows of what."""
 MOST_DEATHS = 15
 """How many attempts may end without a word: a file that kills whoever reads it must not go round for ever."""
 _ROW_TOO_WIDE = "54000"
@@ -70,7 +70,7 @@ class Desk:
 def due(database: Database, clock: Clock, most: int = 20) -> list[files.IngestionName]:
     """Deliveries that wait for a worker."""
     with database.snapshot() as tx:
-        return files.due(tx, clock.now(), most).all()
+        return files.due(tx, clock.now(), _latest(clock.now()), most).all()
 
 
 def keep(database: Database, lease: files.Lease, clock: Clock) -> bool:
@@ -81,10 +81,15 @@ def keep(database: Database, lease: files.Lease, clock: Clock) -> bool:
 
 def claim(database: Database, name: files.IngestionName, clock: Clock) -> tuple[files.Lease, files.Ingestion] | None:
     """Take a delivery; None where somebody else has it."""
-    lease = files.Lease(name, new_id())
+    lease, now = files.Lease(name, new_id()), clock.now()
     with database.transaction() as tx:
-        found = files.claim(tx, lease, clock.now(), clock.now() + LEASE).first()
+        found = files.claim(tx, lease, now, now + LEASE, _latest(now)).first()
     return None if found is None else (lease, found)
+
+
+def _latest(now: datetime) -> datetime:
+    """What is due later than that was set by a clock that is wrong: by whoever had it, or wanted it tried again."""
+    return now + max(LEASE, _FIRST_PAUSE * 2 ** (MOST_ATTEMPTS - 2)) + CLOCKS_DIFFER
 
 
 def deliver(desk: Desk, lease: files.Lease, ingestion: files.Ingestion) -> Status:
@@ -153,7 +158,7 @@ class _Attempt:
             return self._load(self._begin(path, dataset, version), keys_repeat=True)
 
     def _contract(self) -> tuple[Dataset | None, int]:
-        """The contract that it was begun with, else the one in force."""
+        """The contract that it was begun with, else the one in force. Raises RequestRefused(INVALID_CONTRACT)."""
         of = self.ingestion
         with self.desk.database.transaction() as tx:
             found = files.contract(tx, of.tenant_id, of.dataset, of.contract_version).first()
@@ -161,12 +166,13 @@ class _Attempt:
                 return None, 0
             if files.begin_work(tx, self.lease, found.version).first() is None:
                 raise LeaseLost
-        return _dataset_of(found.members), found.version
+        return dataset_of(found), found.version
 
     def _begin(self, path: Path, dataset: Dataset, version: int) -> Work:
         """Open it, and look at its columns. Raises UnreadableFile, Rejected."""
         kind = kind_of(self.ingestion.filename)
-        opened = kind.open(path, wishes_of(dataset), self.desk.bounds)
+        open_it = partial(kind.open, path, wishes_of(dataset), self.desk.bounds)
+        opened = open_it()
         self.facts = {"format": kind.name} | opened.facts
         header = matched(dataset, opened.columns)
         first, opened = _looked_into(opened)
@@ -176,7 +182,7 @@ class _Attempt:
             before = next(iter(files.schemas(tx, of.tenant_id, of.dataset, 1).all()), None)
             previous = files.last_succeeded(tx, of.tenant_id, of.dataset, of.ingestion_id).first()
         self.drift = drift_report(dataset, header, types, before) | {"columns": types}
-        self.work = Work(self.lease, self.ingestion, dataset, version, header, opened, previous)
+        self.work = Work(self.lease, self.ingestion, dataset, version, header, opened, open_it, previous)
         hold_drifted(self.drift)
         hold_twofold(header)
         return self.work
@@ -188,8 +194,7 @@ class _Attempt:
         with self.desk.database.transaction(patience=_MOST_SECONDS) as tx:
             tx.take_time(_MOST_SECONDS)
             loaded = load_table(tx, work, self.tally, now, self.kept, keys_repeat=keys_repeat)
-            made = {"merged": loaded.merged, "older": loaded.older}
-            self._finish_in(tx, "succeeded", None, self._told(loaded.older), made)
+            self._finish_in(tx, "succeeded", None, self._told(loaded.older), asdict(loaded))
         return "succeeded"
 
     def _send(self, work: Work) -> Status:
@@ -198,8 +203,8 @@ class _Attempt:
         sending = Sending(desk.clock, desk.slot, desk.future_seconds, seconds, desk.most_event_bytes)
         sent = send_events(desk.database, work, self.tally, sending, self.kept)
         with desk.database.transaction() as tx:
-            if sent.bad_lines:
-                files.copy_bad_rows(tx, sent.bad_lines)
+            for lines in sent.bad_lines():
+                files.copy_bad_rows(tx, lines)
             accepted = sum(sent.outcomes.values()) - sent.outcomes.get(REFUSED, 0)
             self._finish_in(tx, "succeeded", None, self._told(), {"events": accepted})
         return "succeeded"
@@ -212,6 +217,7 @@ class _Attempt:
             told.append("It has a header and no rows: nothing was loaded.")
         elif tally.rows_bad:
             told.append(f"{tally.rows_bad:,} of {tally.rows_in:,} rows are held: its bad rows say why.")
+        told += tally.told_of_currencies()
         if older:
             told.append(f"{older:,} rows were passed over: the table has what a file that was received later says.")
         return " ".join(told) or None
@@ -247,7 +253,7 @@ class _Attempt:
             rows_ok=self.tally.rows_in - self.tally.rows_bad if status == "succeeded" else 0,
             rows_bad=self.tally.rows_bad,
             reason_code=code,
-            detail=detail,
+            detail=with_passed_over(detail, self.facts),
             facts=self.facts,
             quality=self.tally.report([] if self.work is None else broken_rules(self.work, self.tally)) | made,
             drift=None if drift is None else {name: value for name, value in drift.items() if name != "columns"},
@@ -264,7 +270,9 @@ class _Attempt:
         told = f"{type(error).__name__}: {error}"[:2_000]
         try:
             if self.ingestion.attempts >= MOST_ATTEMPTS:
-                return self.end("failed", INTERNAL_ERROR.code, f"It failed {self.ingestion.attempts} times: {told}")
+                return self.end(
+                    "failed", INTERNAL_ERROR.code, f"Attempt {self.ingestion.attempts} at it failed, too: {told}"
+                )
             pause = _FIRST_PAUSE * 2 ** (self.ingestion.attempts - 1)
             with self.desk.database.transaction() as tx:
                 until = self.desk.clock.now() + pause
@@ -275,12 +283,6 @@ class _Attempt:
         except DatabaseError as gone:
             _log.warning("delivery_waits_for_the_database", error=str(gone))
         return "received"
-
-
-@lru_cache(maxsize=64)
-def _dataset_of(members: str) -> Dataset:
-    """A contract of its stored members: many deliveries go by one."""
-    return checked_contract(msgspec.json.decode(members))
 
 
 def _looked_into(opened: Opened) -> tuple[Batch | None, Opened]:

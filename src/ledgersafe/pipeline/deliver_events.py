@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, islice
 
 import orjson
 import polars as pl
@@ -27,7 +28,15 @@ from ledgersafe.kernel.reasons import ROWS_STILL_BAD, TOO_LARGE
 from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.ahead import ahead
 from ledgersafe.pipeline.arrival import Mapped, Parcel, judged, read_document
-from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, bad_row_line, judge_file
+from ledgersafe.pipeline.delivery import (
+    KEPT_OF_REJECTED,
+    LeaseLost,
+    Rejected,
+    Tally,
+    Work,
+    bad_row_line,
+    judge_file,
+)
 from ledgersafe.pipeline.event_groups import Gathered, gather, stored_key
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
@@ -54,9 +63,12 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a file. `bad_lines`: for `files.copy_bad_rows`. `outcomes`: of all attempts together."""
+    """What became of a file. `bad_lines`: for `files.copy_bad_rows`, part by part, as there may be very many.
 
-    bad_lines: list[str]
+    `outcomes`: of all attempts together.
+    """
+
+    bad_lines: Callable[[], Iterator[list[str]]]
     outcomes: dict[str, int]
     rows_ok: int
 
@@ -89,7 +101,7 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
         judge_file(work, tally)
     except Rejected:
         if kept is not None:
-            kept.extend(gathered.bad_lines())
+            kept.extend(islice(chain.from_iterable(gathered.bad_lines()), KEPT_OF_REJECTED))
         raise
     gathered.hold(tally)
     done = _Progress(database, work, sending, lambda rows, why: _held_lines(gathered, rows, why, tally))
@@ -100,7 +112,7 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
         done.send(chunk.events, chunk.rows)
     if refused:
         _hold_refused(gathered, refused, tally)
-    return Sent(gathered.bad_lines(), dict(done.outcomes), tally.rows_in - tally.rows_bad)
+    return Sent(gathered.bad_lines, dict(done.outcomes), tally.rows_in - tally.rows_bad)
 
 
 class _Progress:

@@ -1,6 +1,6 @@
 """What both kinds of delivery need: an attempt's work, the reading of its rows, and what is told of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -9,20 +9,20 @@ from uuid import UUID
 import orjson
 import polars as pl
 
-from ledgersafe.contracts.datasets.checking import ROW, Checked, check
+from ledgersafe.contracts.datasets.casting import Borne
+from ledgersafe.contracts.datasets.checking import ROW, ROWS_AT_ONCE, Checked, check
 from ledgersafe.contracts.datasets.headers import Header
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.db.copying import plain, text
 from ledgersafe.db.database import Tx
 from ledgersafe.files import store as files
-from ledgersafe.formats.rows import Batch, BrokenRow, Opened
+from ledgersafe.formats.rows import Batch, BrokenRow, Opened, passed_over
 from ledgersafe.kernel.reasons import QUALITY_FAILED, TOO_MANY_BAD_ROWS, Reason
+from ledgersafe.pipeline.wishes import refuse_other_header
 
 _SAMPLES = 5
 """How many rows stand with each rule of the quality report; every bad row is kept elsewhere."""
 _SHOWN = 200
-_ROWS_AT_ONCE = 30_000
-"""So many are checked at once: what they take fits a processor's cache, and they are stored while others are read."""
 KEPT_OF_REJECTED = 10_000
 """How many bad rows of a file are kept where none of it is loaded; the file itself is kept whole."""
 
@@ -41,7 +41,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One attempt at one delivery. `previous`: the last good delivery of the dataset."""
+    """One attempt at one delivery. `reopen`: read the file once more. `previous`: the dataset's last good delivery."""
 
     lease: files.Lease
     ingestion: files.Ingestion
@@ -49,6 +49,7 @@ class Work:
     version: int
     header: Header
     opened: Opened
+    reopen: Callable[[], Opened]
     previous: files.Ingestion | None = None
 
 
@@ -67,12 +68,13 @@ class _Range:
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted while a file is read; it becomes the quality report."""
+    """What is counted while a file is read; it becomes the quality report. `borne`: of amounts, by column."""
 
     rows_in: int = 0
     rows_bad: int = 0
     rules: dict[tuple[str | None, str], _Rule] = field(default_factory=dict[tuple[str | None, str], _Rule])
     ranges: dict[str, _Range] = field(default_factory=dict[str, _Range])
+    borne: dict[str, Borne] = field(default_factory=dict[str, Borne])
 
     def add(self, dataset: Dataset, batch: Batch, checked: Checked) -> None:
         """A batch."""
@@ -85,19 +87,24 @@ class Tally:
             for (column, rule), found in counted:
                 self._of(str(column), str(rule)).count += found.height
                 for one in found.head(_SAMPLES).rows():
-                    self._sample(str(column), str(rule), one[0], one[3], one[4])
+                    self.add_sample(str(column), str(rule), one[0], one[3], one[4])
         for column in dataset.columns:
             self._measure(column.name, column.type.is_number, checked)
 
     def add_fault(self, row: int, column: str | None, rule: str, value: str | None, message: str) -> None:
         """One fault; the row that has it is counted by whoever knows whether it has others."""
-        self._of(column, rule).count += 1
-        self._sample(column, rule, row, value, message)
+        self.count_faults(column, rule, 1)
+        self.add_sample(column, rule, row, value, message)
+
+    def count_faults(self, column: str | None, rule: str, count: int) -> None:
+        """So many of a rule; some of them are shown (`add_sample`)."""
+        self._of(column, rule).count += count
 
     def _of(self, column: str | None, rule: str) -> _Rule:
         return self.rules.setdefault((column, rule), _Rule())
 
-    def _sample(self, column: str | None, rule: str, row: int, value: str | None, message: str) -> None:
+    def add_sample(self, column: str | None, rule: str, row: int, value: str | None, message: str) -> None:
+        """A fault to be shown, if not enough are."""
         samples = self._of(column, rule).samples
         if len(samples) < _SAMPLES:
             samples.append({"row": row, "value": None if value is None else value[:_SHOWN], "message": message})
@@ -120,6 +127,15 @@ class Tally:
     def null_fraction(self, name: str) -> float:
         """Of the rows that could be read, how many had no value there."""
         return self.ranges[name].nulls / self.rows_in if self.rows_in and name in self.ranges else 0.0
+
+    def told_of_currencies(self) -> list[str]:
+        """Of amounts that bear a currency among more that bear none: whether they are in the same one, no one knows."""
+        return [
+            f"{name}: of {one.marked + one.bare:,} amounts, only {one.marked:,} with a currency "
+            f"({', '.join(one.marks)}): say in the contract which it is (currency)."
+            for name, one in self.borne.items()
+            if 0 < one.marked < one.bare
+        ]
 
     def report(self, broken: list[str]) -> dict[str, Any]:
         """The quality report. `broken`: what is wrong with the file as a whole."""
@@ -159,12 +175,23 @@ def checked_batches(work: Work, tally: Tally) -> Iterator[tuple[Batch, Checked]]
     for batch in work.opened.batches:
         known = batch.frame.select(ROW, *work.header.renamed).rename(work.header.renamed)
         broken = batch.broken
-        for part in known.iter_slices(_ROWS_AT_ONCE) if known.height else (known,):
+        for part in known.iter_slices(ROWS_AT_ONCE) if known.height else (known,):
             renamed = Batch(part, broken)
-            checked = check(work.dataset, part, typed="delimiter" not in work.opened.facts)
+            checked = check(work.dataset, part, borne=tally.borne)
+            refuse_other_header(work.dataset, work.header, work.opened.facts, part, checked)
             tally.add(work.dataset, renamed, checked)
             yield renamed, checked
             broken = ()
+
+
+def rows_again(work: Work, numbers: Set[int]) -> Iterator[dict[str, Any]]:
+    """These rows once more, as the file has them: ROW, and by the contract's columns. Raises UnreadableFile."""
+    wanted, last = pl.Series(list(numbers), dtype=pl.Int64).implode(), max(numbers, default=0)
+    for batch in work.reopen().batches:
+        found = batch.frame.filter(batch.frame[ROW].is_in(wanted))
+        yield from found.select(ROW, *work.header.renamed).rename(work.header.renamed).iter_rows(named=True)
+        if batch.frame.height and batch.frame[ROW][-1] >= last:
+            return
 
 
 def broken_rules(work: Work, tally: Tally) -> list[str]:
@@ -199,9 +226,18 @@ def judge_file(work: Work, tally: Tally) -> None:
         raise Rejected(QUALITY_FAILED, "; ".join(broken))
 
 
+def with_passed_over(detail: str | None, facts: Mapping[str, Any] | None) -> str | None:
+    """What is told of a delivery, and what of its file was not read. `facts`: how it was read; None: it was not."""
+    told = passed_over(facts or {})
+    if not told or not detail:
+        return " ".join(told) or detail
+    return " ".join([detail if detail.endswith((".", "?", "!")) else f"{detail}.", *told])
+
+
 def bad_row_lines(work: Work, batch: Batch, checked: Checked, groups: Mapping[int, str] | None = None) -> list[str]:
     """The bad rows of a batch as lines for `files.copy_bad_rows`. `groups`: row → the group that it belongs to."""
-    of, lines = groups or {}, [_broken_line(work, row) for row in batch.broken]
+    of = groups or {}
+    lines = [_broken_line(work, row, of.get(row.number)) for row in batch.broken]
     if not checked.faults.height:
         return lines
     faults: dict[int, list[dict[str, Any]]] = {}
@@ -221,9 +257,10 @@ def bad_row_line(
     return _line(work, number, group, orjson.dumps(values).decode(), None, faults)
 
 
-def _broken_line(work: Work, row: BrokenRow) -> str:
+def _broken_line(work: Work, row: BrokenRow, group: str | None) -> str:
     fault = {"column": None, "rule": "readable", "value": None, "message": row.message}
-    return _line(work, row.number, None, None, row.text.replace("\x00", "\u2400"), [fault])
+    fault |= {} if row.is_data else {"is_data": False}  # it holds no group, and waits for nobody
+    return _line(work, row.number, group, None, row.text.replace("\x00", "\u2400"), [fault])
 
 
 def _line(

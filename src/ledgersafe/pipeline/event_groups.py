@@ -12,7 +12,7 @@ import polars as pl
 
 from ledgersafe.contracts.datasets.casting import cast, given_of, or_default
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW, Checked
-from ledgersafe.contracts.datasets.events import Table, columns_to_agree, disagreement
+from ledgersafe.contracts.datasets.events import Table, agreements
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.formats.rows import Batch, BrokenRow, UnreadableFile
 from ledgersafe.kernel.reasons import FILE_TOO_LARGE
@@ -20,9 +20,13 @@ from ledgersafe.pipeline.delivery import Tally, Work, bad_row_lines, checked_bat
 
 MOST_BYTES = 120_000_000
 """How many bytes of text one file may have: grouped and sorted they take about seven times that, under 1 GiB."""
+MOST_VALUES = 10_000_000
+"""How many values: each takes some memory, however short it is. A row counts as two more of them."""
 _KEY = "_group"
 _FIRST = "_first"
+_HELD: dict[str, type[pl.DataType]] = {ROW: pl.Int64, _KEY: pl.String}
 _LONGEST_KEY = 200
+_GROUPLESS = "has no value, and nothing else says of which event the row is"
 _Parts = tuple[str, ...]
 
 
@@ -31,6 +35,7 @@ class Gathered:
     """All rows of a file. `groups`: of bad rows, which group each belongs to, where that is known.
 
     `culprits`: groups that are held, and by which bad row. `unplaced`: one that may be of any group: it holds all.
+    `held`: ROW and group of the rows that are good and held; what is told of them is made when it is written.
     """
 
     work: Work
@@ -39,11 +44,20 @@ class Gathered:
     groups: dict[int, str] = field(default_factory=dict[int, str])
     culprits: dict[str, int] = field(default_factory=dict[str, int])
     unplaced: int | None = None
+    held: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_HELD))
 
-    def bad_lines(self) -> list[str]:
-        """The bad rows found so far, as lines for `files.copy_bad_rows`."""
-        groups = {number: stored_key(key) for number, key in self.groups.items()}
-        return [line for batch, checked in self.batches for line in bad_row_lines(self.work, batch, checked, groups)]
+    def bad_lines(self) -> Iterator[list[str]]:
+        """The bad rows found so far, as lines for `files.copy_bad_rows`: batch by batch, as there may be very many."""
+        for batch, checked in self.batches:
+            held = batch.frame.select(ROW).join(self.held, on=ROW)
+            keys = dict(held.rows())
+            why = _faults(held[ROW], None, "group", _nothing(held.height), [*map(self._why_held, keys.values())])
+            known = Checked(checked.good, pl.concat([checked.faults, why]), checked.nulls, checked.rows)
+            bad = [*checked.faults[ROW].unique(), *(row.number for row in batch.broken)]
+            keys |= {number: self.groups[number] for number in bad if number in self.groups}
+            groups = {number: stored_key(key) for number, key in keys.items()}
+            if lines := bad_row_lines(self.work, batch, known, groups):
+                yield lines
 
     def add_faults(self, faults: pl.DataFrame) -> None:
         """More of them (FAULT_COLUMNS), found in rows that are good by themselves: those are good no more."""
@@ -62,13 +76,11 @@ class Gathered:
             held = held.filter(pl.col(_KEY).is_in(list(self.culprits)))
         if not held.height:
             return
-        keys = held[_KEY].to_list()
-        messages = [self._why_held(key) for key in keys]
-        self.groups |= dict(zip(held[ROW].to_list(), keys, strict=True))
-        self.add_faults(_faults(held[ROW], None, "group", pl.Series([None] * held.height, dtype=pl.String), messages))
+        self.held = held.select(ROW, _KEY)
+        self.good = self.good.join(self.held, on=ROW, how="anti", maintain_order="left")
         tally.rows_bad += held.height
-        for number, message in zip(held[ROW].to_list(), messages, strict=True):
-            tally.add_fault(number, None, "group", None, message)
+        for number, key in self.held.iter_rows():
+            tally.add_fault(number, None, "group", None, self._why_held(key))
 
     def _why_held(self, key: str) -> str:
         if (number := self.culprits.get(key)) is not None:
@@ -88,17 +100,20 @@ class Gathered:
 def gather(work: Work, tally: Tally) -> Gathered:
     """Read all of a file, and find which groups its bad rows hold. Raises UnreadableFile."""
     batches: list[tuple[Batch, Checked]] = []
-    size = 0
+    size = values = 0
     for batch, checked in checked_batches(work, tally):
         size += int(batch.frame.estimated_size())
-        if size > MOST_BYTES:
-            message = f"Its rows have more than {MOST_BYTES:,} bytes: send files that become events in parts."
+        values += batch.frame.height * (batch.frame.width + 1)  # with its number, and the group to come
+        if size > MOST_BYTES or values > MOST_VALUES:
+            most = f"{MOST_BYTES:,} bytes or {MOST_VALUES:,} values"
+            message = f"Its rows have more than {most}: send files that become events in parts."
             raise UnreadableFile(FILE_TOO_LARGE.code, message)
         batches.append((batch, checked))
     empty = pl.DataFrame(schema={ROW: pl.Int64} | {column.name: pl.String for column in work.dataset.columns})
     frames = [checked.good.select(empty.columns) for _, checked in batches if checked.good.height]
     good = pl.concat(frames) if frames else empty
     found = Gathered(work, good.with_columns(keys_of(work.dataset, good)), batches)
+    _hold_groupless(found, tally)
     _hold_repeated(found, tally)
     _hold_differing(found, tally)
     _find_culprits(found)
@@ -112,11 +127,47 @@ def stored_key(key: str) -> str:
 
 def keys_of(dataset: Dataset, frame: pl.DataFrame) -> pl.Series:
     """Each row's group, as one text; no value is the same as an empty one."""
-    names = dataset.shape.events.group_by if dataset.shape.events is not None else []
-    parts = [frame[name].fill_null("") for name in names]
+    parts = [frame[name].fill_null("") for name in _group_by(dataset)]
     if len(parts) == 1:
         return parts[0].alias(_KEY)
     return pl.DataFrame(parts).select(pl.struct(pl.all()).struct.json_encode().alias(_KEY)).to_series()
+
+
+def groupless(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Faults (FAULT_COLUMNS) of rows that do not say of which group they are. `frame`: ROW and the group's columns.
+
+    A part may be blank where the contract says so (`default: ""`), but not all of them.
+    """
+    names = _group_by(dataset)
+    all_blank = frame.select(pl.all_horizontal(pl.col(names).fill_null("") == "")).to_series()
+    found = [pl.DataFrame(schema=FAULT_COLUMNS)]
+    for name in names:
+        rows = frame.filter(frame[name].is_null() | all_blank)[ROW]
+        nothing = pl.Series([None] * len(rows), dtype=pl.String)
+        found.append(_faults(rows, name, "required", nothing, [_GROUPLESS] * len(rows)))
+    return pl.concat(found).sort(ROW, maintain_order=True)
+
+
+def _group_by(dataset: Dataset) -> list[str]:
+    return dataset.shape.events.group_by if dataset.shape.events is not None else []
+
+
+def _hold_groupless(found: Gathered, tally: Tally) -> None:
+    """Rows without a group are bad, also where their columns need not have a value: together they are no event."""
+    dataset, names = found.work.dataset, _group_by(found.work.dataset)
+    faults = groupless(dataset, found.good)
+    tally.rows_bad += faults[ROW].n_unique()
+    for batch, checked in found.batches:
+        if checked.faults.height:
+            bad = batch.frame.filter(batch.frame[ROW].is_in(checked.faults[ROW].implode()))
+            read = pl.DataFrame([bad[ROW], *(_value(found.work, name, bad) for name in names)])
+            more = groupless(dataset, read).join(checked.faults, on=[ROW, "column"], how="anti")
+            faults = faults.vstack(more)
+    if not faults.height:
+        return
+    found.add_faults(faults)
+    for number, name in faults.select(ROW, "column").rows():
+        tally.add_fault(number, name, "required", None, _GROUPLESS)
 
 
 def _hold_repeated(found: Gathered, tally: Tally) -> None:
@@ -144,13 +195,13 @@ def _hold_repeated(found: Gathered, tally: Tally) -> None:
 def _hold_differing(found: Gathered, tally: Tally) -> None:
     """Rows of a group that do not agree what event they are of are bad: which is right, a person has to say."""
     events = found.work.dataset.shape.events
-    for name, member in (columns_to_agree(events) if events is not None else {}).items():
-        said = found.good.select(_KEY, name).unique()
+    for one in agreements(events) if events is not None else ():
+        name, message = one.column, one.message
+        said = pl.DataFrame([found.good[_KEY], one.said(found.good)]).unique()
         groups = said.filter(said[_KEY].is_duplicated())[_KEY].unique()
         if not len(groups):
             continue
         apart = found.good.filter(pl.col(_KEY).is_in(groups.implode()))
-        message = disagreement(name, member)
         found.groups |= dict(zip(apart[ROW].to_list(), apart[_KEY].to_list(), strict=True))
         found.add_faults(_faults(apart[ROW], name, "event", apart[name], [message] * apart.height))
         tally.rows_bad += apart.height
@@ -173,35 +224,35 @@ def _find_culprits(found: Gathered) -> None:
 
 def _place_bad(found: Gathered, batch: Batch, checked: Checked) -> list[int]:
     """Of rows that break a rule. Returns those whose group cannot be read."""
-    dataset = found.work.dataset
-    names = dataset.shape.events.group_by if dataset.shape.events is not None else []
+    dataset, names = found.work.dataset, _group_by(found.work.dataset)
     numbers = checked.faults[ROW].unique(maintain_order=True)
     unplaced = checked.faults.filter(pl.col("column").is_in(names) & (pl.col("rule") != "unique"))[ROW].unique()
     placed = numbers.filter(~numbers.is_in(unplaced.implode()) & ~numbers.is_in(list(found.groups)))
     rows = batch.frame.filter(batch.frame[ROW].is_in(placed.implode()))
-    keys = keys_of(dataset, pl.DataFrame([_value(dataset, name, rows) for name in names]))
+    keys = keys_of(dataset, pl.DataFrame([_value(found.work, name, rows) for name in names]))
     found.groups |= dict(zip(rows[ROW].to_list(), keys.to_list(), strict=True))
     return unplaced.to_list()
 
 
-def _value(dataset: Dataset, name: str, rows: pl.DataFrame) -> pl.Series:
-    column = dataset.column(name)
+def _value(work: Work, name: str, rows: pl.DataFrame) -> pl.Series:
+    column = work.dataset.column(name)
     given = rows[name] if name in rows.columns else pl.Series(name, [None] * rows.height, dtype=pl.String)
-    return cast(column, or_default(column, given_of(column, given, dataset.shape.source.nulls)))
+    text = or_default(column, given_of(column, given, work.dataset.shape.source.nulls))
+    return cast(column, text)
 
 
 def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
     """Of rows that could not be cut into values, by the fields at the places of the group's columns.
 
     They are believed only in a row of one line, at its beginning, with as many fields as the header or more: wherever
-    else a field too few or too many may stand before them. Of several columns, one may hold a delimiter: together they
-    must be a group of the file. Returns the rows whose group is not certain.
+    else a field too few or too many may stand before them. But not with as many as two rows have where the line break
+    between them is missing: the other one is of another group. Of several columns, one may hold a delimiter: together
+    they must be a group of the file. Returns the rows whose group is not certain.
     """
     work = found.work
     delimiter = work.opened.facts.get("delimiter")
-    events = work.dataset.shape.events
     places = {ours: at for theirs, at in work.opened.places.items() if (ours := work.header.renamed.get(theirs))}
-    names = [] if events is None else events.group_by
+    names = _group_by(work.dataset)
     if not isinstance(delimiter, str) or any(name not in places for name in names):
         return [row.number for row in broken]
     at = [places[name] for name in names]
@@ -212,7 +263,7 @@ def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
     lost: list[int] = []
     for row in broken:
         fields = _fields(row.text, delimiter)
-        key = _key_in(work.dataset, names, at, fields) if len(fields) >= width else None
+        key = _key_in(work, names, at, fields) if width <= len(fields) < 2 * width - 1 else None
         if key is not None and (len(at) == 1 or key in known):
             found.groups[row.number] = key
         else:
@@ -220,9 +271,10 @@ def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
     return lost
 
 
-def _key_in(dataset: Dataset, names: Sequence[str], places: Sequence[int], fields: Sequence[str]) -> str | None:
-    read = [_value(dataset, name, pl.DataFrame({name: [fields[at]]})) for name, at in zip(names, places, strict=True)]
-    return None if any(one.null_count() for one in read) else keys_of(dataset, pl.DataFrame(read))[0]
+def _key_in(work: Work, names: Sequence[str], places: Sequence[int], fields: Sequence[str]) -> str | None:
+    read = [_value(work, name, pl.DataFrame({name: [fields[at]]})) for name, at in zip(names, places, strict=True)]
+    frame = pl.DataFrame([pl.Series(ROW, [0]), *read])
+    return None if groupless(work.dataset, frame).height else keys_of(work.dataset, frame)[0]
 
 
 def _fields(text: str, delimiter: str) -> list[str]:
@@ -233,6 +285,10 @@ def _fields(text: str, delimiter: str) -> list[str]:
         return next(csv.reader([text], delimiter=delimiter), list[str]())
     except csv.Error:
         return []
+
+
+def _nothing(rows: int) -> pl.Series:
+    return pl.Series([None] * rows, dtype=pl.String)
 
 
 def _faults(rows: pl.Series, column: str | None, rule: str, values: pl.Series, messages: Sequence[str]) -> pl.DataFrame:

@@ -35,6 +35,7 @@ from ledgersafe.kernel.reasons import (
 from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.storage.incoming import IncomingFile
 from ledgersafe.storage.zone import RawZone, ZoneDamaged, ZoneUnavailable
+from ledgersafe.tenants import store as tenants
 
 DATASET_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 _AT_ONCE = 1 << 20
@@ -120,6 +121,7 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
         of.tenant_id, new_id(), of.dataset, of.filename, of.source, incoming.sha256, incoming.size, raw_path
     )
     with database.transaction() as tx:
+        tenants.ensure_tenant(tx, of.tenant_id, by.now, "first file")
         made = files.insert_ingestion(tx, new, by.now, by.credential.actor).first()
         if made is None:
             there = files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, incoming.sha256).one()

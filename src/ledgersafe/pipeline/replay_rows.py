@@ -6,18 +6,16 @@ asked for go in, or none. Of rows that become events a whole group goes at once:
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-import msgspec
 import polars as pl
 import stamina
 
 from ledgersafe.audit import store as audit
-from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW, check
+from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, IN_WHICH_CURRENCY, ROW, check
 from ledgersafe.contracts.datasets.events import EventMaker, groups
 from ledgersafe.contracts.datasets.headers import matched
 from ledgersafe.contracts.datasets.model import Dataset
-from ledgersafe.contracts.datasets.reading import checked
 from ledgersafe.contracts.explain import escaped
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.db.errors import TryAgain
@@ -28,11 +26,20 @@ from ledgersafe.kernel.errors import Fault, RequestRefused
 from ledgersafe.kernel.reasons import CURATED_CLASH, DELIVERY_UNDER_WAY, INVALID_PARAMETER, ROWS_STILL_BAD
 from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.arrival import Mapped, judged
-from ledgersafe.pipeline.bad_rows import Decided, check_wish, delivery_of, entry_of, locked_rows, refuse_decided
+from ledgersafe.pipeline.bad_rows import (
+    IN_TABLE,
+    Decided,
+    check_wish,
+    delivery_of,
+    entry_of,
+    locked_rows,
+    refuse_decided,
+)
+from ledgersafe.pipeline.datasets import dataset_of
 from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made
 from ledgersafe.pipeline.deliver_table import merged
 from ledgersafe.pipeline.delivery import first_delivery
-from ledgersafe.pipeline.event_groups import keys_of, stored_key
+from ledgersafe.pipeline.event_groups import groupless, keys_of, stored_key
 from ledgersafe.pipeline.resolve import SLOT, Operator
 from ledgersafe.tenants import store as tenants
 
@@ -57,7 +64,7 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
     """Load rows, with the patches' values in place of theirs (None: no value).
 
     Raises RequestRefused, and nothing is changed: ROWS_STILL_BAD, whose faults say which and why, ROWS_DECIDED,
-    NOT_FOUND, CURATED_CLASH, a column that there is not.
+    NOT_FOUND, CURATED_CLASH, INVALID_CONTRACT, a column that there is not.
     """
     check_wish(list(patches), notes)
     with database.transaction() as tx:
@@ -68,7 +75,7 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
         refuse_decided([wanted[number] for number in patches])
         _refuse_unloaded(ingestion)
         stored = files.contract(tx, ingestion.tenant_id, ingestion.dataset).one()
-        dataset = checked(msgspec.json.decode(stored.members))
+        dataset = dataset_of(stored)
         _refuse_unknown(dataset, patches)
         is_of_groups = dataset.shape.kind == "events"
         named = {number: row for number, row in wanted.items() if is_of_groups or number in patches}
@@ -79,8 +86,8 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
         put = {number: patches.get(number) or None for number in decided.rows}
         files.decide_bad_rows(tx, name, put, files.Decision("replayed", by.now, by.credential.actor, notes))
         patched = {str(number): sorted(patch) for number, patch in put.items() if patch}
-        facts = {"rows": decided.rows, "patched": patched, "loaded": decided.loaded, "outcomes": decided.outcomes}
-        facts |= {"older": decided.older} if decided.older else {}
+        facts = {"rows": decided.rows, "patched": patched, "outcomes": decided.outcomes}
+        facts |= {name: count for name in IN_TABLE if (count := getattr(decided, name))}
         audit.insert(tx, [entry_of(name, by, "bad_rows.replayed", facts, notes)])
         return decided
 
@@ -95,13 +102,29 @@ def _load(tx: Tx, case: _Case, by: Operator) -> Decided:
     origin = curated.Origin(of.tenant_id, first_delivery(tx, of), of.sha256, by.now)
     curated.stage(tx, dataset)
     curated.copy(tx, dataset, good)
-    loaded = merged(tx, dataset, origin, good.height)
-    return Decided("replayed", sorted(case.rows), loaded=loaded.merged, older=loaded.older)
+    loaded = merged(tx, dataset, origin, good.height, whole=False)
+    _refuse_rivals(tx, dataset, origin)
+    return Decided("replayed", sorted(case.rows), **asdict(loaded))
+
+
+def _refuse_rivals(tx: Tx, dataset: Dataset, origin: curated.Origin) -> None:
+    """Of rows of a file that share a key, one at most is loaded, whoever puts them right and when."""
+    if not dataset.primary_key:
+        return
+    told, first = ", ".join(dataset.primary_key), escaped(dataset.primary_key[0])
+    message = "row {:,} of the file has the same {}, and is loaded: ignore this row, or send what is right in a file"
+    faults = [
+        Fault(ROWS_STILL_BAD, f"/{rival.row_number}/{first}", message.format(rival.other, told))
+        for rival in curated.rivals(tx, dataset, origin).all()
+    ]
+    if faults:
+        raise _still_bad(faults)
 
 
 def _send(tx: Tx, case: _Case, by: Operator) -> Decided:
     """As events, through the same accept as all others."""
     of, dataset = case.ingestion, case.dataset
+    _refuse_groupless(tx, case)
     good = _good(case)
     joined = _joined(tx, case, good)
     if joined.rows.keys() != case.rows.keys():
@@ -120,6 +143,15 @@ def _send(tx: Tx, case: _Case, by: Operator) -> Decided:
     arrivals = [judged(event, tenant, by.future_seconds) for event in events]
     outcomes = run_through(accept_steps(tx, arrivals, slot=SLOT, rejected=()))
     return Decided("replayed", sorted(case.rows), outcomes=dict(Counter(one.result for one in outcomes)))
+
+
+def _refuse_groupless(tx: Tx, case: _Case) -> None:
+    """While nobody knows of which event a row is, it may be of each of these: none of them is known to be whole."""
+    name = files.IngestionName(case.ingestion.tenant_id, case.ingestion.ingestion_id)
+    number = files.open_groupless(tx, name, list(case.patches)).first()
+    if number is not None:
+        message = "it may be of any event, also of those of these rows: put it right, or ignore it, before or with them"
+        raise _still_bad([Fault(ROWS_STILL_BAD, f"/{number}", message)])
 
 
 def _joined(tx: Tx, case: _Case, good: pl.DataFrame) -> _Case:
@@ -141,7 +173,10 @@ def _good(case: _Case) -> pl.DataFrame:
     rows = [(number, *(of.get(name) for name in names)) for number, of in values.items()]
     frame = pl.DataFrame(rows, schema={ROW: pl.Int64} | dict.fromkeys(names, pl.String), orient="row")
     found = check(case.dataset, frame)
-    faults = pl.concat([found.faults, _repeated(case.dataset, found.good)])
+    faults = pl.concat([found.faults, _of_currencies(case), _repeated(case.dataset, found.good)])
+    if case.dataset.shape.kind == "events":
+        faults = faults.vstack(groupless(case.dataset, found.good))
+    faults = faults.unique(maintain_order=True)
     if faults.height:
         told = [
             Fault(ROWS_STILL_BAD, f"/{number}/{escaped(column)}", message)
@@ -149,6 +184,20 @@ def _good(case: _Case) -> pl.DataFrame:
         ]
         raise _still_bad(told)
     return found.good
+
+
+def _of_currencies(case: _Case) -> pl.DataFrame:
+    """Amounts that were held beside others of their file, and still are where nobody has said in which currency."""
+    found: list[tuple[int, str, str, None, str]] = []
+    for number, row in case.rows.items():
+        kept = row.row_values or {}
+        of = matched(case.dataset, list(kept)).renamed if kept else {}
+        for name in {str(fault["column"]) for fault in row.faults if fault["rule"] == "currency"}:
+            ours = of.get(name, name)
+            known = [column for column in case.dataset.columns if column.name == ours and column.currency is None]
+            if known and ours not in case.patches.get(number, {}):
+                found.append((number, ours, "currency", None, IN_WHICH_CURRENCY))
+    return pl.DataFrame(found, schema=FAULT_COLUMNS, orient="row")
 
 
 def _values(dataset: Dataset, row: files.BadRow, patch: Patch) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ amount.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from ledgersafe.contracts.datasets.types import FALSE_WORDS, TRUE_WORDS
 from ledgersafe.kernel.money import is_currency
 
 _PLAIN_NUMBER = r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$"
+_NOTHING = "[^\\s\\S]"
 _ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _ISO_SECOND = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 _BLANKS = r"[\u00a0\u2007\u2009\u202f]"
@@ -29,10 +31,28 @@ _MEANT_BY = {
 }  # fmt: skip
 """Which currencies a sign is written for."""
 _LIKE_A_THOUSAND = r"^-?[1-9][0-9]{0,2}\.[0-9]{2}0$"
-"""Three decimals of which the last says nothing: where so many are not kept, they may well be thousands."""
+"""Three decimals of which the last says nothing: where so many are not kept, they may well be thousands.
+
+What a typed file knows as a number is never spelled so (formats.values.number_text)."""
 _THOUSAND = 3
 _CREDIT, _DEBIT_OR_CREDIT = r"(?i)[0-9.,]\s*CR$", r"(?i)([0-9.,])\s*(?:CR|DR)$"
 _OFFSET = ("%z", "%:z", "%#z")
+
+
+@dataclass(slots=True)
+class Borne:
+    """What the amounts of a column have borne so far in a file.
+
+    `codes`: the currencies that all signs and codes can mean; none where they contradict each other; None: there were
+    none. `marks`: all that there were; `marked`, `bare`: how many amounts bore one, and how many none. `foreign`: which
+    of those that were cast last are in another currency.
+    """
+
+    codes: frozenset[str] | None = None
+    marks: dict[str, None] = field(default_factory=dict[str, None])
+    marked: int = 0
+    bare: int = 0
+    foreign: pl.Series | None = None
 
 
 def nulls_of(column: pl.Series, nulls: Sequence[str]) -> pl.Series:
@@ -65,15 +85,15 @@ def or_default(column: Column, text: pl.Series) -> pl.Series:
     return text if column.shape.default is None else text.fill_null(column.shape.default)
 
 
-def cast(column: Column, values: pl.Series, *, typed: bool = False) -> pl.Series:
+def cast(column: Column, values: pl.Series, *, borne: Borne | None = None) -> pl.Series:
     """Values in the spelling of Postgres; null where there is none, and where it cannot be read.
 
-    `typed`: numbers of a file that knows them as such, where 1.500 is no thousand.
+    `borne`: of the values before these in a file; these are added.
     """
     if column.type.name == "string":
         return values
     if column.type.is_number:
-        return _numbers(column, values, typed=typed)
+        return _numbers(column, values, Borne() if borne is None else borne)
     stripped = values.str.strip_chars()
     if column.type.name == "boolean":
         return _booleans(stripped)
@@ -82,32 +102,62 @@ def cast(column: Column, values: pl.Series, *, typed: bool = False) -> pl.Series
     return _instants(column, stripped)
 
 
-def in_other_currencies(column: Column, values: pl.Series) -> pl.Series:
+def _in_other_currencies(column: Column, values: pl.Series, borne: Borne) -> pl.Series:
     """Which amounts bear a sign or code of another currency than the column's: those that the contract does not name.
 
     Where it names none, signs and codes are taken that can mean the same one, as £ and GBP; of others, no one knows.
     """
     marks = values.str.extract_all(_MARK)
     found = [str(mark) for mark in marks.explode().drop_nulls().unique()]
-    there = [mark for mark in found if mark in _MEANT_BY or is_currency(mark)]
-    meant = {mark: _MEANT_BY.get(mark, mark).split() for mark in there}
-    if column.shape.currency is not None:
-        wrong = [mark for mark in there if column.shape.currency not in meant[mark]]
-    else:
-        of_first = next(iter(meant.values()), list[str]())
-        wrong = [] if any(all(code in codes for codes in meant.values()) for code in of_first) else there
-    none = pl.Series(values.name, [False]).new_from_index(0, len(values))
-    if not wrong:
-        return none
-    return marks.list.eval(pl.element().is_in(wrong)).list.any().fill_null(value=False)
+    meant = {mark: frozenset(_MEANT_BY.get(mark, mark).split()) for mark in found}
+    meant = {mark: codes for mark, codes in meant.items() if mark in _MEANT_BY or is_currency(mark)}
+    if column.currency is not None:
+        return _bear(marks, [mark for mark, codes in meant.items() if column.currency not in codes])
+    marked = (marks.list.len() > 0).fill_null(value=False) if len(meant) == len(found) else _bear(marks, [*meant])
+    borne.marks |= dict.fromkeys(sorted(meant))
+    borne.marked += int(marked.sum())
+    borne.bare += int((~marked & values.str.contains("[1-9]")).sum())  # nothing is nothing in every currency
+    return _bear(marks, _contradicting(meant, borne))
 
 
-def _numbers(column: Column, values: pl.Series, *, typed: bool) -> pl.Series:
+def _contradicting(meant: dict[str, frozenset[str]], borne: Borne) -> list[str]:
+    """Marks that cannot mean what those before them in the file do; all, if they contradict each other."""
+    known = borne.codes
+    fit = [mark for mark, codes in meant.items() if known is None or codes & known]
+    if not fit:
+        return [*meant]
+    common = meant[fit[0]] if known is None else known
+    for mark in fit:
+        common &= meant[mark]
+    if common:
+        borne.codes = common
+        return [mark for mark in meant if mark not in fit]
+    borne.codes = known or frozenset()
+    return [*meant]
+
+
+def _bear(marks: pl.Series, wanted: Sequence[str]) -> pl.Series:
+    """Which of the values bear one of these."""
+    if not wanted:
+        return pl.Series(marks.name, [False]).new_from_index(0, len(marks))
+    return marks.list.eval(pl.element().is_in(wanted)).list.any().fill_null(value=False)
+
+
+def _numbers(column: Column, values: pl.Series, borne: Borne) -> pl.Series:
+    borne.foreign = None
     if column.shape.decimal == "." and _all(values.str.contains(_as_it_should_be(column))):
+        borne.bare += len(values) - values.null_count()
         return values
+    found = _typed_numbers(column, values, borne)
+    return _in_one_spelling(found) if column.has_one_spelling else found
+
+
+def _typed_numbers(column: Column, values: pl.Series, borne: Borne) -> pl.Series:
     is_plain = column.shape.decimal == "." and _all(values.str.contains(_PLAIN_NUMBER))
-    plain = values if is_plain else _plain_numbers(column, values)
-    if not typed and column.type.name != "number" and (column.type.scale or 0) < _THOUSAND:
+    if is_plain:
+        borne.bare += len(values) - values.null_count()
+    plain = values if is_plain else _plain_numbers(column, values, borne)
+    if column.type.name != "number" and (column.type.scale or 0) < _THOUSAND:
         plain = _only(plain, ~plain.str.contains(_LIKE_A_THOUSAND))
     if column.type.name == "integer":
         whole = r"^(-?[0-9]{1,18})(?:\.0+)?$"
@@ -123,8 +173,16 @@ def _numbers(column: Column, values: pl.Series, *, typed: bool) -> pl.Series:
     return _only(found, found.str.len_chars() <= precision + found.str.starts_with("-").cast(pl.UInt32))
 
 
+def _in_one_spelling(values: pl.Series) -> pl.Series:
+    """Without zeros that say nothing: 007 and 7.0 are 7."""
+    short = values.str.replace(r"^(-?)0+([0-9])", "${1}${2}").str.replace(r"(\.[0-9]*?)0+$", "${1}")
+    return short.str.replace(r"\.$", "").str.replace("^-0$", "0")
+
+
 def _as_it_should_be(column: Column) -> str:
     """Numbers that stay as they are written, which is how most files have all of theirs."""
+    if column.has_one_spelling:
+        return r"^(?:0|-?[1-9][0-9]{0,17})$" if column.type.name == "integer" else _NOTHING
     if column.type.name == "number":
         return _PLAIN_NUMBER
     if column.type.name == "integer":
@@ -134,7 +192,7 @@ def _as_it_should_be(column: Column) -> str:
     return rf"^-?{whole}(?:\.[0-9]{{1,{scale}}})?$" if scale else rf"^-?{whole}$"
 
 
-def _plain_numbers(column: Column, values: pl.Series) -> pl.Series:
+def _plain_numbers(column: Column, values: pl.Series, borne: Borne) -> pl.Series:
     """`(250.00)`, `468.60-`, `-468.60 `, `25.00 CR`, `£1,234.50` as people write them: `-250.00`, `-468.60`, `1234.50`.
 
     Whatever says minus says it once: `-(250.00)` and `-250.00 CR` are not read.
@@ -143,7 +201,10 @@ def _plain_numbers(column: Column, values: pl.Series) -> pl.Series:
     text = values.str.replace_all(_BLANKS, " ").str.replace_all(_DASHES, "-").str.strip_chars()
     text = text.str.replace_all("\u2019", "'") if shape.thousands == "'" else text
     if text.str.contains(_MARK).any():
-        text = _only(text, ~(in_other_currencies(column, text) | _of_no_currency(text)))
+        borne.foreign = _in_other_currencies(column, text, borne)
+        text = _only(text, ~(borne.foreign | _of_no_currency(text)))
+    else:
+        borne.bare += len(text) - text.null_count()
     is_credit = text.str.contains(_CREDIT)
     text = _without_currency(text.str.replace(_DEBIT_OR_CREDIT, "$1"))
     in_brackets = text.str.contains(r"^\(.*\)$")

@@ -10,14 +10,17 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ledgersafe.contracts.datasets.casting import cast, given_of, in_other_currencies, or_default
+from ledgersafe.contracts.datasets.casting import Borne, cast, given_of, or_default
 from ledgersafe.contracts.datasets.model import Column, Dataset
 
 ROW = "_row_number"
 FAULT_COLUMNS = {ROW: pl.Int64, "column": pl.String, "rule": pl.String, "value": pl.String, "message": pl.String}
+ROWS_AT_ONCE = 30_000
+"""So many are checked at once: what they take fits a processor's cache, and they are stored while others are read."""
 LONGEST_KEY_BYTES = 1_500
 """What a key's texts may take together: an index of Postgres takes 2,704, with the tenant's id."""
 _IN_ANOTHER = "is in another currency: the column's is {} (currency)"
+IN_WHICH_CURRENCY = "others of the column are in another currency: name the column's (currency)"
 _LONGEST_VALUE = 500
 """How much of a value stands with its fault; the row is kept whole."""
 
@@ -45,25 +48,27 @@ class _Finding:
     mask: pl.Series
 
 
-def check(dataset: Dataset, batch: pl.DataFrame, *, typed: bool = False) -> Checked:
+def check(dataset: Dataset, batch: pl.DataFrame, *, borne: dict[str, Borne] | None = None) -> Checked:
     """Hold a batch against its contract. `batch`: ROW, and of the contract's columns those that the file has.
 
-    `typed`: of a file whose numbers are numbers, and no text.
+    `borne`: of each column, in the batches before this one of the same file; this one's is added.
     """
     values: list[pl.Series] = []
     found: list[_Finding] = []
     texts: dict[str, pl.Series] = {}
     nulls: dict[str, int] = {}
+    borne = {} if borne is None else borne
     for column in dataset.columns:
         given = given_of(column, _text(batch, column.name), dataset.shape.source.nulls)
         text = or_default(column, given)
-        value = cast(column, text, typed=typed)
+        bore = borne.setdefault(column.name, Borne())
+        value = cast(column, text, borne=bore)
         if column.type.name != "string" and value.null_count() > text.null_count():
             given = text = _without_blanks(text, value)
         nulls[column.name] = given.null_count()
         texts[column.name] = text
         values.append(value)
-        found.extend(finding for finding in _findings(column, text, value) if finding.mask.any())
+        found.extend(finding for finding in _findings(column, text, value, bore.foreign) if finding.mask.any())
     found.extend(_long_keys(dataset, texts))
     whole = pl.DataFrame([batch[ROW], *values])
     good = whole
@@ -96,16 +101,20 @@ def _text(batch: pl.DataFrame, name: str) -> pl.Series:
     return pl.Series(name, [None], dtype=pl.String).new_from_index(0, batch.height)
 
 
-def _findings(column: Column, text: pl.Series, value: pl.Series) -> Iterator[_Finding]:
+def _findings(
+    column: Column, text: pl.Series, value: pl.Series, foreign: pl.Series | None = None
+) -> Iterator[_Finding]:
+    """`foreign`: which are amounts in another currency."""
     if column.required:
         yield _Finding(column.name, "required", "has no value", text.is_null())
     if column.type.name != "string":
         message = f"is no {column.type}" + _as_written(column)
         wrong = text.is_not_null() & value.is_null()
-        if column.type.is_number and wrong.any():
-            other = wrong & in_other_currencies(column, text)
+        if foreign is not None:
+            other = wrong & foreign
             wrong &= ~other
-            yield _Finding(column.name, "currency", _IN_ANOTHER.format(column.shape.currency or "one alone"), other)
+            told = IN_WHICH_CURRENCY if column.currency is None else _IN_ANOTHER.format(column.currency)
+            yield _Finding(column.name, "currency", told, other)
         yield _Finding(column.name, "type", message, wrong)
     else:
         yield _Finding(column.name, "type", "holds a NUL character", _true(text.str.contains("\x00", literal=True)))

@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import orjson
+import polars as pl
 
 from ledgersafe.contracts.datasets.events_rules import TEMPLATE
 from ledgersafe.contracts.datasets.model import Column, Dataset
-from ledgersafe.contracts.datasets.shape import ConditionShape, EventsShape, FieldShape
+from ledgersafe.contracts.datasets.shape import ConditionShape, EventsShape, FieldShape, TypeRuleShape
 
 Row = Mapping[str, str | None]
 """A good row: its values, in the spelling of Postgres."""
@@ -78,13 +79,14 @@ class EventMaker:
         """The event of one group's rows (number, values), in the order of the file; with its fault if they disagree."""
         columns = {name: [row[name] for _, row in rows] for name in self._spell}
         made = self.make_all(Table([number for number, _ in rows], columns), [range(len(rows))])[0]
-        apart = {name: member for name, member in columns_to_agree(self._events).items() if len({*columns[name]}) > 1}
-        return replace(made, fault=disagreement(*next(iter(apart.items())))) if apart else made
+        frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+        apart = (one.message for one in agreements(self._events) if one.said(frame).n_unique() > 1)
+        return replace(made, fault=next(apart, None))
 
     def make_all(self, table: Table, groups: Sequence[Sequence[int]]) -> list[MadeEvent]:
         """The events of groups: each is where its rows stand in the table, in the order of the file.
 
-        Whether a group's rows agree (`columns_to_agree`) is for the caller to see.
+        Whether a group's rows agree (`agreements`) is for the caller to see.
         """
         kinds = [_event_type(self._events, table, group) for group in groups]
         lines = {
@@ -188,22 +190,62 @@ class EventMaker:
         return pick(there, key=Decimal) if name in self._numbers else pick(there)
 
 
-def columns_to_agree(events: EventsShape) -> dict[str, str]:
-    """Columns that a group's rows must agree in, each with the member made of it: where `take` names no row."""
-    found: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a group's rows must say alike, by a column: its text, or the type that `rules` give each of them.
+
+    `message`: what is wrong with a group whose rows do not.
+    """
+
+    column: str
+    message: str
+    rules: tuple[TypeRuleShape, ...] = ()
+
+    def said(self, rows: pl.DataFrame) -> pl.Series:
+        """Of each row. `rows`: good ones, by column."""
+        if not self.rules:
+            return rows[self.column]
+        types = [(rule.type, rule.turn_signs) for rule in self.rules]
+        which = pl.Series(self.column, [types.index(types[-1])]).new_from_index(0, rows.height)
+        for rule, kind in reversed([*zip(self.rules, types, strict=True)]):
+            if rule.when is not None:
+                which = which.set(_said_of(rule.when, rows[rule.when.column].fill_null("")), types.index(kind))
+        return which
+
+
+def agreements(events: EventsShape) -> list[Agreement]:
+    """What a group's rows must agree in: columns of which a member is made, where `take` names no row; and the type of
+    their event, where a rule looks at one row alone.
+    """
+    found: dict[str, Agreement] = {}
     for member in _ONE_FOR_ALL:
         field = events.fields.get(member)
         if field is None or field.take is not None:
             continue
         for name in [field.column] if field.column is not None else TEMPLATE.findall(field.template or ""):
             if name not in events.group_by:
-                found.setdefault(name, member)
-    return found
+                message = f"the rows of its group differ in {name}, of which {member} is made"
+                found.setdefault(name, Agreement(name, f"{message}: if one counts for all, name it (take)"))
+    return [*found.values(), *_of_types(events)]
 
 
-def disagreement(column: str, member: str) -> str:
-    """What is wrong with a group whose rows do not agree in a column of `columns_to_agree`."""
-    return f"the rows of its group differ in {column}, of which {member} is made: if one counts for all, name it (take)"
+def _of_types(events: EventsShape) -> Iterator[Agreement]:
+    every = () if isinstance(events.event_type, str) else events.event_type
+    rules = tuple(rule for rule in every if rule.when is None or not (rule.when.all or rule.when.any))
+    told_by = [rule.when.column for rule in rules if rule.when is not None]
+    names = [*dict.fromkeys(name for name in told_by if name not in events.group_by)]
+    if names:
+        message = f"the rows of its group are of different types, by {', '.join(names)}"
+        yield Agreement(names[0], f"{message}: put it into group_by and event_id, so that each is an event", rules)
+
+
+def _said_of(rule: ConditionShape, values: pl.Series) -> pl.Series:
+    """Whether it holds, row by row."""
+    if rule.equals is not None:
+        return values == rule.equals
+    if rule.starts_with is not None:
+        return values.str.starts_with(rule.starts_with)
+    return values.is_in(rule.one_of or [])
 
 
 def group_key(events: EventsShape, row: Row) -> tuple[str, ...]:

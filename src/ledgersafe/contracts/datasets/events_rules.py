@@ -11,6 +11,7 @@ import msgspec
 from ledgersafe.contracts.datasets.shape import ColumnShape, EventsShape, FieldShape
 from ledgersafe.contracts.datasets.types import UnknownType, parse_type
 from ledgersafe.contracts.events import event_types
+from ledgersafe.kernel.money import is_currency
 
 TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _NEEDED = ("event_id", "occurred_at", "store_id", "txn_id")
@@ -38,6 +39,28 @@ def event_faults(events: EventsShape, columns: Mapping[str, ColumnShape]) -> Ite
             yield f"/lines/{name}/sum", "is for the event's own members"
     yield from _type_faults(events, columns)
     yield from _number_faults(events, {name for name, column in columns.items() if _is_number(column)})
+
+
+def spelled_columns(events: EventsShape) -> set[str]:
+    """Columns whose text stands in another one."""
+    every = (*events.fields.values(), *events.lines.values())
+    return {name for field in every for name in TEMPLATE.findall(field.template or "")}
+
+
+def amount_columns(events: EventsShape) -> set[str]:
+    """Columns that no amount in another currency may stand in, as it would be booked in the event's: all that members
+    are made of, but for what is only noted (`metadata`).
+    """
+    booked = [field for name, field in events.fields.items() if name.partition(".")[0] != "metadata"]
+    every = (*booked, *events.lines.values())
+    return {name for field in every for name in (field.column, *(field.product or ())) if name is not None}
+
+
+def currency_of(events: EventsShape) -> str | None:
+    """The currency that all events of the contract are in; None where it says none, or the rows do."""
+    field = events.fields.get("currency")
+    said = None if field is None else field.constant
+    return said if isinstance(said, str) and is_currency(said) else None
 
 
 def _number_faults(events: EventsShape, numbers: set[str]) -> Iterator[tuple[str, str]]:

@@ -1,16 +1,20 @@
 """A file's columns and a contract's: which is which, and how a file has drifted. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 
+import polars as pl
+
+from ledgersafe.contracts.datasets.checking import ROW
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.names import normal_name
 
 _ALIKE = 0.75
 _SHORTEST = 3
 """Of so many letters a shortened name must be."""
+_FEWEST_NAMES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,30 @@ def matched(dataset: Dataset, columns: Sequence[str]) -> Header:
     Of two that lead to the same column the exact one is taken; the other is unknown. If neither is exact, the first is
     taken, and both are `twofold`.
     """
-    known = {
+    renamed, twofold = known_names(dataset, columns, said_names(dataset))
+    there = {*renamed.values()}
+    missing = tuple(column.name for column in dataset.columns if column.name not in there)
+    unknown = tuple(name for name in columns if name not in renamed)
+    return Header(renamed, missing, unknown, tuple(_suggested(unknown, missing)), tuple(twofold))
+
+
+def said_names(dataset: Dataset) -> dict[str, str]:
+    """Every name that files give a column, in its normal form, and the column."""
+    return {
         normal_name(said): column.name for column in dataset.columns for said in (column.name, *column.shape.aliases)
     }
+
+
+def known_names(
+    dataset: Dataset, columns: Sequence[str], said: Mapping[str, str]
+) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    """Of `Header`: `renamed` and `twofold`. `said`: the contract's `said_names`."""
     exact = {column.name for column in dataset.columns}
     renamed = {name: name for name in columns if name in exact}
     taken = {name: name for name in renamed}
     twofold: list[tuple[str, str, str]] = []
     for name in columns:
-        found = known.get(normal_name(name))
+        found = said.get(normal_name(name))
         if name in renamed or found is None:
             continue
         if found not in taken:
@@ -56,9 +75,27 @@ def matched(dataset: Dataset, columns: Sequence[str]) -> Header:
             taken[found] = name
         elif taken[found] != found:
             twofold.append((taken[found], name, found))
-    missing = tuple(column.name for column in dataset.columns if column.name not in taken)
-    unknown = tuple(name for name in columns if name not in renamed)
-    return Header(renamed, missing, unknown, tuple(_suggested(unknown, missing)), tuple(twofold))
+    return renamed, twofold
+
+
+def other_header(dataset: Dataset, header: Header, rows: pl.DataFrame) -> tuple[int, list[str]] | None:
+    """The first of a file's rows that names other columns than its header does: (number, cells).
+
+    `rows`: those that break a rule, under the contract's names. At least half of such a row, and two, are names that
+    the contract or the file has, each another one.
+    """
+    ours = [name for name in rows.columns if name != ROW]
+    meant = {normal_name(theirs): header.renamed.get(theirs, theirs) for theirs in (*header.renamed, *header.unknown)}
+    meant |= said_names(dataset)
+    aliases = [said for column in dataset.columns for said in (column.name, *column.shape.aliases)]
+    names = {said.strip().lower() for said in (*header.renamed, *header.unknown, *aliases)}
+    any_name = pl.any_horizontal(pl.col(ours).str.strip_chars().str.to_lowercase().is_in([*names]))
+    for number, *cells in rows.select(ROW, *ours).filter(any_name).iter_rows():
+        said = [meant.get(normal_name(cell or "")) for cell in cells]
+        known = [name for name in said if name is not None]
+        if len(known) >= max(_FEWEST_NAMES, len(cells) / 2) and len({*known}) == len(known) and said != ours:
+            return number, [cell or "" for cell in cells]
+    return None
 
 
 def _suggested(unknown: Sequence[str], missing: Sequence[str]) -> list[tuple[str, str]]:

@@ -42,12 +42,18 @@ _ENDINGS_OF_KEYS = ("code", "number", "nummer", "sku", "guid", "uuid")
 _KEYS_OF_OTHERS = frozenset(
     {
         *("zip", "zipcode", "post", "postal", "postcode", "country", "state", "region", "currency", "phone"),
-        *("telephone", "customer", "supplier", "store", "shop"),
+        *("telephone", "customer", "supplier", "store", "shop", "till", "terminal", "branch", "site", "location"),
+        *("department", "category", "cashier", "employee", "user", "company", "account", "vat", "tax"),
+        *("line", "row", "page", "position", "pos", "week", "month", "period", "item", "product", "cost", "centre"),
+        *("center", "nominal", "sort", "budget", "project", "staff"),
     }
 )
-"""Whose number it is, if it is not the row's own."""
+"""Whose number it is, if it is not the row's own: the next file has the same ones for other rows."""
+_FEWEST_FOR_A_KEY = 30
+"""Rows in which a name like `Order code` differs: fewer of them differ by chance."""
 _TOTAL = re.compile(r"(?i)(?:grand |sub)?-?totals?\b|summe\b|gesamt|sum\b|overall\b")
 _FEWEST_BEFORE_A_TOTAL = 3
+_MOST_NAMED = 10
 
 
 def infer(dataset: str, columns: Iterable[str], rows: pl.DataFrame) -> dict[str, Any]:
@@ -58,6 +64,7 @@ def infer(dataset: str, columns: Iterable[str], rows: pl.DataFrame) -> dict[str,
     rows = _without_total(rows)
     found = {name: _column(name, nulls_of(rows[name], [])) for name in columns}
     key = _key(found, rows)
+    key = None if key is None or _may_be_chance(key, rows) else key
     return {
         "dataset": dataset,
         "kind": "table",
@@ -65,6 +72,56 @@ def infer(dataset: str, columns: Iterable[str], rows: pl.DataFrame) -> dict[str,
         "columns": found,
         "drift_policy": "warn",
     }
+
+
+def guesses(members: dict[str, Any], rows: pl.DataFrame) -> list[str]:
+    """What `infer` made of these rows and cannot know, in sentences: for who corrects it."""
+    whole, rows = rows, _without_total(rows)
+    counted = "1 row" if rows.height == 1 else f"{rows.height:,} rows"
+    told = [f"guessed from {counted}: they need not show all that is meant. Correct it before you use it."]
+    if rows.height < whole.height:
+        told.append("The last row is taken for a total, which is no row of its own.")
+    columns: dict[str, dict[str, Any]] = members["columns"]
+    told.append(_told_of_key(members.get("primary_key"), _key(columns, rows)))
+    if required := [name for name, described in columns.items() if described.get("required")]:
+        told.append(f"required: {_named(required, len(columns))} a value in every row.")
+    return told + [other for name, of in columns.items() if (other := _other_reading(name, of, rows)) is not None]
+
+
+def _told_of_key(keys: list[str] | None, could_be: str | None) -> str:
+    if keys:
+        return f"primary_key: {keys[0]} is named like a key, and differs in every row."
+    if could_be is not None:
+        return (
+            f"No primary_key: {could_be} is named like one, but in so few rows it may differ by chance. "
+            f"If it tells one row from all others, say primary_key: [{could_be}]. So far no row replaces another."
+        )
+    return "No primary_key: no column is named like one and differs in every row. So no row replaces another."
+
+
+def _named(names: list[str], of: int) -> str:
+    if len(names) == of:
+        return "each column has"
+    shown = ", ".join(names[:_MOST_NAMED]) + (
+        f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    )
+    return f"{shown} {'has' if len(names) == 1 else 'have'}"
+
+
+def _other_reading(name: str, described: dict[str, Any], rows: pl.DataFrame) -> str | None:
+    """How else every value of a column could be meant: as other days, or other amounts."""
+    kind = described["type"].partition("(")[0]
+    if kind not in ("decimal", "date", "datetime"):
+        return None
+    there = nulls_of(rows[name], []).drop_nulls().unique(maintain_order=True)
+    was = cast(_as_column(name, {**described, "type": kind}), there)
+    for other in _candidates(there):
+        if other["type"] == kind and _could_be(other, str(there[0]).strip()) and _fits(name, other, there):
+            read = cast(_as_column(name, other), there)
+            if not read.equals(was):
+                at = (read != was).to_list().index(True)
+                return f"{name}: {there[at]} is read as {was[at]}; it could mean {read[at]}."
+    return None
 
 
 def _column(name: str, values: pl.Series) -> dict[str, Any]:
@@ -144,10 +201,19 @@ def _key(columns: dict[str, dict[str, Any]], rows: pl.DataFrame) -> str | None:
     return None
 
 
+def _may_be_chance(name: str, rows: pl.DataFrame) -> bool:
+    """Whether a key's name says of something that it is the key (`Stock code`), and the rows are few."""
+    return rows.height < _FEWEST_FOR_A_KEY and not _KEYS.issuperset(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in _WORDS.findall(name.casefold() if name.isupper() else name)]
+
+
 def _is_named_like_a_key(name: str) -> bool:
-    words = _WORDS.findall(name.casefold() if name.isupper() else name)
-    said = {word.casefold() for word in words}
-    last = words[-1].casefold() if words else ""
+    words = _words(name)
+    said = {*words}
+    last = words[-1] if words else ""
     return not said & _KEYS_OF_OTHERS and (not said.isdisjoint(_KEYS) or last.endswith(_ENDINGS_OF_KEYS))
 
 

@@ -9,18 +9,29 @@ from ledgersafe.contracts.datasets.types import DATE_FORMATS, DATETIME_FORMATS, 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its type, and what its shape says of it. `is_group`: it is one of `group_by`."""
+    """One column: its type, and what its shape says of it.
+
+    `is_group`: it is one of `group_by`. `has_one_spelling`: its numbers tell events apart, so that 007 and 7 must be
+    one. `booked_in`: the currency of the events that its amounts go into, where all have the same one.
+    """
 
     name: str
     type: ColumnType
     shape: ColumnShape
     is_key: bool = False
     is_group: bool = False
+    has_one_spelling: bool = False
+    booked_in: str | None = None
 
     @property
     def required(self) -> bool:
         """Whether a row without a value is bad: what is part of the key is required, too."""
         return self.shape.required or self.is_key
+
+    @property
+    def currency(self) -> str | None:
+        """In which its amounts are; None where that is not said."""
+        return self.shape.currency or self.booked_in
 
     @property
     def may_be_missing(self) -> bool:

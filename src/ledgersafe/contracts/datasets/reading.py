@@ -1,13 +1,12 @@
 """From YAML to a checked contract: every fault found, each with its path."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from ledgersafe.contracts.datasets.column_rules import column_faults, source_faults
-from ledgersafe.contracts.datasets.events_rules import event_faults
+from ledgersafe.contracts.datasets.events_rules import amount_columns, currency_of, event_faults, spelled_columns
 from ledgersafe.contracts.datasets.model import Column, Dataset
 from ledgersafe.contracts.datasets.names import LINEAGE, normal_name, sql_name
 from ledgersafe.contracts.datasets.shape import DatasetShape
@@ -20,11 +19,12 @@ from ledgersafe.kernel.strict_yaml import NotYamlError, read_yaml
 LONGEST_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
 class InvalidContract(Exception):
     """A contract that cannot be used; `faults` says everything that is wrong with it, each with its JSON Pointer."""
 
-    faults: tuple[Fault, ...]
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(faults)
+        self.faults = faults
 
     def __str__(self) -> str:
         return "; ".join(f"{fault.path or '/'}: {fault.message}" for fault in self.faults)
@@ -45,12 +45,25 @@ def checked(members: Any) -> Dataset:
     if found:
         raise InvalidContract(tuple(found))
     key = (shape.primary_key,) if isinstance(shape.primary_key, str) else tuple(shape.primary_key)
-    group = shape.events.group_by if shape.events is not None else ()
-    columns = tuple(
-        Column(name, parse_type(column.type), column, is_key=name in key, is_group=name in group)
-        for name, column in shape.columns.items()
-    )
-    return Dataset(shape, columns, key)
+    return Dataset(shape, tuple(_columns(shape, key)), key)
+
+
+def _columns(shape: DatasetShape, key: Sequence[str]) -> Iterator[Column]:
+    events = shape.events
+    group = events.group_by if events is not None else []
+    spelled = {*group, *spelled_columns(events)} if events is not None else ()
+    amounts, currency = (amount_columns(events), currency_of(events)) if events is not None else ((), None)
+    for name, column in shape.columns.items():
+        kind = parse_type(column.type)
+        yield Column(
+            name,
+            kind,
+            column,
+            is_key=name in key,
+            is_group=name in group,
+            has_one_spelling=kind.is_number and name in spelled,
+            booked_in=currency if kind.is_number and name in amounts else None,
+        )
 
 
 def parsed(text: str) -> Any:

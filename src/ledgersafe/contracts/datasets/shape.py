@@ -97,7 +97,7 @@ class FieldShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     """Where a member of an event comes from: one of constant, column, template, sum, product.
 
     `take`: which of the group's rows; the first where it is not said, if they agree where they must (see
-    `events.columns_to_agree`). `sum`: of a member of the lines. `product`: of members of the same line, or columns.
+    `events.agreements`). `sum`: of a member of the lines. `product`: of members of the same line, or columns.
     `signed`: turned where the event type turns signs.
     """
 

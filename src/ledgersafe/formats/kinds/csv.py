@@ -3,7 +3,6 @@
 Arrow reads it: in blocks, strictly, and it hands over each row that has not as many fields as the header.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from ledgersafe.formats.arrow import arrow_csv, pa
-from ledgersafe.formats.delimited import Layout, ends_open, fields_of, layout_of
+from ledgersafe.formats.delimited import Layout, ends_open, fields_of, joined, layout_of
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
-from ledgersafe.formats.header import refuse_other_order, said_again
+from ledgersafe.formats.header import is_same_header, refuse_other_order, said_again
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
 from ledgersafe.formats.text import TextFacts, look_through, unreadable
@@ -22,8 +21,8 @@ from ledgersafe.formats.text import TextFacts, look_through, unreadable
 _BLOCK_BYTES = 8_000_000
 _MOST_ASIDE = 250_000
 """How many rows may be put aside at once: a file that has more of them is laid out otherwise."""
-_FEWEST_TO_SWALLOW = 4
-"""Of rows with fewer fields, an address of two lines may look like two rows: more is asked of them."""
+_BREAK = r"[\r\n][\r\n ]*"
+"""Line breaks of any kind; blank lines between two others make no more of them."""
 
 
 def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
@@ -37,17 +36,18 @@ def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
         **layout.facts,
         **layout.columns.facts(),
     }
-    return Opened(layout.columns.names, _Reading(path, bounds, facts, layout).batches(), noted)
+    return Opened(layout.columns.names, _Reading(path, bounds, facts, layout, wishes).batches(), noted)
 
 
 class _Reading:
     """One pass over the rows."""
 
-    def __init__(self, path: Path, bounds: Bounds, facts: TextFacts, layout: Layout) -> None:
+    def __init__(self, path: Path, bounds: Bounds, facts: TextFacts, layout: Layout, wishes: Wishes) -> None:
         self._path = path
         self._bounds = bounds
         self._facts = facts
         self._layout = layout
+        self._names_are_data = wishes.is_all_text
         self._delimiter = layout.delimiter
         self._columns = list(layout.columns.names)
         self._nameless = [" " * at for at in layout.columns.nameless]  # no name of a column is blank
@@ -185,7 +185,7 @@ class _Reading:
 
     def _without_header(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A header that comes again holds no data; a file of one column may well hold its name. One in another order
-        would have the rows after it in the wrong columns. Raises UnreadableFile.
+        would have the rows after it in the wrong columns, unless names may be data. Raises UnreadableFile.
         """
         for number, names in self._headers:
             refuse_other_order(number, names, self._columns)
@@ -193,42 +193,41 @@ class _Reading:
         self._headers.clear()
         if len(self._columns) == 1:
             return frame
-        for row in said_again(frame, self._columns).select(ROW, *self._columns).iter_rows():
-            refuse_other_order(row[0], row[1:], self._columns)
-        again = frame[self._columns[0]] == self._columns[0]
-        if not again.any():
-            return frame
-        every = pl.all_horizontal([pl.col(name) == name for name in self._columns])
-        return self._without(frame, frame.select(every).to_series(), "repeats the header", is_data=False)
+        said = said_again(frame, self._columns).select(ROW, *self._columns).rows()
+        if not self._names_are_data:
+            for number, *names in said:
+                refuse_other_order(number, names, self._columns)
+        again = [number for number, *names in said if is_same_header(names, self._columns)]
+        return self._without(frame, frame[ROW].is_in(again), "repeats the header", is_data=False) if again else frame
 
     def _swallowing(self, frame: pl.DataFrame) -> pl.Series:
         """Rows in which a field holds whole rows: its quotation mark is closed by that of a later row."""
         found = pl.Series([False]).new_from_index(0, frame.height)
         for name in self._columns:
             values = frame[name]
-            if values.str.contains("\n", literal=True).any():
+            if values.str.contains(r"[\r\n]").any():
                 found |= self._holds_rows(values, self._all.index(name))
         return found
 
     def _holds_rows(self, values: pl.Series, at: int) -> pl.Series:
-        """Values that hold as many delimiters as their line breaks would need. Of few columns, each line must also have
-        those of its place, and no blank after any: an address has one.
+        """Values that hold as many delimiters as their lines would need if they were rows, or more.
+
+        An address may, too; better it is looked at than a row is lost. A break at an end of the value counts only where
+        a row could begin or end there: in the last column, or the first.
         """
-        width, delimiter = len(self._all), self._delimiter
-        if width >= _FEWEST_TO_SWALLOW:
-            breaks = values.str.count_matches("\n", literal=True)
-            return (breaks > 0) & (values.str.count_matches(delimiter, literal=True) == breaks * (width - 1))
-        mark = re.escape(delimiter)
-        field = rf"(?:[^\s{mark}][^\n{mark}]*)?"
-        fields = [rf"[^\n{mark}]*(?:{mark}{field}){{{count}}}" for count in (width - 1 - at, width - 1, at)]
-        return values.str.contains(rf"^{fields[0]}\n(?:{fields[1]}\n)*{fields[2]}$")
+        width = len(self._all)
+        blanks = "\r\n "
+        text = values if at == width - 1 else values.str.strip_chars_start(blanks)
+        text = text if at == 0 else text.str.strip_chars_end(blanks)
+        breaks = text.str.count_matches(_BREAK)
+        return (breaks > 0) & (text.str.count_matches(self._delimiter, literal=True) >= breaks * (width - 1))
 
     def _without(self, frame: pl.DataFrame, which: pl.Series, message: str, *, is_data: bool = True) -> pl.DataFrame:
         """Put rows aside that cannot be checked."""
         if not which.any():
             return frame
         for number, *values in frame.filter(which).rows():
-            text = self._delimiter.join(values)[:KEPT_OF_A_ROW]
+            text = joined(values, self._delimiter)[:KEPT_OF_A_ROW]
             self._broken.append(BrokenRow(number, text, message, is_data))
         return frame.filter(~which)
 

@@ -11,13 +11,14 @@ from ledgersafe.formats.header import MOST_COLUMNS, unique_columns
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
 from ledgersafe.formats.text import look_through
-from ledgersafe.formats.values import Raw, read_object
+from ledgersafe.formats.values import Raw, decode_every, read_object
 
 LARGEST_BYTES = 200_000_000
 MOST_OBJECTS = 3_000_000
 """However small they are, each takes some memory of its own."""
 _MOST_BRACES = 10_000_000
 _LARGEST_OTHER = 20_000_000
+_SHOWN = 60
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -99,10 +100,17 @@ def _array(text: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
 
 
 def _members(text: bytes) -> Raw:
+    """Of an object, each there once. Raises UnreadableFile."""
+    found: Raw = {}
     try:
-        return msgspec.json.decode(text, type=Raw)
+        for name, value in decode_every(text).items():
+            if name.text in found:
+                told = f"It has the member {name.text[:_SHOWN]!r} twice: which of them counts is not known."
+                raise UnreadableFile("UNREADABLE_TEXT", f"{told} Ask its sender for a file that has it once.")
+            found[name.text] = value
     except (msgspec.DecodeError, RecursionError) as error:
         raise _no_json(text, error) from None
+    return found
 
 
 def _no_json(text: bytes, error: Exception) -> UnreadableFile:

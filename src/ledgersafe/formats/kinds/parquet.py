@@ -118,7 +118,7 @@ def _text(name: str, values: Any, spelling: Spelling) -> pl.Series:
         return pl.Series(name, values.cast(pa.large_string()).fill_null("").to_pylist(), dtype=pl.String)
     if pa.types.is_floating(kind):  # the shortest text that is this number: 0.1 in 32 bits, too
         texts = values.cast(pa.large_string()).fill_null("").to_pylist()
-        return pl.Series(name, [number_text(text, spelling.point) for text in texts], dtype=pl.String)
+        return pl.Series(name, [number_text(text, spelling) for text in texts], dtype=pl.String)
     if pa.types.is_timestamp(kind):
         values = values.cast(pa.timestamp("us", kind.tz), safe=False)  # Postgres knows no nanoseconds
     return pl.Series(name, [spelled(value, spelling) for value in values.to_pylist()], dtype=pl.String)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain, dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,14 @@ from ledgersafe.formats.header import (
     columns_of,
     header_at,
     is_blank,
+    is_same_header,
     nameless_value,
     refuse_other_order,
 )
 from ledgersafe.formats.packing import is_packed
 from ledgersafe.formats.rows import Batch, Bounds, BrokenRow, Kind, Opened, Spelling, UnreadableFile, Wishes
 from ledgersafe.formats.values import number_text, spelled
+from ledgersafe.kernel.money import is_currency
 
 LARGEST_BYTES = 500_000_000
 _LARGEST_TEXTS = 100_000_000
@@ -44,6 +47,10 @@ _DIGITS_OF_EXCEL = ".15g"
 """Excel keeps doubles and shows 15 digits of them: 0.30000000000000004 is 0.3."""
 _LEADING_ZEROS = re.compile(r"0{2,20}")
 """A number format that shows a number with leading zeros: 00000 makes 00042 of 42."""
+_SIGN_OF_FORMAT = re.compile(r'\[\$([^\]-]*)[^\]]*\]|"([^"]*)"|\[[^\]]*\]|\\(.)|[_*].|([$£€¥₹₱₩])')
+"""Of a number format, what may say a currency: [$€-2], "GBP", a sign by itself. What follows _ and * is not shown."""
+_SIGNS = "$£€¥₹₱₩"
+_LETTERS_OF_A_CODE = 3
 _ENCRYPTED = 1
 
 
@@ -79,7 +86,8 @@ def open_xlsx(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
     if others:
         facts["sheets_not_read"] = others
     spellings = [wishes.spelling_of(name) for name in columns.names]
-    return Opened(columns.names, _batches(chain(head, from_row), columns, spellings, at), facts)
+    rows = chain(head, from_row)
+    return Opened(columns.names, _batches(rows, columns, spellings, at, names_are_data=wishes.is_all_text), facts)
 
 
 def _look_into(path: Path, most: int) -> None:
@@ -118,7 +126,7 @@ def _refuse_entries(entries: list[ZipInfo], most: int, packed: int) -> None:
 
 
 def _sheet(book: Any, wishes: Wishes) -> tuple[Any, list[str]]:
-    """The sheet that is meant, and the names of others that are shown and hold something. Raises UnreadableFile."""
+    """The sheet that is meant, and the names of others that hold something, hidden ones too. Raises UnreadableFile."""
     wanted, sheets = wishes.sheet, list(book.worksheets)
     names = [sheet.title for sheet in sheets]
     if wanted is not None and wanted not in names:
@@ -127,12 +135,16 @@ def _sheet(book: Any, wishes: Wishes) -> tuple[Any, list[str]]:
         raise UnreadableFile("EMPTY_FILE", "It has no sheet of cells.")
     if wanted is not None:
         return sheets[names.index(wanted)], []
+    if len(sheets) == 1:
+        return sheets[0], []
     shown = [sheet for sheet in sheets if sheet.sheet_state == "visible"] or sheets
-    if len(shown) == 1:
-        return shown[0], []
-    heads = [(sheet, head) for sheet in shown if (head := _head(sheet, wishes))]
-    meant = _known_best(heads, wishes) or (heads[0][0] if heads else shown[0])
-    return meant, [sheet.title for sheet, _ in heads if sheet is not meant]
+    heads = [(sheet, head) for sheet in sheets if (head := _head(sheet, wishes))]
+    of_shown = [(sheet, head) for sheet, head in heads if sheet in shown]
+    meant = shown[0]
+    if len(shown) > 1:
+        meant = _known_best(of_shown, wishes) or (of_shown[0][0] if of_shown else shown[0])
+    others = [sheet for sheet, _ in heads if sheet is not meant]
+    return meant, [sheet.title if sheet in shown else f"{sheet.title} (hidden)" for sheet in others]
 
 
 def _known_best(heads: list[tuple[Any, list[_Row]]], wishes: Wishes) -> Any | None:
@@ -205,13 +217,31 @@ def _refuse_cells(number: int, cells: tuple[Any, ...]) -> None:
 def _spelled(cell: Any, spelling: Spelling) -> str:
     value = cell.value
     if isinstance(value, float):
-        return number_text(format(Decimal(format(value, _DIGITS_OF_EXCEL)), "f"), spelling.point)
-    if type(value) is int and _LEADING_ZEROS.fullmatch(cell.number_format):
-        return str(value).zfill(len(cell.number_format))
+        text = number_text(format(Decimal(format(value, _DIGITS_OF_EXCEL)), "f"), spelling)
+        return _currency_of(cell.number_format) + text if spelling.is_amount else text
+    if type(value) is int:
+        if spelling.is_amount:
+            return _currency_of(cell.number_format) + str(value)
+        if _LEADING_ZEROS.fullmatch(cell.number_format):
+            return str(value).zfill(len(cell.number_format))
     return spelled(value, spelling)
 
 
-def _batches(rows: Iterator[_Row], columns: Columns, spellings: list[Spelling], at: HeaderRow) -> Iterator[Batch]:
+@lru_cache(maxsize=1_000)
+def _currency_of(form: str) -> str:
+    """The sign or code that a number format shows, to stand before the number; nothing where none is known."""
+    for found in _SIGN_OF_FORMAT.finditer(form):
+        said = next((text.strip() for text in found.groups() if text is not None), "")
+        if said in _SIGNS and len(said) == 1:
+            return said
+        if len(said) == _LETTERS_OF_A_CODE and is_currency(said):
+            return f"{said} "
+    return ""
+
+
+def _batches(
+    rows: Iterator[_Row], columns: Columns, spellings: list[Spelling], at: HeaderRow, *, names_are_data: bool
+) -> Iterator[Batch]:
     batch = Gathering(columns.names)
     for number, texts in at.data_above(columns):
         batch.put_aside(_broken(number, texts, f"stands above the header, which is row {at.number}"))
@@ -223,14 +253,15 @@ def _batches(rows: Iterator[_Row], columns: Columns, spellings: list[Spelling], 
         values = [_spelled(cell, plain[n] if n < columns.width else plain[0]) for n, cell in enumerate(row.cells)]
         if not any(values):
             continue
-        if len(values) > 1 and values == list(columns.names):
-            batch.put_aside(_broken(row.number, values, "repeats the header", is_data=False))
-        elif (wrong := _wrong(row, values, columns)) is not None:
+        shaped = values + [""] * (columns.width - len(values))
+        texts = [shaped[place] for place in named]
+        may_be_header = len(texts) > 1 and texts[0].strip().lower() in said
+        if (wrong := _wrong(row, values, columns)) is not None:
             batch.put_aside(_broken(row.number, values, wrong))
+        elif may_be_header and is_same_header(texts, columns.names):
+            batch.put_aside(_broken(row.number, values, "repeats the header", is_data=False))
         else:
-            shaped = values + [""] * (columns.width - len(values))
-            texts = [shaped[place] for place in named]
-            if len(texts) > 1 and texts[0].strip().lower() in said:
+            if may_be_header and not names_are_data:
                 refuse_other_order(row.number, texts, columns.names)
             batch.put(row.number, texts, sum(map(len, values)))
         if batch.is_full:

@@ -1,0 +1,50 @@
+"""A file's names and a contract's: which are known, and which rows of a file are a header, too."""
+
+from time import perf_counter
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ledgersafe.contracts.datasets.checking import ROW
+from ledgersafe.contracts.datasets.headers import matched, other_header
+from ledgersafe.contracts.datasets.reading import checked
+from ledgersafe.pipeline.wishes import wishes_of
+
+COLUMNS: dict[str, Any] = {
+    "id": {},
+    "net": {"type": "decimal(9,2)", "aliases": ["Net Amount"]},
+    "vat": {"aliases": ["tax"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_header"),
+    [
+        (("id", "tax", "net"), True),
+        (("ID", "Net_Amount", "note"), True),
+        (("vat", "id", "x"), True),
+        (("id", "Net Amount", "TAX"), False),  # the same columns, by other names
+        (("id", "id", "x"), False),
+        (("id", "5.00", "1.00"), False),
+        ((None, "tax", "net"), True),
+        (("7", "x", "1.00"), False),
+    ],
+)
+def test_a_row_that_names_other_columns_is_a_header(cells: tuple[str | None, ...], is_header: bool) -> None:
+    dataset = checked({"dataset": "x", "columns": COLUMNS})
+    rows = pl.DataFrame([(2, *cells)], schema=[ROW, *COLUMNS], orient="row").with_columns(
+        pl.col(*COLUMNS).cast(pl.String)
+    )
+    found = other_header(dataset, matched(dataset, ["id", "net", "vat", "note"]), rows)
+    assert (found is not None) is is_header
+
+
+def test_a_header_is_looked_for_without_guessing_what_unknown_names_could_be() -> None:
+    dataset = checked({"dataset": "x", "columns": {f"contract column number {at}": {} for at in range(400)}})
+    recognised = wishes_of(dataset).recognised
+    assert recognised is not None
+    began = perf_counter()
+    assert recognised([f"wholly different name {at}" for at in range(2_000)]) == 0
+    assert recognised(["Contract_Column Number 7", "contract column number 7", "other"]) == 1
+    assert perf_counter() - began < 0.5, "one guess for each takes seconds"
