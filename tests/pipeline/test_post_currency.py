@@ -7,6 +7,8 @@ import orjson
 import pytest
 
 from ledgersafe.contracts import doors
+from ledgersafe.db.database import Rows, Tx
+from ledgersafe.ledger import store as ledger
 from ledgersafe.pipeline.accept import Outcome, accept
 from ledgersafe.pipeline.arrival import Parcel, judged, read
 from ledgersafe.pipeline.resolve import Operator
@@ -73,6 +75,21 @@ def test_nor_does_a_tenant_that_is_given_another_or_none(till: Till) -> None:
     assert till.held() == {}
     assert currencies(till) == {"a": "USD", "b": "GBP", "c": "EUR"}
     till.assert_sound()
+
+
+def test_nor_does_a_change_amid_posting(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    till.set(currency="USD")
+    came(till, 1, bare(till, "a"))
+    real = tenants.book_settings
+
+    def changed_before(tx: Tx, tenant_id: str) -> Rows[tenants.BookSettings]:
+        ledger.accounts(tx, tenant_id).all()  # whatever was asked before has its answer now
+        set_tenant(till.db, till.tenant, {"currency": "EUR"}, by(till, 2))
+        return real(tx, tenant_id)
+
+    monkeypatch.setattr(tenants, "book_settings", changed_before)
+    till.drain()
+    assert currencies(till) == {"a": "USD"}
 
 
 def test_what_waits_for_its_original_keeps_it_too(till: Till) -> None:

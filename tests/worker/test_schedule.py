@@ -67,6 +67,25 @@ def test_a_slow_job_of_gold_holds_up_neither_other_jobs_nor_posting(test_databas
     assert not worker.is_alive()
 
 
+def test_a_lane_outlives_a_statement_that_is_refused(test_database: TestDatabase) -> None:
+    database, stop, ran = test_database.open(), Event(), Event()
+    runtime = Runtime(Settings(), database, SystemClock())
+    timing = Timing(every=timedelta(milliseconds=100), lease=timedelta(minutes=5))
+    jobs = (Job(f"any-{new_id()}", timing, lambda _: str(ran.set())),)
+    with psycopg.connect(test_database.superuser_url, autocommit=True) as superuser:
+        superuser.execute("REVOKE UPDATE ON jobs.jobs FROM ledgersafe_app")
+        thread = Thread(target=work, args=[runtime, stop], kwargs={"jobs": jobs})
+        thread.start()
+        try:
+            assert not ran.wait(2)
+            superuser.execute("GRANT UPDATE ON jobs.jobs TO ledgersafe_app")
+            assert ran.wait(SOON)
+        finally:
+            superuser.execute("GRANT UPDATE ON jobs.jobs TO ledgersafe_app")
+            stop.set()
+            thread.join()
+
+
 def test_what_may_take_minutes_is_in_a_lane_of_its_own() -> None:
     assert {job.name for job in SCHEDULE if job.lane == "gold"} == {"smart-gold-refresh", "gold-sweep"}
     assert [job.name for job in SCHEDULE if job.name.startswith("seals") and job.lane == "common"] == [

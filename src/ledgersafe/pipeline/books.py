@@ -71,6 +71,7 @@ class Books:
     settings: BookSettings
     stores: dict[str, Store]
     accounts: dict[Role, str]
+    past_currencies: list[tenants.PastCurrency]
     heads: dict[Name, Head] = field(default_factory=dict[Name, Head])
     revised: dict[Revision, Revised] = field(default_factory=dict[Revision, Revised])
     closed: set[date] = field(default_factory=set[date])
@@ -159,17 +160,23 @@ class Books:
         return day.replace(day=1) in self.closed
 
 
-def open_books(tx: Tx, tenant_id: str, now: datetime, store_ids: Collection[str]) -> Books:
-    """The books of a tenant, with the settings of these stores; a chart is made where there is none."""
+def open_books(tx: Tx, tenant_id: str, now: datetime, store_ids: Collection[str], since: datetime) -> Books:
+    """The books of a tenant, with the settings of these stores; a chart is made where there is none.
+
+    `since`: when the first of the events came that are to be posted.
+    """
     settings = tenants.book_settings(tx, tenant_id)
     known = tenants.stores(tx, tenant_id, sorted(store_ids))
+    # After the settings: of a change that is committed in between, the old currency is seen twice, and never missed.
+    replaced = tenants.past_currencies(tx, tenant_id, since)
     ledger.share_chart(tx, tenant_id)
     chart = ledger.accounts(tx, tenant_id).all()
     if not chart:
         ledger.ensure_accounts(tx, tenant_id, default_chart())
         chart = ledger.accounts(tx, tenant_id).all()
     accounts: dict[Role, str] = {account.role: account.account for account in chart}
-    return Books(tenant_id, now, settings.one(), {store.store_id: store for store in known.all()}, accounts)
+    stores = {store.store_id: store for store in known.all()}
+    return Books(tenant_id, now, settings.one(), stores, accounts, replaced.all())
 
 
 def hold(tx: Tx, books: Books, heads: Iterable[Head]) -> None:

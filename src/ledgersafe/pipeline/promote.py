@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import stamina
@@ -153,6 +154,20 @@ def post_accepted(
     return {one.raw_id: one.unposted.fault for one in parked}, arrived
 
 
+def post_waiting(tx: Tx, tenant_id: str, now: datetime, raw_id: UUID) -> list[Unposted] | None:
+    """Post what waits on the work list for its turn, for who wants to see what comes of it and forgets it all.
+
+    Returns why it cannot be posted, nothing where it is posted, and None where a worker is at it already.
+    """
+    tx.look_up_by_index()
+    latest = _latest(now)  # also what is put off
+    claimed = gate.claim_to_post(tx, tenant_id, latest, latest, 1, [str(raw_id)]).all()
+    if not claimed:
+        return None
+    parked, _ = _post_accepted(tx, tenant_id, now, _accepted(tx, tenant_id, claimed))
+    return [one.unposted for one in parked]
+
+
 def _post_accepted(
     tx: Tx, tenant_id: str, now: datetime, accepted: Mapping[str, Accepted]
 ) -> tuple[list[Parked], list[Name]]:
@@ -178,12 +193,12 @@ def _read(
             message = f"its contract has changed since it was accepted: {error}"
             parked.append(_unreadable(one, Fault(CONTRACT_VIOLATION, "", message)))
     store_ids = {event.store_id for _, event in events}
-    past = tenants.past_currencies(tx, tenant_id, min((one.stored.received_at for one in accepted), default=now))
-    books = open_books(tx, tenant_id, now, store_ids)
+    since = min((one.stored.received_at for one in accepted), default=now)
+    books = open_books(tx, tenant_id, now, store_ids, since)
     if books.settings.unknown_stores == "allow" and (unknown := sorted(store_ids - books.stores.keys())):
         tenants.ensure_stores(tx, tenant_id, unknown)
-    replaced = past.all()
-    return books, [candidate(one, event, books.settings, books.stores, replaced) for one, event in events], parked
+    past = books.past_currencies
+    return books, [candidate(one, event, books.settings, books.stores, past) for one, event in events], parked
 
 
 def _unreadable(one: Accepted, fault: Fault) -> Parked:

@@ -71,7 +71,7 @@ def _keep_schedule(runtime: Runtime, stop: Event, jobs: Sequence[Job], worker: s
     def run_due() -> bool:
         nonlocal known
         if not known:
-            ensure_jobs(runtime.database, [job.name for job in jobs], runtime.clock.now())
+            ensure_jobs(runtime.database, {job.name: job.timing for job in jobs}, runtime.clock.now())
             known = True
         return sum(run_if_due(runtime, job, worker) for job in jobs if not stop.is_set()) > 0
 
@@ -89,6 +89,9 @@ def _repeat(stop: Event, do: Callable[[], bool], idle_seconds: float) -> None:
             busy = do()
         except (DatabaseUnavailable, TryAgain) as error:
             _log.warning("database_unavailable", error=str(error))
+            busy = False
+        except Exception as error:  # noqa: BLE001 - a thread that ended here would never come back, and nobody see it
+            _log.error("round_failed", exc_info=error)
             busy = False
         if not busy:
             stop.wait(idle_seconds)
