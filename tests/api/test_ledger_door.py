@@ -67,6 +67,22 @@ def test_accounts_entries_and_the_trial_balance(api: Api, tenant: str) -> None:
         assert client.get("/v1/ledger/entries", params=of | {"cursor": "x"}).status_code == 422
 
 
+def test_entries_name_the_event_that_caused_them(api: Api, tenant: str) -> None:
+    void = {"event_type": "VOID", "original_txn_id": "t1", "txn_id": "v1"}
+    nothing = ("line_items", "total_amount", "tax_amount", "payment_method")
+    posted(api, tenant, cash_sale(tenant, 1))
+    posted(api, tenant, {name: value for name, value in (cash_sale(tenant, 2) | void).items() if name not in nothing})
+    with api.client() as client:
+        found = client.get("/v1/ledger/entries", params={"tenant_id": tenant}).json()["items"]
+        assert [(entry["kind"], entry["event_id"]) for entry in found] == [("posting", "e1"), ("reversal", "e2")]
+        assert found[1]["reverses"] == found[0]["entry_id"]
+        traces = [client.get(f"/v1/events/{name}", params={"tenant_id": tenant}).json() for name in ("e1", "e2")]
+    for trace, sign in zip(traces, (1, -1), strict=True):
+        (transaction,) = trace["transactions"]
+        lines = [(line["line_no"], line["sku"], Decimal(line["amount"])) for line in transaction["lines"]]
+        assert lines == [(1, "SKU-AAA", Decimal(30) * sign), (2, "SKU-BBB", Decimal("12.5") * sign)]
+
+
 def test_a_month_is_closed_and_opened_again_on_record(api: Api, tenant: str) -> None:
     posted(api, tenant, cash_sale(tenant, 1))
     of = {"tenant_id": tenant}

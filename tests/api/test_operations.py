@@ -31,6 +31,9 @@ def test_a_decision_and_how_it_reads_afterwards(api: Api, tenant: str) -> None:
     with api.client() as client:
         held = parked(client, tenant)
         dry = resolve(client, held, REPLAY | {"dry_run": True}).json()
+        effect = dry.pop("effect")
+        assert [float(line["debit"]) - float(line["credit"]) for line in effect["entries"]] == [42.5, -42.5]
+        assert ([float(one["total"]) for one in effect["transactions"]], effect["note"]) == ([42.5], None)
         real = resolve(client, held, REPLAY | {"actor": "the boss", "expected_last_raw_id": held["raw_id"]}).json()
         assert dry == real | {"dry_run": True}
         assert real == {
@@ -181,14 +184,16 @@ def test_the_audit_log_by_object_actor_action_and_time_in_pages(api: Api, tenant
         ]
         assert audit(since=between.isoformat()) == audit(action="exception.resolved")
         assert audit(until=between.isoformat()) == [entry for entry in everything if entry not in audit(since=between)]
-        paged, cursor = [], None
-        while True:
-            page = client.get("/v1/audit", params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
-            assert len(page["items"]) <= 3
-            paged, cursor = paged + page["items"], page["next"]
-            if cursor is None:
-                break
-        assert paged == everything
+        for order, wanted in (("oldest", everything), ("latest", everything[::-1])):
+            paged, cursor = [], None
+            while True:
+                asked = {"limit": 3, "order": order} | ({"cursor": cursor} if cursor else {})
+                page = client.get("/v1/audit", params=asked).json()
+                assert len(page["items"]) <= 3
+                paged, cursor = paged + page["items"], page["next"]
+                if cursor is None:
+                    break
+            assert paged == wanted
         refused(client.get("/v1/audit", params={"cursor": "x"}), 422, "INVALID_PARAMETER")
         refused(client.get("/v1/audit", params={"since": "2026-01-01T00:00:00"}), 422, "INVALID_PARAMETER")
         refused(client.get("/v1/audit", params={"tenant_id": "other"}), 403, "FOREIGN_TENANT")

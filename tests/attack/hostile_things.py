@@ -87,6 +87,7 @@ def _post(api: Api, client: httpx.Client, has: Belongings) -> None:
     has.add("account", entry["lines"][0]["account"])
     has.add("period", "2026-02")
     has.add("table", "daily_store_sales")
+    has.add("job_name", "seals")
     has.add("number", str(client.post("/v1/ledger/exports", json={}).raise_for_status().json()["number"]))
 
 

@@ -66,7 +66,7 @@ class Scene:
         return bodies(tenant)[str(operation)] if operation.takes_body else [None]
 
 
-NOBODYS = {"dataset", "number", "period", "table", "store_id"}
+NOBODYS = {"dataset", "job_name", "number", "period", "table", "store_id"}
 """What a path may name that belongs to nobody: whose it is, the tenant says."""
 
 KEEPS_ITS_PATH = "put /v1/stores/{store_id}"

@@ -43,6 +43,47 @@ def test_what_is_inferred_takes_the_file_it_was_made_of(sales: Path, contract: P
     assert "2 rows: 2 good, 0 bad." in ran("check", contract, sales)
 
 
+def test_what_is_guessed_and_what_was_not_read_is_told_as_comments(tmp_path: Path, contract: Path) -> None:
+    comments = [line for line in contract.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    assert comments == [
+        "# guessed from 2 rows: they need not show all that is meant. Correct it before you use it.",
+        "# No primary_key: no column is named like one and differs in every row. So no row replaces another.",
+        "# required: each column has a value in every row.",
+        "# day: 01/02/2026 is read as 2026-02-01; it could mean 2026-01-02.",
+    ]
+    file = tmp_path / "odd.csv"
+    rows = ["Stock of May", "in all shops", 'SKU,"no\n: te",Price', 'A1,café,"1,234"', 'B2,,"2,500"', "C3,x"]
+    file.write_bytes("\n".join([*rows, "Total,,3734", ""]).encode("cp1252"))
+    text = ran("infer", file)
+    assert [line for line in text.splitlines() if line.startswith("# ")][1:] == [
+        "# The last row is taken for a total, which is no row of its own.",
+        "# primary_key: SKU is named like a key, and differs in every row.",
+        "# required: SKU, Price have a value in every row.",
+        "# Price: 1,234 is read as 1234; it could mean 1.234.",
+        "# Its header is row 3: 2 lines above it were taken for a title and not read.",
+        "# Left out, since they cannot be read: 1 of its rows, such as row 6, which has 2 fields, the header has 3.",
+        "# It is not in UTF-8, and was read as cp1252: source.encoding may name another.",
+    ]
+    (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
+    assert "good" in ran("validate", tmp_path / "odd.yaml")
+    assert "2 lines above it were taken for a title" in ran("check", tmp_path / "odd.yaml", file, exit_code=1)
+
+
+def test_of_a_header_alone_little_is_known(tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("id,note\n")
+    text = ran("infer", tmp_path / "bare.csv")
+    assert "# guessed from 0 rows" in text
+    assert "required" not in text
+
+
+def test_no_name_of_a_column_breaks_out_of_a_comment(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text('"a\u2028x: 1\ny: 2\x07",b\n01/02/2026,\n01/02/2026,1\n', encoding="utf-8")
+    file = tmp_path / "odd.yaml"
+    file.write_text(ran("infer", tmp_path / "odd.csv"), encoding="utf-8")
+    assert "# required: a x: 1 y: 2 has a value" in file.read_text(encoding="utf-8")
+    assert "good" in ran("validate", file)
+
+
 def test_each_bad_row_is_shown(tmp_path: Path, contract: Path) -> None:
     file = tmp_path / "next.csv"
     file.write_text(CSV + "T-3;31/02/2026;x;1\nT-4;too;few\nT-1;02/02/2026;1,00;1\n", encoding="utf-8")

@@ -74,6 +74,9 @@ def test_a_return_that_was_a_sale_is_patched(terminal: Terminal, tenant: str, tm
     assert "REPLAY_REFUSED" in terminal.fails(*wish, '{"event_type": "SALE"}')
     dry = terminal.json(*wish, f"@{patch}", "--dry-run")
     assert (dry["dry_run"], dry["resolution"]) == (True, "replayed")
+    shown = terminal.run(*wish, f"@{patch}", "--dry-run").stdout
+    assert "What it would do to the ledger" in shown
+    assert {line["credit"] for line in dry.pop("effect")["entries"]} == {"0", "373.57"}
     done = terminal.json(*wish, f"@{patch}")
     assert done == dry | {"dry_run": False}
     assert done["key_status"] == "processed"

@@ -1,6 +1,7 @@
 """`ledgersafe files` and `contracts put`: processes of their own, against a real API and a real worker."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -206,3 +207,18 @@ def test_a_folder_is_emptied_once(terminal: Shop, tenant: str, tmp_path: Path) -
     (tmp_path / "more.csv").write_text(CSV)
     assert "--tenant" in terminal.fails(*words)
     assert (tmp_path / "more.csv").exists()
+
+
+def test_files_go_in_the_order_of_their_writing(terminal: Shop, tenant: str, tmp_path: Path) -> None:
+    """The one received last counts: that of the tenth is it, not that of the ninth. What a person names stays in order."""
+    names = ["9.csv", "10.csv", "11.csv", "1.csv"]
+    for at, name in enumerate(names):
+        (tmp_path / name).write_text(f"sku,qty\nA,{name}\n")
+        os.utime(tmp_path / name, (1_000 + at // 2, 1_000 + at // 2))  # 9 and 10 at once, then 1 and 11
+    by_name = [str(path) for path in sorted(tmp_path.glob("*.csv"))]
+    to = ["--dataset", "stock", "--tenant", tenant]
+    found = [terminal.json("files", "ingest", *given, *to)["items"] for given in (by_name, by_name[::-1])]
+    assert [one["filename"] for one in found[0]] == ["9.csv", "10.csv", "1.csv", "11.csv"]
+    assert [one["filename"] for one in found[1]] == ["9.csv", "11.csv", "10.csv", "1.csv"]
+    watched = terminal.run("files", "watch", str(tmp_path), *to, "--settle", "0.1", "--once")
+    assert [line.partition(":")[0] for line in watched.stdout.splitlines()] == ["9.csv", "10.csv", "1.csv", "11.csv"]

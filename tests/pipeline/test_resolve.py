@@ -11,6 +11,7 @@ import pytest
 
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.pipeline.preview import preview
 from ledgersafe.pipeline.resolve import Result, Wish, resolve
 from tests.pipeline.arrivals import accepted
 from tests.pipeline.operating import (
@@ -92,7 +93,8 @@ FROM gate.counters WHERE tenant_id = %s
 """
 AUDIT = "SELECT action, count(*) FROM audit.audit_log WHERE tenant_id = %s AND object_type = 'exception' GROUP BY 1"
 EVERYTHING = ("gate.events_processed", "gate.other_payloads", "gate.source_events", "gate.to_post", "gate.counters")
-EVERYTHING += ("quarantine.exceptions", "audit.audit_log", "bronze.events_raw")
+EVERYTHING += ("quarantine.exceptions", "audit.audit_log", "bronze.events_raw", "silver.transactions", "ledger.entries")
+EVERYTHING += ("silver.heads", "silver.batches", "ledger.periods", "ledger.accounts")
 
 HELD_FIELDS = [field.name for field in fields(Held)]
 
@@ -149,7 +151,9 @@ class Table:
     def tried(self, exception_id: UUID, wanted: Wish, *, dry_run: bool) -> tuple[str, Result | None]:
         """(the reason code of a refusal or '', what became of it)."""
         try:
-            return "", resolve(self.db, exception_id, wanted, operator(), dry_run=dry_run)
+            if dry_run:
+                return "", preview(self.db, exception_id, wanted, operator()).result
+            return "", resolve(self.db, exception_id, wanted, operator())
         except RequestRefused as refusal:
             return refusal.reason.code, None
 

@@ -16,7 +16,7 @@ TIMING = Timing(every=timedelta(minutes=1), lease=timedelta(minutes=5))
 def job(db: Database) -> str:
     """A job of the test's own, due now."""
     name = f"job-{new_id()}"
-    ensure_jobs(db, [name], NOW)
+    ensure_jobs(db, {name: TIMING}, NOW)
     return name
 
 

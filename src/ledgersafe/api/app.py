@@ -21,8 +21,10 @@ from ledgersafe.api import (
     events,
     exceptions,
     exports,
+    flow,
     health,
     ingestions,
+    jobs,
     keys,
     ledger,
     reconciliation,
@@ -32,6 +34,7 @@ from ledgersafe.api import (
     tenants,
     verify,
     webhooks,
+    whoami,
 )
 from ledgersafe.api.authentication import Authentication, refresh_forever
 from ledgersafe.api.dependencies import Landing, Parts
@@ -94,8 +97,10 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         bad_rows,
         bodies,
         datasets,
+        flow,
         health,
         ingestions,
+        jobs,
         keys,
         reconciliation,
         reports,
@@ -104,6 +109,7 @@ def make_app(runtime: Runtime, queue_of: Callable[[Database, Limits], GroupCommi
         tenants,
         verify,
         webhooks,
+        whoami,
     ):
         app.include_router(resource.router)
     for kind in (RequestRefused, DatabaseError, RequestValidationError, HTTPException, Exception):

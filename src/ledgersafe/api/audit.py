@@ -1,6 +1,6 @@
 """GET /v1/audit: who did what."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
@@ -30,8 +30,9 @@ def get_audit(
     until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
     cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    order: Annotated[Literal["oldest", "latest"], Query(description="Which come first.")] = "oldest",
 ) -> AuditPage:
-    """One page of decisions, of people and of the system, oldest first."""
+    """One page of decisions, of people and of the system. A cursor goes on in the order of the page that gave it."""
     tenant_ids = credential.tenant_ids if tenant_id is None else (tenant_of(credential, tenant_id),)
     chosen = Filter(
         tenant_ids=None if tenant_ids is None else list(tenant_ids),
@@ -43,6 +44,6 @@ def get_audit(
         until=until,
         after=read_cursor(cursor),
     )
-    rows = audit_page(parts.database, chosen, limit + 1)
+    rows = audit_page(parts.database, chosen, limit + 1, latest_first=order == "latest")
     kept, following = one_page(rows, limit, lambda row: write_cursor(row.occurred_at, row.audit_id))
     return AuditPage(items=[AuditShape.model_validate(row) for row in kept], next=following)

@@ -1,5 +1,6 @@
 """GET /v1/events/{event_id}: the whole trace of one event."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -13,8 +14,12 @@ from ledgersafe.api.views import arrival_view, exception_view, key_view, payload
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.pipeline.trace import Trace, trace
+from ledgersafe.silver.rules import LineInWords
+from ledgersafe.silver.store import Posted
 
 router = APIRouter(tags=["events"])
+
+_OF_LINE = ("line_no", "sku", "name", "brand", "quantity", "unit_price", "discount", "tax", "amount")
 
 
 class GoldRowShape(Shape):
@@ -70,7 +75,14 @@ def _answer(found: Trace) -> TraceAnswer:
         payloads=[payload_view(payload) for payload in found.payloads],
         exceptions=[exception_view(row) for row in found.exceptions],
         audit=[AuditShape.model_validate(row) for row in found.audit],
-        transactions=[asdict(row) for row in found.transactions],
+        transactions=[_transaction(row, found.lines) for row in found.transactions],
         entries=[asdict(row) for row in found.entries],
         gold=[GoldRowShape.model_validate(row) for row in found.gold],
     )
+
+
+def _transaction(row: Posted, lines: Sequence[LineInWords]) -> dict[str, Any]:
+    """A posting or a reversal with its lines."""
+    posting = row.transaction_id, row.revision, row.kind
+    own = [asdict(line) for line in lines if (line.transaction_id, line.revision, line.kind) == posting]
+    return asdict(row) | {"lines": [{name: line[name] for name in _OF_LINE} for line in own]}

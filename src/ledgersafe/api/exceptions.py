@@ -10,6 +10,7 @@ from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.cursors import one_page, read_cursor, write_cursor
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.differences import differences
+from ledgersafe.api.effects import ResolveAnswer, decided, previewed
 from ledgersafe.api.shapes import (
     AssignWish,
     BulkPlanAnswer,
@@ -17,7 +18,6 @@ from ledgersafe.api.shapes import (
     ExceptionAnswer,
     ExceptionPage,
     ExceptionShape,
-    ResolveAnswer,
     ResolveWish,
     RunShape,
 )
@@ -26,6 +26,7 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.pipeline import bulk
 from ledgersafe.pipeline.assign import assign
+from ledgersafe.pipeline.preview import preview
 from ledgersafe.pipeline.resolve import Wish, resolve
 from ledgersafe.pipeline.trace import exception_detail, exception_page
 from ledgersafe.quarantine.store import Filter
@@ -93,9 +94,14 @@ def post_assign(parts: HasParts, credential: Operating, exception_id: UUID, wish
     return exception_view(assign(parts.database, exception_id, wish.assigned_to, parts.operator(credential)))
 
 
-@router.post("/v1/exceptions/{exception_id}/resolve", summary="Decide on a parked event")
+@router.post(
+    "/v1/exceptions/{exception_id}/resolve", summary="Decide on a parked event", response_model_exclude_unset=True
+)
 def post_resolve(parts: HasParts, credential: Operating, exception_id: UUID, wish: ResolveWish) -> ResolveAnswer:
-    """Let it go, or choose a payload (patched, if need be) that is to count. Of two operators at once, one gets 409."""
+    """Let it go, or choose a payload (patched, if need be) that is to count. Of two operators at once, one gets 409.
+
+    With dry_run nothing is decided: the answer tells what would become of it, and what that would do to the ledger.
+    """
     wanted = Wish(
         action=wish.action,
         notes=wish.resolution_notes,
@@ -105,14 +111,10 @@ def post_resolve(parts: HasParts, credential: Operating, exception_id: UUID, wis
         books_date=wish.books_date,
         claimed_actor=wish.actor,
     )
-    result = resolve(parts.database, exception_id, wanted, parts.operator(credential), dry_run=wish.dry_run)
-    return ResolveAnswer(
-        exception_id=exception_id,
-        dry_run=wish.dry_run,
-        resolution=None if result.closed is None else result.closed.resolution,
-        canonical_raw_id=None if result.closed is None else result.closed.canonical_raw_id,
-        key_status=result.key_status,
-    )
+    by = parts.operator(credential)
+    if wish.dry_run:
+        return previewed(preview(parts.database, exception_id, wanted, by))
+    return decided(resolve(parts.database, exception_id, wanted, by))
 
 
 @router.post(

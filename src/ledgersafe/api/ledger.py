@@ -14,9 +14,9 @@ from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParam
 from ledgersafe.api.shapes import Shape, Wish
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import INVALID_PARAMETER
-from ledgersafe.ledger.store import Filter, StoredEntry
+from ledgersafe.ledger.store import Filter
 from ledgersafe.pipeline.periods import periods, set_period
-from ledgersafe.pipeline.read_ledger import entries_page, trial_balance
+from ledgersafe.pipeline.read_ledger import CausedEntry, entries_page, trial_balance
 
 router = APIRouter(tags=["ledger"])
 
@@ -31,9 +31,10 @@ class EntryLine(Shape):
 
 
 class EntryShape(Shape):
-    """One balanced posting."""
+    """One balanced posting. `event_id`: of the event that caused it, GET /v1/events/{event_id} tells all about it."""
 
     entry_id: UUID
+    event_id: str | None
     transaction_id: UUID
     revision: int
     kind: Literal["posting", "reversal"]
@@ -111,7 +112,7 @@ def get_entries(
     after = read_day_cursor(cursor)
     chosen = Filter(tenant_of(credential, tenant_id), store_id, account, transaction_id, since, until, after)
     rows = entries_page(parts.database, chosen, limit + 1)
-    kept, following = one_page(rows, limit, lambda row: write_cursor(row.books_date, row.entry_id))
+    kept, following = one_page(rows, limit, lambda row: write_cursor(row.entry.books_date, row.entry.entry_id))
     return EntryPage(items=[_shape(row) for row in kept], next=following)
 
 
@@ -171,12 +172,14 @@ def _set(
     )
 
 
-def _shape(row: StoredEntry) -> EntryShape:
+def _shape(caused: CausedEntry) -> EntryShape:
+    row = caused.entry
     lines = [
         EntryLine(account=account, amount=amount) for account, amount in zip(row.accounts, row.amounts, strict=True)
     ]
     return EntryShape(
         entry_id=row.entry_id,
+        event_id=caused.event_id,
         transaction_id=row.transaction_id,
         revision=row.revision,
         kind=row.kind,

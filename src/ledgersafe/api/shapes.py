@@ -320,16 +320,6 @@ class ResolveWish(_Decision):
     expected_last_raw_id: UUID | None = Field(default=None, description="409 if another payload came since.")
 
 
-class ResolveAnswer(Shape):
-    """What became of it, or with dry_run would have."""
-
-    exception_id: UUID
-    dry_run: bool
-    resolution: Literal["replayed", "ignored", "dismissed", "released"] | None
-    canonical_raw_id: UUID | None
-    key_status: Literal["processed", "quarantined", "ignored"] | None
-
-
 class BulkFilter(Wish):
     """Which open exceptions; what is left out does not narrow."""
 

@@ -46,6 +46,22 @@ WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
 ORDER BY occurred_at, audit_id
 LIMIT %(most)s
 
+-- name: page_latest_first
+-- Why: keyset page: the same, latest first: what happened lately is what is asked for most.
+SELECT tenant_id, audit_id, occurred_at, actor, action, object_type, object_id, before_json, after_json, notes
+FROM audit.audit_log
+WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+  AND (%(object_type)s::text IS NULL OR object_type = %(object_type)s)
+  AND (%(object_id)s::text IS NULL OR object_id = %(object_id)s)
+  AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+  AND (%(action)s::text IS NULL OR action = %(action)s)
+  AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+  AND (%(after_time)s::timestamptz IS NULL
+       OR (occurred_at, audit_id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ORDER BY occurred_at DESC, audit_id DESC
+LIMIT %(most)s
+
 -- name: leaves
 -- Why: what a seal covers of each audit row, made of the row as it is now. One row for all, as with arrivals.
 SELECT coalesce(string_agg(
@@ -212,3 +228,18 @@ WHERE tenant_id = %(tenant_id)s AND object_type = 'arrival' AND object_id = ANY(
 -- name: allow_seconds
 -- Why: one statement of a verification looks at every row of a tenant.
 SELECT set_config('statement_timeout', %(milliseconds)s::text, true)
+
+-- name: latest_seals
+-- Why: a chain to which nothing is added any more is seen by how old its last seal is; the oldest first.
+SELECT t.tenant_id, k.kind, s.number, s.sealed_at, s.swept_until
+FROM (SELECT tenant_id FROM tenants.tenants UNION SELECT '_system') AS t
+CROSS JOIN unnest(ARRAY['arrivals', 'audit']) AS k (kind)
+CROSS JOIN LATERAL (
+  SELECT l.number, l.sealed_at, l.swept_until
+  FROM audit.seals l
+  WHERE l.tenant_id = t.tenant_id AND l.kind = k.kind
+  ORDER BY l.number DESC
+  LIMIT 1) AS s
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+ORDER BY s.sealed_at, t.tenant_id, k.kind
+LIMIT %(most)s

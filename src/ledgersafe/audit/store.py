@@ -98,6 +98,17 @@ class Chain:
     kind: Kind
 
 
+@dataclass(frozen=True, slots=True)
+class LatestSeal:
+    """When something was last added to a chain."""
+
+    tenant_id: str
+    kind: Kind
+    number: int
+    sealed_at: datetime
+    swept_until: datetime | None
+
+
 def insert(tx: Tx, entries: Sequence[Entry]) -> None:
     """Record decisions; those of one tenant are a batch."""
     audit_ids = [new_id() for _ in entries]
@@ -135,8 +146,17 @@ def count_of_action(tx: Tx, action: str, tenant_ids: Sequence[str]) -> Rows[Tena
 
 def page(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
     """One page of decisions, oldest first."""
+    return tx.query(StoredEntry, SQL["page"], _chosen(chosen, most))
+
+
+def page_latest_first(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
+    """One page of decisions, latest first."""
+    return tx.query(StoredEntry, SQL["page_latest_first"], _chosen(chosen, most))
+
+
+def _chosen(chosen: Filter, most: int) -> dict[str, Any]:
     after_time, after_id = chosen.after or (None, None)
-    parameters = {
+    return {
         "tenant_ids": chosen.tenant_ids,
         "object_type": chosen.object_type,
         "object_id": chosen.object_id,
@@ -148,7 +168,6 @@ def page(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
         "after_id": after_id,
         "most": most,
     }
-    return tx.query(StoredEntry, SQL["page"], parameters)
 
 
 def leaves(tx: Tx, tenant_id: str, audit_ids: bytes, late_before: datetime | None) -> Rows[Leaves]:
@@ -255,6 +274,11 @@ def rows_in_no_batch(tx: Tx, chain: Chain, most: int) -> Rows[UUID]:
 def redacted(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[str]:
     """Which of these arrivals an audit row says were redacted."""
     return tx.scalars(str, SQL["redacted"], {"tenant_id": tenant_id, "object_ids": [str(one) for one in raw_ids]})
+
+
+def latest_seals(tx: Tx, tenant_ids: Sequence[str] | None, most: int) -> Rows[LatestSeal]:
+    """The last seal of each chain, those first that were made longest ago."""
+    return tx.query(LatestSeal, SQL["latest_seals"], {"tenant_ids": tenant_ids, "most": most})
 
 
 def allow_seconds(tx: Tx, seconds: float) -> None:

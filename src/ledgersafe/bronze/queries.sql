@@ -135,3 +135,16 @@ FROM (
     OFFSET 0) k
   OFFSET 0
 ) r
+
+-- name: arrivals_by_minute
+-- Why: how much comes in, for a chart: counted by batches, of which there are few, and by the time that their ids carry.
+-- OFFSET 0: each tenant's batches are found by their key.
+SELECT b.minute, sum(b.arrivals)::bigint AS number
+FROM tenants.tenants t
+CROSS JOIN LATERAL (
+  SELECT width_bucket(c.batch_id, %(starts)s::uuid[]) AS minute, cardinality(c.ids) AS arrivals
+  FROM bronze.batches c
+  WHERE c.tenant_id = t.tenant_id AND c.batch_id >= %(since)s::uuid AND c.batch_id < %(until)s::uuid
+  OFFSET 0) AS b
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+GROUP BY b.minute

@@ -10,7 +10,7 @@ import msgspec
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import Findings, Leaves, TenantCount
+from ledgersafe.db.rows import Findings, Leaves, MinuteCount, TenantCount
 from ledgersafe.db.sql import Statements
 from ledgersafe.kernel.canonical import CANONICALISATION_VERSION
 
@@ -233,3 +233,11 @@ def leaves(
         "late_before": late_before,
     }
     return tx.query(Leaves, SQL["leaves"], parameters)
+
+
+def arrivals_by_minute(
+    tx: Tx, tenant_ids: Sequence[str] | None, starts: Sequence[UUID], until: UUID
+) -> Rows[MinuteCount]:
+    """How many arrivals were committed in each minute. `starts`: the first id of each, `until`: that after the last."""
+    parameters = {"tenant_ids": tenant_ids, "starts": arrays.plain(starts), "since": starts[0], "until": until}
+    return tx.query(MinuteCount, SQL["arrivals_by_minute"], parameters)

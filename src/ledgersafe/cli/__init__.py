@@ -7,7 +7,7 @@ import typer
 
 from ledgersafe import __version__
 from ledgersafe.bootstrap import settings
-from ledgersafe.cli.client import CliError, Connection
+from ledgersafe.cli.client import CliError, Connection, told
 from ledgersafe.cli.commands import Commands
 from ledgersafe.cli.output import err, plain
 from ledgersafe.db.errors import DatabaseError
@@ -49,7 +49,9 @@ def main() -> None:
         app()
     except CliError as error:
         _fail(error.message, error.exit_code)
-    except (ToldPlainly, RequestRefused) as error:
+    except ToldPlainly as error:
+        _fail(told(error), 1)
+    except RequestRefused as error:
         _fail(str(error), 1)
     except DatabaseError as error:
         _fail(f"The database does not do it: {error}\n`ledgersafe db status` shows where it is.", 1)

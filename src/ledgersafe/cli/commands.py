@@ -13,6 +13,7 @@ _WHERE: dict[str, tuple[str, str]] = {
     "up": ("up", "up"),
     "serve": ("serve", "serve"),
     "work": ("work", "work"),
+    "console": ("console", "console"),
     "trace": ("trace", "trace"),
     "health": ("health", "health"),
     "verify": ("verify", "verify"),
@@ -32,6 +33,7 @@ _WHERE: dict[str, tuple[str, str]] = {
     "stores": ("stores", "app"),
     "seals": ("seals", "app"),
     "webhooks": ("webhooks", "app"),
+    "jobs": ("jobs", "app"),
 }
 """Command → (module of this package, what in it: a group's app, or a function)."""
 

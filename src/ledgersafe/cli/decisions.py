@@ -10,8 +10,9 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ledgersafe.cli.client import ApiClient, CliError, connection_of
+from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, err, items_of, listing, members_of, note, out, plain, print_json, record
+from ledgersafe.client.api import ApiClient
 
 NotesOption = Annotated[str, typer.Option("--notes", help="Why; kept in the audit log.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The exception_id.")]
@@ -20,6 +21,7 @@ PatchOption = Annotated[
     typer.Option(help='A merge patch (RFC 7396) over the event: JSON, or @FILE, e.g. \'{"event_type": "SALE"}\'.'),
 ]
 _RUN_COLUMNS = ("run_id", "tenant_id", "status", "planned", "resolved", "refused", "skipped", "actor", "created_at")
+_EFFECT_COLUMNS = ("txn_id", "revision", "kind", "books_date", "account", "account_name", "debit", "credit", "currency")
 _POLL_SECONDS = 0.5
 
 
@@ -62,7 +64,11 @@ def resolve(
         print_json(answer)
         return
     title = "Would be resolved (dry run: nothing was changed)" if dry_run else "Resolved"
-    out().print(record(title, {name: value for name, value in members_of(answer).items() if value is not None}))
+    plain_members = {name: value for name, value in members_of(answer).items() if value is not None}
+    effect = members_of(plain_members.pop("effect", None))
+    out().print(record(title, plain_members))
+    if effect:
+        _show_effect(effect)
 
 
 def assign(
@@ -176,6 +182,16 @@ def _read_patch(patch: str | None) -> Any:
     if not isinstance(value, dict):
         raise CliError('The patch must be a JSON object, e.g. \'{"event_type": "SALE"}\'.')
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _show_effect(effect: dict[str, Any]) -> None:
+    """What a dry run says of the ledger."""
+    if entries := items_of(effect.get("entries")):
+        out().print(listing("What it would do to the ledger", entries, _EFFECT_COLUMNS))
+    for fault in items_of(effect.get("faults")):
+        out().print(plain(f"{fault.get('reason_code')} {fault.get('path')}: {fault.get('message')}", style="red"))
+    if effect.get("note"):
+        note(str(effect["note"]))
 
 
 def _wait(client: ApiClient, run: dict[str, Any], *, quiet: bool) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 from stamina.instrumentation import set_on_retry_hooks
 
-from ledgersafe.cli.client import ApiClient, CliError
+from ledgersafe.cli.client import CliError
 from ledgersafe.cli.demo_decisions import decisions
 from ledgersafe.cli.demo_files import files
 from ledgersafe.cli.demo_ledger import books
 from ledgersafe.cli.demo_parts import Part, Traffic, invariants, mixed, scenarios
 from ledgersafe.cli.output import JsonOption, err, mark, note, out, plain, print_json, table
 from ledgersafe.cli.throwaway import Throwaway, running
+from ledgersafe.client.api import ApiClient
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.simulator.sender import NotNowError
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from ledgersafe.cli.client import ApiClient, problem_parts
 from ledgersafe.cli.demo_parts import CHANGED, MYSTERY, SEED_EVENT, TENANT, Part
 from ledgersafe.cli.output import items_of, members_of
+from ledgersafe.client.api import ApiClient, problem_parts
 
 _COFFEE = SEED_EVENT | {
     "event_id": "evt-1003",

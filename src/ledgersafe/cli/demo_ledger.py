@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from ledgersafe.cli.client import ApiClient, problem_parts
 from ledgersafe.cli.demo_parts import SEED_EVENT, Part
 from ledgersafe.cli.output import items_of, members_of
+from ledgersafe.client.api import ApiClient, problem_parts
 
 BOOKS = "tenant_books"
 _PATIENCE_SECONDS = 30.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ledgersafe.cli.client import ApiClient, problem_parts
+from ledgersafe.client.api import ApiClient, problem_parts
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.simulator.sender import Report, send
 from ledgersafe.simulator.traffic import ExpectedCounts, Outcome, expected_counts, mixed_traffic

@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from ledgersafe.cli.client import connection_of, read_answer
+from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.decisions import assign, bulk, bulk_runs, resolve
 from ledgersafe.cli.output import (
     JsonOption,
@@ -24,6 +24,7 @@ from ledgersafe.cli.output import (
     record,
 )
 from ledgersafe.cli.records import pages
+from ledgersafe.client.api import read_answer
 
 app = typer.Typer(no_args_is_help=True, help="List, show and decide on parked events.")
 for _name, _decision in (("resolve", resolve), ("assign", assign), ("bulk", bulk), ("runs", bulk_runs)):

@@ -13,11 +13,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from ledgersafe.cli.bad_rows import TenantOption, bad_rows, ignore_rows, replay_rows
-from ledgersafe.cli.client import ApiClient, ApiProblem, CliError, connection_of
+from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.deliveries import shown
 from ledgersafe.cli.output import JsonOption, err, items_of, listing, members_of, note, out, plain, print_json
-from ledgersafe.cli.uploading import Destination, FileAtFaultError, upload
+from ledgersafe.cli.uploading import Destination, FileAtFaultError, in_order, upload
 from ledgersafe.cli.watching import Watch
+from ledgersafe.client.api import ApiClient, ApiProblem
+from ledgersafe.kernel.errors import ToldPlainly
 from ledgersafe.kernel.reasons import REASONS
 
 app = typer.Typer(no_args_is_help=True, help="Deliver files, and see what became of them.")
@@ -49,11 +51,14 @@ def ingest(
 ) -> None:
     """Deliver files. The same bytes again are the delivery that they were before.
 
+    Of two files of a table, the one received later counts. Files named in the order of their names, as *.csv names
+    them, are sent in the order in which they were written; others in the order in which you name them.
+
     Exits with 1 where one was not taken; with --wait, also where nothing of one was loaded.
     """
     to = _destination(dataset, source, tenant)
     with connection_of(ctx).client() as client:
-        found = _send_all(client, files, to, show=sys.stderr.isatty() and not as_json)
+        found = _send_all(client, _ordered(files), to, show=sys.stderr.isatty() and not as_json)
         if wait:
             found = [_when_ended(client, one, tenant) for one in found]
     _show(found, as_json=as_json)
@@ -174,12 +179,27 @@ def _send_all(client: ApiClient, files: Sequence[Path], to: Destination, *, show
         try:
             for file in files:
                 found.append(_send(client, file, to, bar))
-        except (CliError, KeyboardInterrupt) as error:
+        except (ToldPlainly, KeyboardInterrupt) as error:
             bar.stop()
             if found or isinstance(error, KeyboardInterrupt):
                 _tell_where_it_stopped(files, len(found))
             raise
     return found
+
+
+def _ordered(files: Sequence[Path]) -> Sequence[Path]:
+    """Files in the order of their names, as a shell puts them, in that of their writing: 10.csv is not before 9.csv."""
+    if [*files] != sorted(files, key=str):
+        return files
+    return sorted(files, key=lambda file: in_order(file, _written_at(file)))
+
+
+def _written_at(file: Path) -> int:
+    """In ns; of what cannot be looked at, in no time that matters: it is told of, and not sent."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _tell_where_it_stopped(files: Sequence[Path], done: int) -> None:

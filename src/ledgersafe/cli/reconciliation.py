@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ledgersafe.cli.client import ApiClient, connection_of
+from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, mark, out, plain, print_json, table
+from ledgersafe.client.api import ApiClient
 
 _SECONDS = 120.0
 _EVENTS = ("arrived", "posted", "parked", "waiting", "ignored")

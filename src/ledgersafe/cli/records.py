@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ledgersafe.cli.client import ApiClient, connection_of
+from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, note, out, plain, print_json
+from ledgersafe.client.api import ApiClient
 
 _PAGE = 500
 _AUDIT = ("occurred_at", "actor", "action", "object_type", "object_id", "after_json", "notes")

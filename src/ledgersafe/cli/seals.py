@@ -11,9 +11,10 @@ from joserfc.jwk import OKPKey
 
 from ledgersafe.audit.rules import head_fault
 from ledgersafe.bootstrap import APPLICATION_ROLE, app_url, seal_key_of, settings
-from ledgersafe.cli.client import ApiClient, CliError, connection_of
+from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, note, out, plain, print_json, table
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
+from ledgersafe.client.api import ApiClient
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline.seal_key import UnusableKey, load_or_make, public_part, read_key, read_signed
 

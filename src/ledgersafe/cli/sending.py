@@ -12,8 +12,9 @@ import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from ledgersafe.cli.chunks import Chunk, Line, Span
-from ledgersafe.cli.client import ApiClient, CliError, problem, problem_parts, read_answer, retry_after
+from ledgersafe.cli.client import CliError
 from ledgersafe.cli.tally import Item, Kind
+from ledgersafe.client.api import ApiClient, problem, problem_parts, read_answer, retry_after
 
 BATCH_PATH = "/v1/events:batch"
 NDJSON = "application/x-ndjson"

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.tree import Tree
 
-from ledgersafe.cli.client import connection_of, read_answer
+from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, out, plain, print_answer, record
+from ledgersafe.client.api import read_answer
 
 _CHAIN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("arrivals", "Arrivals", ("received_at", "raw_id", "door", "event_type", "payload_hash", "key_id")),

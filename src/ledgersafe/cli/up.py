@@ -1,9 +1,9 @@
-"""`ledgersafe up`: everything on one machine, from nothing: Postgres, the API, the worker."""
+"""`ledgersafe up`: everything on one machine, from nothing: Postgres, the API, the worker, the console."""
 
 import os
-import socket
 import sys
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from ledgersafe.bootstrap import configure_logging, open_database, owner_url, settings
 from ledgersafe.cli.client import CliError
+from ledgersafe.cli.ports import check_port
 from ledgersafe.cli.supervisor import Child, Supervisor
 from ledgersafe.db.embedded import EmbeddedPostgres
 from ledgersafe.db.migrate import migrate
@@ -33,14 +34,22 @@ def up(
     ] = None,
     processes: Annotated[int, typer.Option(help="How many API processes share the port.", min=1, max=64)] = 1,
     worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker.")] = True,
-    console: Annotated[bool, typer.Option("--console/--no-console", help="Run the console, once there is one.")] = True,
+    console: Annotated[bool, typer.Option("--console/--no-console", help="Run the console.")] = True,
+    console_port: Annotated[int, typer.Option(help="Port of the console on 127.0.0.1.", min=1, max=65535)] = 8501,
 ) -> None:
-    """Start Postgres, the API and the worker; Ctrl-C or SIGTERM ends them all. The same folder goes on where it was."""
-    del console
+    """Start Postgres, the API, the worker and the console; Ctrl-C or SIGTERM ends them all.
+
+    The same folder goes on where it was.
+    """
+    has_console = console and find_spec("streamlit") is not None  # an extra: without it, all else works
     folder = (data or settings().data).absolute()
     chosen = settings().model_copy(update={"data": folder})
     configure_logging(chosen)
-    _check_port(port)
+    check_port(_HOST, port)
+    if has_console:
+        if port == console_port:
+            raise CliError(f"The API and the console cannot share port {port}. Choose another with --console-port.")
+        check_port(_HOST, console_port, "--console-port, or start none with --no-console")
     token_file = key_file or folder / "key"
     postgres = EmbeddedPostgres(folder, version=chosen.postgres_version) if chosen.database_url is None else None
     environment = {"LEDGERSAFE_DATA": str(folder)}
@@ -48,11 +57,16 @@ def up(
     children = [Child("api" if processes == 1 else f"api-{n}", api, environment) for n in range(1, processes + 1)]
     if worker:
         children.append(Child("worker", _command("work"), environment))
+    url = f"http://{_HOST}:{port}"
+    pages = f"http://{_HOST}:{console_port}" if has_console else None
+    if has_console:
+        command = _command("console", "--host", _HOST, "--port", str(console_port))
+        children.append(Child("console", command, environment | {"LEDGERSAFE_URL": url}))
     supervisor = Supervisor(
         children,
         postgres,
         prepare=lambda _: _prepare(chosen, token_file),
-        started=lambda: _log.info("up", url=f"http://{_HOST}:{port}", data=str(folder), key_file=str(token_file)),
+        started=lambda: _log.info("up", url=url, console=pages, data=str(folder), key_file=str(token_file)),
     )
     raise typer.Exit(supervisor.run())
 
@@ -86,14 +100,3 @@ def _write_secret(path: Path, secret: str) -> None:
         file.flush()
         os.fsync(handle)
     fresh.replace(path)
-
-
-def _check_port(port: int) -> None:
-    """Tell at once, and not from a child that dies again and again, that the port is taken."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            message = f"Port {port} on {_HOST} cannot be had: {error.strerror}. Choose another with --port."
-            raise CliError(message) from None

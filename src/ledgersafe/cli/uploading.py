@@ -1,13 +1,15 @@
 """Files on their way to the API: sent as they are read, and only if they stand still meanwhile."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ledgersafe.cli.client import ApiClient, CliError
+from ledgersafe.cli.client import CliError
+from ledgersafe.client.api import ApiClient
 
 _AT_ONCE = 1 << 20
 Advance = Callable[[int], object]
@@ -43,6 +45,12 @@ class Mark:
     def of(cls, details: os.stat_result) -> "Mark":
         """Of what the system says of a file."""
         return cls(details.st_ino, details.st_size, details.st_mtime_ns)
+
+
+def in_order(file: Path, mtime_ns: int) -> tuple[int, list[int | str]]:
+    """What to sort files by: the one written last is sent last, and counts. Of one moment, 9.csv goes before 10.csv."""
+    parts = re.split(r"([0-9]+)", file.name)  # text, digits, text, and so on
+    return mtime_ns, [int(part) if at % 2 else part for at, part in enumerate(parts)]
 
 
 def upload(client: ApiClient, file: Path, to: Destination, advance: Advance) -> tuple[dict[str, Any], Mark]:

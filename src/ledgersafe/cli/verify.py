@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ledgersafe.cli.client import ApiClient, connection_of
+from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, out, plain, print_json, table
 from ledgersafe.cli.seals import SECONDS, KeyOption, print_verified, verify_seals
+from ledgersafe.client.api import ApiClient
 
 _SECONDS = 600.0  # it counts every row
 

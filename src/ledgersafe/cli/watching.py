@@ -13,8 +13,10 @@ from threading import Event
 from time import monotonic
 from typing import Any, Literal
 
-from ledgersafe.cli.client import ApiClient, ApiProblem, CliError
-from ledgersafe.cli.uploading import Destination, FileAtFaultError, Mark, upload
+from ledgersafe.cli.client import CliError, told
+from ledgersafe.cli.uploading import Destination, FileAtFaultError, Mark, in_order, upload
+from ledgersafe.client.api import ApiClient, ApiProblem
+from ledgersafe.kernel.errors import ToldPlainly
 
 TAKEN, REFUSED = "taken", "refused"
 _UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".swp", "~")
@@ -77,8 +79,9 @@ class Watch:
             raise CliError(f"{self._folder} cannot be a drop folder: {error.strerror}.") from None
 
     def _complete(self) -> list[Path]:
-        """Files that have stood still for long enough, and that nobody writes to."""
-        now, there = monotonic(), dict(self._waiting())
+        """Files that have stood still for long enough, and that nobody writes to, in the order of their writing."""
+        waiting = sorted(self._waiting(), key=lambda one: in_order(one[0], one[1].mtime_ns))
+        now, there = monotonic(), dict(waiting)
         known = {file: self._seen.get(file) for file in there}
         self._seen = {
             file: was if (was := known[file]) is not None and was[0] == mark else (mark, now)
@@ -89,7 +92,7 @@ class Watch:
         ]
 
     def _waiting(self) -> Iterator[tuple[Path, Mark]]:
-        for file in sorted(self._folder.iterdir()):
+        for file in self._folder.iterdir():
             if file.name.startswith(".") or file.name.lower().endswith(_UNFINISHED) or file.is_symlink():
                 continue
             try:
@@ -109,9 +112,9 @@ class Watch:
                 return self._refused(file, problem)
             if 400 <= problem.status < 500 and problem.status not in (408, 429):
                 raise
-            return Happened(file, "later", problem.message, others_wait=True)
-        except CliError as error:
-            return Happened(file, "later", error.message, others_wait=True)
+            return Happened(file, "later", told(problem), others_wait=True)
+        except ToldPlainly as error:
+            return Happened(file, "later", told(error), others_wait=True)
         if file.exists() and Mark.of(file.stat()) == mark:  # else it is another file already
             self._move(file, TAKEN)
         return Happened(file, "taken", "duplicate" if answer["duplicate"] else "received", answer)

@@ -20,6 +20,7 @@ from ledgersafe.db.translate import translated
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any]
 _TAKE_TIME = b"SELECT set_config('statement_timeout', %(milliseconds)s, true)"
+_WAIT_FOR_LOCKS = b"SELECT set_config('lock_timeout', %(milliseconds)s, true)"
 _PIPELINED = 6
 """How many statements of full length one wait may be for: a pipeline's answers are waited for together."""
 
@@ -124,6 +125,10 @@ class Tx(ABC):
     def take_time(self, seconds: float) -> None:
         """Let each statement of this transaction take so long: for verbs that read whole tables."""
         self.execute(_TAKE_TIME, {"milliseconds": str(int(seconds * 1000))})
+
+    def wait_for_locks(self, seconds: float) -> None:
+        """Let no statement of this transaction wait longer for a lock: TryAgain is raised then."""
+        self.execute(_WAIT_FOR_LOCKS, {"milliseconds": str(int(seconds * 1000))})
 
     def forget(self) -> None:
         """Have the transaction rolled back, not committed, when its block ends: for dry runs."""

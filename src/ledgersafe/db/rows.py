@@ -16,6 +16,14 @@ class TenantCount:
 
 
 @dataclass(frozen=True, slots=True)
+class MinuteCount:
+    """A number of things in one of the minutes that were asked for, the first of which is 1."""
+
+    minute: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """Rows of one tenant that are not as they must be: how many, and the first 20 of them in words."""
 

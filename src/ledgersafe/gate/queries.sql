@@ -320,3 +320,64 @@ SELECT store_id, day AS books_date, count(*) FILTER (WHERE has_arrived AND NOT i
 FROM dated
 WHERE day BETWEEN %(since)s AND %(until)s AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
 GROUP BY store_id, day
+
+-- name: posted_by_minute
+-- Why: how much goes into the books, for a chart: counted by batches.
+SELECT b.minute, (sum(b.size) - sum(b.reversals))::bigint AS postings, sum(b.reversals)::bigint AS reversals
+FROM (
+  SELECT width_bucket(c.posted_at, %(starts)s::timestamptz[]) AS minute, cardinality(c.kinds) AS size,
+         cardinality(array_positions(c.kinds, 'reversal')) AS reversals
+  FROM silver.batches c
+  WHERE c.posted_at >= %(since)s AND c.posted_at < %(until)s
+    AND (%(tenant_ids)s::text[] IS NULL OR c.tenant_id = ANY(%(tenant_ids)s::text[]))
+  OFFSET 0) AS b
+GROUP BY b.minute
+
+-- name: latency
+-- Why: how long it took from arrival to books, for a chart: of a few postings of a few batches of each minute, each looked
+-- up by its key; one stands for `weight` of its batch. What had to be decided on first is left out: it waited for a person.
+SELECT m.minute::integer AS minute, b.step AS weight,
+       greatest(extract(epoch FROM b.posted_at - e.received_at), 0)::double precision AS seconds
+FROM unnest(%(starts)s::timestamptz[]) WITH ORDINALITY AS m (began_at, minute)
+CROSS JOIN LATERAL (
+  SELECT c.tenant_id, c.posted_at, c.transaction_ids, c.revisions, c.kinds, cardinality(c.kinds) AS size,
+         (cardinality(c.kinds) + 2) / 3 AS step
+  FROM silver.batches c
+  WHERE c.posted_at >= m.began_at AND c.posted_at < m.began_at + interval '1 minute'
+    AND (%(tenant_ids)s::text[] IS NULL OR c.tenant_id = ANY(%(tenant_ids)s::text[]))
+  ORDER BY c.posted_at DESC
+  LIMIT %(batches)s) AS b
+CROSS JOIN LATERAL generate_series((b.step + 1) / 2, b.size, b.step) AS p (place)
+CROSS JOIN LATERAL (
+  SELECT f.raw_id, f.event_id
+  FROM silver.transactions f
+  WHERE f.tenant_id = b.tenant_id AND f.transaction_id = b.transaction_ids[p.place]
+    AND f.revision = b.revisions[p.place] AND f.kind = b.kinds[p.place]
+  OFFSET 0) AS t
+CROSS JOIN LATERAL (
+  SELECT r.received_at
+  FROM bronze.events_raw r
+  WHERE r.tenant_id = b.tenant_id AND r.raw_id = t.raw_id
+  OFFSET 0) AS e
+WHERE NOT EXISTS (
+  SELECT FROM quarantine.exceptions x WHERE x.tenant_id = b.tenant_id AND x.idempotency_key = t.event_id OFFSET 0)
+
+-- name: oldest_to_post
+-- Why: how far posting lags: the first of each tenant's list, by its key, and when that arrived.
+SELECT e.received_at
+FROM tenants.tenants t
+CROSS JOIN LATERAL (
+  SELECT p.raw_id FROM gate.to_post p WHERE p.tenant_id = t.tenant_id ORDER BY p.raw_id LIMIT 1) AS w
+CROSS JOIN LATERAL (
+  SELECT r.received_at FROM bronze.events_raw r WHERE r.tenant_id = t.tenant_id AND r.raw_id = w.raw_id OFFSET 0) AS e
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+ORDER BY e.received_at
+LIMIT 1
+
+-- name: count_waiting
+-- Why: how much lags, as far as it is worth counting.
+SELECT count(*)
+FROM (
+  SELECT FROM gate.to_post p
+  WHERE %(tenant_ids)s::text[] IS NULL OR p.tenant_id = ANY(%(tenant_ids)s::text[])
+  LIMIT %(most)s) AS w

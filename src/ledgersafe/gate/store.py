@@ -96,6 +96,24 @@ class UnpostedEvents:
     disputed: int
 
 
+@dataclass(frozen=True, slots=True)
+class PostedOfMinute:
+    """How much went into the books in one of the minutes that were asked for, the first of which is 1."""
+
+    minute: int
+    postings: int
+    reversals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long a posting of one of the minutes asked for took from arrival to books; it stands for `weight` of them."""
+
+    minute: int
+    weight: int
+    seconds: float
+
+
 def claim_keys(tx: Tx, tenant_id: str, keys: Sequence[Key], *, arrivals: int, slot: int) -> Rows[str]:
     """Claim new keys, sorted, for their first arrivals; returns those that were won.
 
@@ -313,3 +331,27 @@ def _state(tenant_id: str, keys: Sequence[Key]) -> dict[str, object]:
 def _keyed(tenant_id: str, keys: Sequence[str], raw_ids: Sequence[str]) -> dict[str, object]:
     """Parameters of statements about arrivals of keys; the two go in parallel."""
     return {"tenant_id": tenant_id, "keys": arrays.texts(keys), "raw_ids": arrays.ids(raw_ids)}
+
+
+def posted_by_minute(
+    tx: Tx, tenant_ids: Sequence[str] | None, starts: Sequence[datetime], until: datetime
+) -> Rows[PostedOfMinute]:
+    """How much was posted in each of the minutes that begin then, up to `until`."""
+    times = {"starts": arrays.instants(starts), "since": starts[0], "until": until}
+    return tx.query(PostedOfMinute, SQL["posted_by_minute"], {"tenant_ids": tenant_ids} | times)
+
+
+def latency(tx: Tx, tenant_ids: Sequence[str] | None, starts: Sequence[datetime], batches: int) -> Rows[Latency]:
+    """How long it took of some of what was posted in the minutes that begin then: of the last `batches` of each."""
+    parameters = {"tenant_ids": tenant_ids, "starts": arrays.instants(starts), "batches": batches}
+    return tx.query(Latency, SQL["latency"], parameters)
+
+
+def oldest_to_post(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[datetime]:
+    """When the oldest arrived of what waits to be posted; no row where nothing does."""
+    return tx.scalars(datetime, SQL["oldest_to_post"], {"tenant_ids": tenant_ids})
+
+
+def count_waiting(tx: Tx, tenant_ids: Sequence[str] | None, most: int) -> Rows[int]:
+    """How many wait to be posted; `most`: so many, or more."""
+    return tx.scalars(int, SQL["count_waiting"], {"tenant_ids": tenant_ids, "most": most})

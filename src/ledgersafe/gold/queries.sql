@@ -317,3 +317,55 @@ LEFT JOIN tenants.tenants n ON n.tenant_id = t.tenant_id
 LEFT JOIN tenants.stores s ON s.tenant_id = t.tenant_id AND s.store_id = t.store_id
 WHERE t.tenant_id = %(tenant_id)s AND t.event_id = %(event_id)s
 ORDER BY t.transaction_id, t.revision, t.kind
+
+-- name: behind
+-- Why: how far a table lags, by the first batch after the newest that it has applied: batches are applied in their order,
+-- so that a probe or two a tenant tell. What failed in the middle of them is told by `failing`.
+SELECT w.table_name, min(b.posted_at) AS since
+FROM unnest(%(tables)s::text[]) AS w (table_name)
+CROSS JOIN tenants.tenants t
+CROSS JOIN LATERAL (
+  SELECT coalesce((
+    SELECT a.batch_id
+    FROM gold.applied a
+    WHERE a.tenant_id = t.tenant_id AND a.table_name = w.table_name
+    ORDER BY a.batch_id DESC
+    LIMIT 1), '00000000-0000-0000-0000-000000000000'::uuid) AS batch_id) AS l
+CROSS JOIN LATERAL (
+  SELECT c.posted_at
+  FROM silver.batches c
+  WHERE c.tenant_id = t.tenant_id AND c.batch_id > l.batch_id
+  ORDER BY c.batch_id
+  LIMIT 1) AS b
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+GROUP BY w.table_name
+
+-- name: behind_arrivals
+-- Why: the same for tables of what arrived; batches of bronze know no time, but that of their arrivals.
+SELECT w.table_name, min(e.received_at) AS since
+FROM unnest(%(tables)s::text[]) AS w (table_name)
+CROSS JOIN tenants.tenants t
+CROSS JOIN LATERAL (
+  SELECT coalesce((
+    SELECT a.batch_id
+    FROM gold.applied a
+    WHERE a.tenant_id = t.tenant_id AND a.table_name = w.table_name
+    ORDER BY a.batch_id DESC
+    LIMIT 1), '00000000-0000-0000-0000-000000000000'::uuid) AS batch_id) AS l
+CROSS JOIN LATERAL (
+  SELECT c.ids[1] AS raw_id
+  FROM bronze.batches c
+  WHERE c.tenant_id = t.tenant_id AND c.batch_id > l.batch_id
+  ORDER BY c.batch_id
+  LIMIT 1) AS b
+CROSS JOIN LATERAL (
+  SELECT r.received_at FROM bronze.events_raw r WHERE r.tenant_id = t.tenant_id AND r.raw_id = b.raw_id OFFSET 0) AS e
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+GROUP BY w.table_name
+
+-- name: failing
+-- Why: a table that fails again and again lags for a reason.
+SELECT table_name, max(failures) AS failures
+FROM gold.state
+WHERE failures > 0 AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+GROUP BY table_name

@@ -108,6 +108,22 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Since when a table has something to apply."""
+
+    table_name: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """How often in a row a table has failed, for the tenant for which it is the most."""
+
+    table_name: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Which rows of a tenant a page shows: from `since` to `until`, both included; after the keys `after`."""
 
@@ -376,3 +392,18 @@ def moved_by(tx: Tx, tenant_id: str, event_id: str, tables: Sequence[str]) -> Ro
     """What the postings of an event move in gold, and which of these tables have applied them."""
     parameters = {"tenant_id": tenant_id, "event_id": event_id, "tables": list(tables)}
     return tx.query(Moved, SQL["moved_by"], parameters)
+
+
+def behind(tx: Tx, tables: Sequence[str], tenant_ids: Sequence[str] | None) -> Rows[Behind]:
+    """Which of these tables, of those that follow postings, have yet to apply something, and since when."""
+    return tx.query(Behind, SQL["behind"], {"tables": list(tables), "tenant_ids": tenant_ids})
+
+
+def behind_arrivals(tx: Tx, tables: Sequence[str], tenant_ids: Sequence[str] | None) -> Rows[Behind]:
+    """The same of those that follow arrivals."""
+    return tx.query(Behind, SQL["behind_arrivals"], {"tables": list(tables), "tenant_ids": tenant_ids})
+
+
+def failing(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[Failing]:
+    """The tables that failed when they were last tried."""
+    return tx.query(Failing, SQL["failing"], {"tenant_ids": tenant_ids})

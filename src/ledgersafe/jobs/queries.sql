@@ -1,8 +1,11 @@
 -- name: ensure_job
--- Why: a job that this version knows of is there from its first start; what is set of it stays.
-INSERT INTO jobs.jobs (tenant_id, job_name, due_at)
-VALUES (%(tenant_id)s, %(job_name)s, %(due_at)s)
-ON CONFLICT (tenant_id, job_name) DO NOTHING
+-- Why: a job that this version knows of is there from its first start; what is set of it stays. How often it runs is the
+-- worker's to say, and told here to whoever asks; a worker that says the same writes nothing.
+INSERT INTO jobs.jobs AS j (tenant_id, job_name, due_at, runs_every)
+VALUES (%(tenant_id)s, %(job_name)s, %(due_at)s, %(runs_every)s)
+ON CONFLICT (tenant_id, job_name) DO UPDATE
+SET runs_every = excluded.runs_every
+WHERE j.runs_every IS DISTINCT FROM excluded.runs_every
 
 -- name: claim_due
 -- Why: one worker at a time runs a job; a dead worker's lease ends by itself, so that no job stays stuck. What lies
@@ -32,11 +35,73 @@ SET finished_at = %(finished_at)s, outcome = %(outcome)s, summary = %(summary)s
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
 
 -- name: jobs
--- Why: the list that an operator sees.
-SELECT job_name, due_at, paused, leased_by, leased_until, attempts
+-- Why: the list that an operator sees, each with the latest of its runs.
+SELECT j.job_name, j.runs_every, j.due_at, j.paused, j.leased_by, j.leased_until, j.attempts, r.run_id, r.started_at,
+       r.finished_at, r.outcome, r.summary
+FROM jobs.jobs j
+LEFT JOIN LATERAL (
+  SELECT l.run_id, l.started_at, l.finished_at, l.outcome, l.summary
+  FROM jobs.runs l
+  WHERE l.tenant_id = j.tenant_id AND l.job_name = j.job_name
+  ORDER BY l.started_at DESC
+  LIMIT 1) AS r ON true
+WHERE j.tenant_id = %(tenant_id)s AND (%(job_name)s::text IS NULL OR j.job_name = %(job_name)s)
+ORDER BY j.job_name
+
+-- name: lock_job
+-- Why: what is set of a job is set by one at a time, and not while a worker takes it.
+SELECT paused, leased_until
 FROM jobs.jobs
-WHERE tenant_id = %(tenant_id)s
-ORDER BY job_name
+WHERE tenant_id = %(tenant_id)s AND job_name = %(job_name)s
+FOR UPDATE
+
+-- name: set_paused
+-- Why: no worker takes a job that is paused; a run that is under way goes on to its end.
+UPDATE jobs.jobs
+SET paused = %(paused)s
+WHERE tenant_id = %(tenant_id)s AND job_name = %(job_name)s
+
+-- name: make_due
+-- Why: whoever has mended something need not wait until the next run is due.
+UPDATE jobs.jobs
+SET due_at = %(now)s
+WHERE tenant_id = %(tenant_id)s AND job_name = %(job_name)s
+
+-- name: runs
+-- Why: keyset page of the runs of a job, latest first.
+SELECT run_id, started_at, finished_at, outcome, summary
+FROM jobs.runs
+WHERE tenant_id = %(tenant_id)s AND job_name = %(job_name)s
+  AND (%(after_time)s::timestamptz IS NULL OR (started_at, run_id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ORDER BY started_at DESC, run_id DESC
+LIMIT %(most)s
+
+-- name: file_deliveries
+-- Why: files that wait for a worker, and those of which nothing is loaded until a person decides: of several deliveries of
+-- the same bytes, the latest says so.
+SELECT w.waiting, w.oldest_waiting_at, h.held
+FROM (
+  SELECT count(*) AS waiting, min(i.received_at) AS oldest_waiting_at
+  FROM files.ingestions i
+  WHERE i.status IN ('received', 'processing')
+    AND (%(tenant_ids)s::text[] IS NULL OR i.tenant_id = ANY(%(tenant_ids)s::text[]))) AS w
+CROSS JOIN (
+  SELECT count(*) AS held
+  FROM files.ingestions i
+  WHERE i.status IN ('quarantined', 'failed')
+    AND (%(tenant_ids)s::text[] IS NULL OR i.tenant_id = ANY(%(tenant_ids)s::text[]))
+    AND NOT EXISTS (
+      SELECT FROM files.ingestions r
+      WHERE r.replay_of IS NOT NULL AND r.sha256 = i.sha256 AND r.dataset = i.dataset AND r.tenant_id = i.tenant_id
+        AND r.ingestion_id > i.ingestion_id)) AS h
+
+-- name: webhooks_in_trouble
+-- Why: who is not told what should be told is seen where everything is looked at.
+SELECT count(*) FILTER (WHERE failing_since IS NOT NULL AND disabled_at IS NULL) AS failing,
+       min(failing_since) FILTER (WHERE disabled_at IS NULL) AS failing_since,
+       count(*) FILTER (WHERE disabled_at IS NOT NULL) AS disabled
+FROM jobs.webhooks
+WHERE removed_at IS NULL AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
 
 -- name: insert_webhook
 -- Why: the secret is kept as it is, because it has to sign; a tenant has so many webhooks and no more.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -26,14 +26,66 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row of jobs.jobs."""
+    """A row of jobs.jobs, with the latest of its runs: None where it never ran. `attempts`: failures in a row.
+
+    `runs_every`: None where no worker has said, or none that still runs knows the job.
+    """
 
     job_name: str
+    runs_every: timedelta | None
     due_at: datetime
     paused: bool
     leased_by: str | None
     leased_until: datetime | None
     attempts: int
+    run_id: UUID | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: Outcome | None
+    summary: str | None
+
+    def last_run(self) -> "JobRun | None":
+        """The latest of its runs."""
+        if self.run_id is None or self.started_at is None:
+            return None
+        return JobRun(self.run_id, self.started_at, self.finished_at, self.outcome, self.summary)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A row of jobs.runs. Without an outcome it is under way, or its worker died."""
+
+    run_id: UUID
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: Outcome | None
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Whether a job is paused, and until when a worker has it."""
+
+    paused: bool
+    leased_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDeliveries:
+    """Files that wait for a worker, and those that are held for a person."""
+
+    waiting: int
+    oldest_waiting_at: datetime | None
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksInTrouble:
+    """Webhooks that fail, since when the first of them does, and those that were given up."""
+
+    failing: int
+    failing_since: datetime | None
+    disabled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +155,10 @@ class Message:
     at: datetime
 
 
-def ensure_job(tx: Tx, tenant_id: str, job_name: str, due_at: datetime) -> None:
-    """Make a job, if it is not there."""
-    tx.execute(SQL["ensure_job"], {"tenant_id": tenant_id, "job_name": job_name, "due_at": due_at})
+def ensure_job(tx: Tx, tenant_id: str, job_name: str, runs_every: timedelta, due_at: datetime) -> None:
+    """Make a job, if it is not there; if it is, note how often it runs."""
+    parameters = {"tenant_id": tenant_id, "job_name": job_name, "runs_every": runs_every, "due_at": due_at}
+    tx.execute(SQL["ensure_job"], parameters)
 
 
 def claim_due(tx: Tx, lease: Lease, now: datetime, leased_until: datetime, latest: datetime) -> Rows[Claimed]:
@@ -154,9 +207,41 @@ def end_run(tx: Tx, tenant_id: str, run_id: str, finished_at: datetime, outcome:
     tx.execute(SQL["end_run"], parameters)
 
 
-def jobs(tx: Tx, tenant_id: str) -> Rows[Job]:
-    """Every job of a tenant."""
-    return tx.query(Job, SQL["jobs"], {"tenant_id": tenant_id})
+def jobs(tx: Tx, tenant_id: str, job_name: str | None = None) -> Rows[Job]:
+    """Every job of a tenant, or one of them."""
+    return tx.query(Job, SQL["jobs"], {"tenant_id": tenant_id, "job_name": job_name})
+
+
+def lock_job(tx: Tx, tenant_id: str, job_name: str) -> Rows[JobState]:
+    """Hold a job until the transaction ends; no row where there is none of that name."""
+    return tx.query(JobState, SQL["lock_job"], {"tenant_id": tenant_id, "job_name": job_name})
+
+
+def set_paused(tx: Tx, tenant_id: str, job_name: str, *, paused: bool) -> None:
+    """Have no worker take a job, or have them take it again."""
+    tx.execute(SQL["set_paused"], {"tenant_id": tenant_id, "job_name": job_name, "paused": paused})
+
+
+def make_due(tx: Tx, tenant_id: str, job_name: str, now: datetime) -> None:
+    """Have the next worker that looks take a job."""
+    tx.execute(SQL["make_due"], {"tenant_id": tenant_id, "job_name": job_name, "now": now})
+
+
+def runs(tx: Tx, tenant_id: str, job_name: str, after: tuple[datetime, UUID] | None, most: int) -> Rows[JobRun]:
+    """One page of the runs of a job, latest first. `after`: (started_at, run_id) of the last one seen."""
+    after_time, after_id = after or (None, None)
+    parameters = {"job_name": job_name, "after_time": after_time, "after_id": after_id, "most": most}
+    return tx.query(JobRun, SQL["runs"], {"tenant_id": tenant_id} | parameters)
+
+
+def file_deliveries(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[FileDeliveries]:
+    """What waits of delivered files; always one row."""
+    return tx.query(FileDeliveries, SQL["file_deliveries"], {"tenant_ids": tenant_ids})
+
+
+def webhooks_in_trouble(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[WebhooksInTrouble]:
+    """How many webhooks do not get through; always one row."""
+    return tx.query(WebhooksInTrouble, SQL["webhooks_in_trouble"], {"tenant_ids": tenant_ids})
 
 
 def insert_webhook(

@@ -13,7 +13,7 @@ def new_id() -> str:
     """A fresh UUIDv7 as 36 characters of text; within one process each is greater than the one before.
 
     It carries the machine's clock only as a hint for locality: no code may order or select by it. Deliveries are the
-    exception: which of two files is older (files.curated), and which page comes next.
+    exception: which of two files is older (files.curated), and which page comes next. So are charts (pipeline.flow).
     """
     return str(uuid_utils.uuid7())
 

@@ -94,6 +94,8 @@ EXCEPTION_CHANGED = _reason("EXCEPTION_CHANGED", 409, "OPERATOR", "Another paylo
 REPLAY_REFUSED = _reason("REPLAY_REFUSED", 409, "OPERATOR", "The chosen payload (with its patch) does not keep its contract; details lists every fault.")
 PATCH_TOUCHES_IDENTITY = _reason("PATCH_TOUCHES_IDENTITY", 422, "OPERATOR", "A patch may not touch tenant_id or event_id: that would be another event.")
 NOT_POSTED_YET = _reason("NOT_POSTED_YET", 409, "OPERATOR", "The event waits to be posted, and could not be once its body is gone.")
+JOB_PAUSED = _reason("JOB_PAUSED", 409, "OPERATOR", "The job is paused: resume it before it is asked to run.")
+JOB_UNDER_WAY = _reason("JOB_UNDER_WAY", 409, "TIME", "The job is running now: it cannot be asked to run before it has ended.")
 RUN_ENDED = _reason("RUN_ENDED", 409, "OPERATOR", "The bulk run has ended and cannot be changed any more.")
 FORMAT_UNAVAILABLE = _reason("FORMAT_UNAVAILABLE", 406, "US", "Files of this format need a package that is not installed here.")
 EXPORT_UNDER_WAY = _reason("EXPORT_UNDER_WAY", 409, "TIME", "An export run is being made: wait until it is complete.")
@@ -126,6 +128,7 @@ ROWS_STILL_BAD = _reason("ROWS_STILL_BAD", 409, "OPERATOR", "The rows, with what
 QUEUE_FULL = _reason("QUEUE_FULL", 503, "TIME", "More is queued than can be committed now: send it again after Retry-After.")
 CANNOT_COMMIT = _reason("CANNOT_COMMIT", 503, "TIME", "The database did not commit: send it again after Retry-After.")
 DATABASE_UNAVAILABLE = _reason("DATABASE_UNAVAILABLE", 503, "US", "The database does not answer.")
+EVENT_IN_USE = _reason("EVENT_IN_USE", 503, "TIME", "Others are at work on the event, or on what it names: ask again after Retry-After.")
 VERIFICATIONS_RUNNING = _reason("VERIFICATIONS_RUNNING", 503, "TIME", "As many verifications run in this process as it takes: send it again after Retry-After.")
 SEAL_KEY_UNUSABLE = _reason("SEAL_KEY_UNUSABLE", 503, "OPERATOR", "The key that signs heads of seals can be neither read nor made here.")
 # fmt: on

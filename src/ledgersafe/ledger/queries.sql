@@ -138,6 +138,15 @@ WHERE tenant_id = %(tenant_id)s
 ORDER BY books_date, entry_id
 LIMIT %(most)s
 
+-- name: entries_of
+-- Why: what postings and reversals came to, each looked up by its key.
+SELECT e.entry_id, e.transaction_id, e.revision, e.kind, e.store_id, e.business_date, e.books_date, e.posted_at,
+       e.currency, e.accounts, e.amounts, e.reverses, e.raw_id
+FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[], %(kinds)s::text[])
+       AS a (transaction_id, revision, kind)
+JOIN ledger.entries e
+  ON e.tenant_id = %(tenant_id)s AND e.transaction_id = a.transaction_id AND e.revision = a.revision AND e.kind = a.kind
+
 -- name: trial_balance
 -- Why: what every account stands at, as of a day; the debits are the credits.
 SELECT l.account, a.name, a.type, l.currency,

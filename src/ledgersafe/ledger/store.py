@@ -1,6 +1,6 @@
 """The statements of schema ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -289,6 +289,18 @@ def entries(tx: Tx, chosen: Filter, most: int) -> Rows[StoredEntry]:
         "most": most,
     }
     return tx.query(StoredEntry, SQL["entries"], parameters)
+
+
+def entries_of(tx: Tx, tenant_id: str, postings: Iterable[tuple[UUID, int, str]]) -> Rows[StoredEntry]:
+    """The entries of these (transaction_id, revision, kind), in any order."""
+    wanted = list(postings)
+    parameters = {
+        "tenant_id": tenant_id,
+        "transaction_ids": arrays.plain(one[0] for one in wanted),
+        "revisions": arrays.plain(one[1] for one in wanted),
+        "kinds": arrays.plain(one[2] for one in wanted),
+    }
+    return tx.query(StoredEntry, SQL["entries_of"], parameters)
 
 
 def trial_balance(tx: Tx, tenant_id: str, as_of: date | None, *, by_store: bool) -> Rows[Balance]:

@@ -8,10 +8,13 @@ from ledgersafe.bronze import store as bronze
 from ledgersafe.db.database import Database
 
 
-def audit_page(database: Database, chosen: audit.Filter, most: int) -> list[audit.StoredEntry]:
-    """One page of decisions, oldest first."""
+def audit_page(
+    database: Database, chosen: audit.Filter, most: int, *, latest_first: bool = False
+) -> list[audit.StoredEntry]:
+    """One page of decisions, oldest or latest first."""
+    page = audit.page_latest_first if latest_first else audit.page
     with database.snapshot() as tx:
-        return audit.page(tx, chosen, most).all()
+        return page(tx, chosen, most).all()
 
 
 def rejected_page(

@@ -111,24 +111,28 @@ class _Writes:
 
 
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
-def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operator, *, dry_run: bool = False) -> Result:
-    """Decide on one exception; with `dry_run`, say what would become of it, and leave it.
+def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operator) -> Result:
+    """Decide on one exception. What would become of it: see `preview`.
 
     Raises RequestRefused: not found, no notes, a patch of the identity, resolved already, changed since, and
     REPLAY_REFUSED with every fault (the attempt is counted then and on record, and the exception stays open).
     """
     check_wish(wish, operator.now)
-    tenant_ids = operator.credential.tenant_ids
     with database.transaction() as tx:
-        row = quarantine.exception(tx, None if tenant_ids is None else list(tenant_ids), exception_id).first()
-        if row is None:
-            raise RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
+        row = find(tx, exception_id, operator)
         (result,) = decide(tx, row.tenant_id, [exception_id], wish, operator)
-        if dry_run:
-            tx.forget()
     if result.refusal is not None:
         raise result.refusal
     return result
+
+
+def find(tx: Tx, exception_id: UUID, operator: Operator) -> quarantine.ExceptionRow:
+    """An exception of a tenant that the operator serves. Raises RequestRefused(NOT_FOUND)."""
+    tenant_ids = operator.credential.tenant_ids
+    row = quarantine.exception(tx, None if tenant_ids is None else list(tenant_ids), exception_id).first()
+    if row is None:
+        raise RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
+    return row
 
 
 def decide(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], wish: Wish, operator: Operator) -> list[Result]:
@@ -229,8 +233,8 @@ def _replay_all(
         row.raw_id: row for row in bronze.arrivals_by_id(tx, tenant_id, [one.raw_id for one in chosen.values()]).all()
     }
     since = min((row.received_at for row in arrivals.values()), default=operator.now)
-    past = tenants.past_currencies(tx, tenant_id, since).all()
     tenant = tenants.tenants(tx, [tenant_id]).first()
+    past = tenants.past_currencies(tx, tenant_id, since).all()  # last: a change in between is seen twice, never missed
     good: dict[UUID, Arrival] = {}
     faults: dict[UUID, tuple[Fault, ...]] = {}
     for exception_id, payload in chosen.items():

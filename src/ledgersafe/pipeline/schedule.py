@@ -1,5 +1,6 @@
 """schedule: which job runs when, by whom. A lease and a run row around each job; jobs themselves open their own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,11 +31,11 @@ class Run:
     attempts: int
 
 
-def ensure_jobs(database: Database, names: list[str], now: datetime) -> None:
-    """Make the rows of the jobs that this version knows of."""
+def ensure_jobs(database: Database, timings: Mapping[str, Timing], now: datetime) -> None:
+    """Make the rows of the jobs, by name, that this version knows of, and note how often each runs."""
     with database.transaction() as tx:
-        for name in sorted(names):
-            jobs.ensure_job(tx, SYSTEM_TENANT, name, now)
+        for name in sorted(timings):
+            jobs.ensure_job(tx, SYSTEM_TENANT, name, timings[name].every, now)
 
 
 def begin(database: Database, name: str, worker: str, timing: Timing, now: datetime) -> Run | None:

@@ -15,8 +15,10 @@ from ledgersafe.gold.rules import Table, tables
 from ledgersafe.ledger import store as ledger
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
+from ledgersafe.silver.rules import LineInWords, Posting
 
 MOST_ARRIVALS = 1_000
+MOST_LINES = 1_000
 
 
 KeyValue = str | int | None
@@ -39,7 +41,8 @@ class GoldRow:
 class Trace:
     """One key from arrival to the books. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`.
 
-    `transactions`, `entries`: what the event caused, postings and reversals; `gold`: the rows that these moved.
+    `transactions`, `entries`: what the event caused, postings and reversals; `lines`: the first MOST_LINES of them;
+    `gold`: the rows that these moved.
     """
 
     tenant_id: str
@@ -50,6 +53,7 @@ class Trace:
     audit: list[audit.StoredEntry]
     waiting_to_post: bool
     transactions: list[silver.Posted]
+    lines: list[LineInWords]
     entries: list[ledger.StoredEntry]
     gold: list[GoldRow]
 
@@ -77,14 +81,19 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
             decisions.all(),
             waiting.one(),
             transactions,
+            silver.lines_in_words(tx, tenant_id, _names(transactions), MOST_LINES).all(),
             _entries(tx, tenant_id, transactions),
             _gold_rows(gold.moved_by(tx, tenant_id, event_id, list(tables())).all()),
         )
 
 
+def _names(caused: Sequence[silver.Posted]) -> list[Posting]:
+    return [(row.transaction_id, row.revision, row.kind) for row in caused]
+
+
 def _entries(tx: Tx, tenant_id: str, caused: Sequence[silver.Posted]) -> list[ledger.StoredEntry]:
     """The entries of these postings and reversals."""
-    wanted = {(row.transaction_id, row.revision, row.kind) for row in caused}
+    wanted = set(_names(caused))
     ids = sorted({row.transaction_id for row in caused})
     found = [ledger.entries(tx, ledger.Filter(tenant_id, transaction_id=one), MOST_ARRIVALS) for one in ids]
     return [row for rows in found for row in rows.all() if (row.transaction_id, row.revision, row.kind) in wanted]

@@ -248,3 +248,38 @@ WHERE e.tenant_id = ANY(%(tenant_ids)s::text[])
   AND EXISTS (
     SELECT FROM bronze.events_raw r WHERE r.tenant_id = e.tenant_id AND r.raw_id = e.raw_id))
 GROUP BY e.tenant_id
+
+-- name: parked_by_minute
+-- Why: how much is held, for a chart: by index, whatever became of it since.
+SELECT x.minute, count(*) AS number
+FROM tenants.tenants t
+CROSS JOIN unnest(ARRAY['open', 'resolved']) AS s (status)
+CROSS JOIN LATERAL (
+  SELECT width_bucket(e.created_at, %(starts)s::timestamptz[]) AS minute
+  FROM quarantine.exceptions e
+  WHERE e.tenant_id = t.tenant_id AND e.status = s.status AND e.created_at >= %(since)s AND e.created_at < %(until)s
+  OFFSET 0) AS x
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+GROUP BY x.minute
+
+-- name: open_by_reason
+-- Why: what the queue is made of. What is open is found by its own index, however much was resolved before: counting it
+-- costs less than an index more would cost those that are parked.
+SELECT reason_code, count(*) AS number
+FROM quarantine.exceptions
+WHERE status = 'open' AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+GROUP BY reason_code
+
+-- name: oldest_open
+-- Why: how long the queue has not been looked at.
+SELECT x.created_at
+FROM tenants.tenants t
+CROSS JOIN LATERAL (
+  SELECT e.created_at
+  FROM quarantine.exceptions e
+  WHERE e.tenant_id = t.tenant_id AND e.status = 'open'
+  ORDER BY e.created_at
+  LIMIT 1) AS x
+WHERE %(tenant_ids)s::text[] IS NULL OR t.tenant_id = ANY(%(tenant_ids)s::text[])
+ORDER BY x.created_at
+LIMIT 1

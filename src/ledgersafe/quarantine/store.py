@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
-from ledgersafe.db.rows import Findings, TenantCount
+from ledgersafe.db.rows import Findings, MinuteCount, TenantCount
 from ledgersafe.db.sql import Statements
 
 SQL = Statements(__package__ or "")
@@ -199,6 +199,14 @@ class Progress:
     refused: int
     skipped: int
     is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfReason:
+    """How many exceptions are open for a reason."""
+
+    reason_code: str
+    number: int
 
 
 def open_exceptions(tx: Tx, tenant_id: str, rows: Sequence[NewException]) -> None:
@@ -397,6 +405,24 @@ def release(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], actor: str, n
     """Close exceptions whose original is posted by now."""
     parameters = {"tenant_id": tenant_id, "exception_ids": list(exception_ids), "actor": actor, "now": now}
     tx.execute(SQL["release"], parameters)
+
+
+def parked_by_minute(
+    tx: Tx, tenant_ids: Sequence[str] | None, starts: Sequence[datetime], until: datetime
+) -> Rows[MinuteCount]:
+    """How many exceptions were opened in each of the minutes that begin then, up to `until`."""
+    times = {"starts": arrays.instants(starts), "since": starts[0], "until": until}
+    return tx.query(MinuteCount, SQL["parked_by_minute"], {"tenant_ids": tenant_ids} | times)
+
+
+def open_by_reason(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[OfReason]:
+    """What is open, by reason."""
+    return tx.query(OfReason, SQL["open_by_reason"], {"tenant_ids": tenant_ids})
+
+
+def oldest_open(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[datetime]:
+    """When the oldest was opened of those that are; no row where none is."""
+    return tx.scalars(datetime, SQL["oldest_open"], {"tenant_ids": tenant_ids})
 
 
 def _filter_parameters(tenant_id: str, chosen: Filter) -> dict[str, object]:

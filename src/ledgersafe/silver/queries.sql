@@ -52,6 +52,25 @@ JOIN silver.line_items l
  AND l.kind = 'posting'
 ORDER BY l.transaction_id, l.revision, l.line_no
 
+-- name: lines_in_words
+-- Why: a person who follows an event sees what was bought; each transaction is looked up by its key.
+SELECT l.transaction_id, l.revision, l.kind, l.line_no, l.sku, l.name, l.brand, l.quantity, l.unit_price, l.discount,
+       l.tax, l.amount
+FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[], %(kinds)s::text[])
+       AS a (transaction_id, revision, kind)
+JOIN silver.line_items l
+  ON l.tenant_id = %(tenant_id)s AND l.transaction_id = a.transaction_id AND l.revision = a.revision AND l.kind = a.kind
+ORDER BY l.transaction_id, l.revision, l.kind, l.line_no
+LIMIT %(most)s
+
+-- name: events_of_postings
+-- Why: who reads an entry goes on to the event that caused it; each is looked up by its key.
+SELECT t.transaction_id, t.revision, t.kind, t.event_id
+FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[], %(kinds)s::text[])
+       AS a (transaction_id, revision, kind)
+JOIN silver.transactions t
+  ON t.tenant_id = %(tenant_id)s AND t.transaction_id = a.transaction_id AND t.revision = a.revision AND t.kind = a.kind
+
 -- name: references
 -- Why: a return that is taken back gives its originals' lines free again.
 SELECT r.transaction_id, r.revision, r.line_no, r.original_transaction_id, r.original_line_no, r.quantity, r.amount,

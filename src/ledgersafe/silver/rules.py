@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
+from uuid import UUID
 
 ZERO = Decimal(0)
 Left = tuple[Decimal, Decimal]
@@ -109,3 +111,35 @@ def _candidates(line: GivenBack, sold: Sequence[Sold]) -> list[Sold]:
 
 def _price(quantity: Decimal, amount: Decimal) -> Decimal:
     return amount / quantity if quantity else ZERO
+
+
+Posting = tuple[UUID, int, str]
+"""(transaction_id, revision, kind): one posting or reversal."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineInWords:
+    """A line as a person reads it. Of a reversal, quantity and amounts are those taken back."""
+
+    transaction_id: UUID
+    revision: int
+    kind: Literal["posting", "reversal"]
+    line_no: int
+    sku: str
+    name: str | None
+    brand: str | None
+    quantity: Decimal
+    unit_price: Decimal | None
+    discount: Decimal | None
+    tax: Decimal | None
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PostingEvent:
+    """Which event caused a posting or a reversal."""
+
+    transaction_id: UUID
+    revision: int
+    kind: Literal["posting", "reversal"]
+    event_id: str

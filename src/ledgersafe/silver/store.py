@@ -13,6 +13,7 @@ from ledgersafe.db import arrays, copying
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import Bounds, Days, DaySums, Findings, TenantCount
 from ledgersafe.db.sql import Statements
+from ledgersafe.silver.rules import LineInWords, Posting, PostingEvent
 
 SQL = Statements(__package__ or "")
 
@@ -221,6 +222,16 @@ def postings_of_events(tx: Tx, tenant_id: str, event_ids: Sequence[str]) -> Rows
 def lines(tx: Tx, tenant_id: str, revisions: Iterable[Revision]) -> Rows[PostedLine]:
     """The lines of these postings."""
     return tx.query(PostedLine, SQL["lines"], _revisions(tenant_id, revisions))
+
+
+def lines_in_words(tx: Tx, tenant_id: str, postings: Iterable[Posting], most: int) -> Rows[LineInWords]:
+    """The lines of these postings and reversals, at most so many."""
+    return tx.query(LineInWords, SQL["lines_in_words"], _postings(tenant_id, postings) | {"most": most})
+
+
+def events_of_postings(tx: Tx, tenant_id: str, postings: Iterable[Posting]) -> Rows[PostingEvent]:
+    """Which events caused these postings and reversals, in any order."""
+    return tx.query(PostingEvent, SQL["events_of_postings"], _postings(tenant_id, postings))
 
 
 def references(tx: Tx, tenant_id: str, revisions: Iterable[Revision]) -> Rows[PostedReference]:
@@ -464,4 +475,14 @@ def _revisions(tenant_id: str, revisions: Iterable[Revision]) -> dict[str, objec
         "tenant_id": tenant_id,
         "transaction_ids": arrays.plain(transaction_id for transaction_id, _ in listed),
         "revisions": arrays.plain(revision for _, revision in listed),
+    }
+
+
+def _postings(tenant_id: str, postings: Iterable[Posting]) -> dict[str, object]:
+    listed = list(postings)
+    return {
+        "tenant_id": tenant_id,
+        "transaction_ids": arrays.plain(transaction_id for transaction_id, _, _ in listed),
+        "revisions": arrays.plain(revision for _, revision, _ in listed),
+        "kinds": arrays.plain(kind for _, _, kind in listed),
     }

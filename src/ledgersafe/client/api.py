@@ -1,0 +1,226 @@
+"""Ask the API: answers are parsed JSON, and every failure is an `ApiError` with words for a person."""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+
+from ledgersafe.kernel.errors import ToldPlainly
+
+ANSWER_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+_KEEPING_SECONDS = 900.0
+"""How long a large file may take, once it is sent, to be kept for good."""
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Parameters = Mapping[str, str | int | None]
+"""Query parameters; those that are None are left out."""
+
+
+class ApiError(ToldPlainly):
+    """No success: what went wrong, and where."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Unreachable(ApiError):
+    """No answer came. `late`: none in time; otherwise there was nobody to ask, or the line broke."""
+
+    def __init__(self, message: str, *, late: bool) -> None:
+        super().__init__(message)
+        self.late = late
+
+
+class ApiProblem(ApiError):
+    """The API answered with a problem (RFC 9457).
+
+    `reason_code` is None where the answer named none; `detail` is what it said; `faults` is what is wrong with the
+    event that the request was about, a line each; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason_code: str | None,
+        detail: str,
+        faults: Sequence[str] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason_code = reason_code
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.retry_after = retry_after
+
+
+class ApiClient:
+    """A keep-alive HTTP client with the API's address and key; may be shared by threads. Use it in a `with` block."""
+
+    def __init__(
+        self, url: str, api_key: str | None, *, seconds: float = ANSWER_SECONDS, connections: int = 10
+    ) -> None:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+        if scheme not in {"http", "https"} or not host:
+            raise ApiError(f"The address of the API is {url!r}, expected one such as http://127.0.0.1:8000.")
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+            raise ApiError("The API key holds characters that no key has: was it pasted whole?")
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            verify=scheme == "https",  # otherwise the machine's certificates would be loaded for nothing
+            trust_env=host not in _LOOPBACK,  # a proxy of the environment does not know our loopback
+        )
+
+    def __enter__(self) -> Self:
+        self._http.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, parameters: Parameters | None = None, *, seconds: float | None = None) -> Any:
+        """The JSON answer to a GET. `seconds`: how long it may take, where it may take longer than others.
+
+        Raises ApiError, ApiProblem.
+        """
+        return read_answer(self.get_raw(path, parameters, seconds=seconds))
+
+    def get_raw(
+        self, path: str, parameters: Parameters | None = None, *, seconds: float | None = None
+    ) -> httpx.Response:
+        """The successful answer to a GET, for who needs its exact bytes. Raises ApiError, ApiProblem."""
+        present = {name: value for name, value in (parameters or {}).items() if value is not None}
+        timeout = httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
+        try:
+            response = self._http.get(path, params=present, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+        if response.is_success:
+            return response
+        raise problem(response)
+
+    @contextmanager
+    def download(self, path: str, parameters: Parameters) -> Generator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """The headers and the body of a successful answer to a GET, in pieces: it may be of any size.
+
+        Raises ApiError, ApiProblem; in the middle too, where the answer is cut off.
+        """
+        present = {name: value for name, value in parameters.items() if value is not None}
+        try:
+            with self._http.stream("GET", path, params=present) as response:
+                if not response.is_success:
+                    response.read()
+                    raise problem(response)
+                yield response.headers, response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+
+    def post(self, path: str, content: Mapping[str, Any], parameters: Parameters | None = None) -> Any:
+        """The JSON answer to a POST of JSON. Raises ApiError, ApiProblem."""
+        return self.send("POST", path, content, parameters)
+
+    def send(self, method: str, path: str, content: Mapping[str, Any], parameters: Parameters | None = None) -> Any:
+        """The JSON answer to JSON sent by any method. Raises ApiError, ApiProblem."""
+        present = {name: value for name, value in (parameters or {}).items() if value is not None}
+        body = orjson.dumps(content)
+        json = {"Content-Type": "application/json"}
+        try:
+            response = self._http.request(method, path, params=present, content=body, headers=json)
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+        if response.is_success:
+            return read_answer(response)
+        raise problem(response)
+
+    def upload(self, path: str, pieces: Iterator[bytes], size: int, parameters: Parameters) -> Any:
+        """The JSON answer to a POST of `size` bytes that are sent as they come.
+
+        Raises ApiError, ApiProblem, and what `pieces` raises: then the server has nothing of it.
+        """
+        present = {name: value for name, value in parameters.items() if value is not None}
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        timeout = httpx.Timeout(_KEEPING_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            response = self._http.post(path, params=present, content=pieces, headers=headers, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from None
+        if response.is_success:
+            return read_answer(response)
+        raise problem(response)
+
+    def post_raw(self, path: str, body: bytes, content_type: str) -> httpx.Response:
+        """The plain answer to a POST, whatever its status. Raises httpx.HTTPError: the caller decides on retries."""
+        return self._http.post(path, content=body, headers={"Content-Type": content_type})
+
+    def unreachable(self, error: httpx.HTTPError) -> "Unreachable":
+        """What it is when no answer came."""
+        if isinstance(error, httpx.ReadTimeout):
+            return Unreachable(f"{self.url} did not answer in time.", late=True)
+        return Unreachable(f"Cannot reach {self.url}: {str(error) or type(error).__name__}.", late=False)
+
+
+def read_answer(response: httpx.Response) -> Any:
+    """The JSON value of an answer. Raises ApiError where it is none: something else answers at that address."""
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        raise ApiError(
+            f"{response.url} answered HTTP {response.status_code} with something that is not JSON.\n"
+            "Is it the address of a Ledgersafe API?"
+        ) from None
+
+
+def problem(response: httpx.Response) -> ApiProblem:
+    """An answer that is no success, in words: what, and where."""
+    reason_code, detail = problem_parts(response)
+    where = f"{response.request.method} {response.request.url}: HTTP {response.status_code}"
+    faults = _faults(response)
+    message = f"{detail} ({reason_code + ', ' if reason_code else ''}{where})" + "".join(f"\n  {one}" for one in faults)
+    return ApiProblem(
+        message,
+        status=response.status_code,
+        reason_code=reason_code,
+        detail=detail,
+        faults=faults,
+        retry_after=retry_after(response),
+    )
+
+
+def problem_parts(response: httpx.Response) -> tuple[str | None, str]:
+    """(reason code or None, what happened) of a problem+json answer, or the best that another answer offers."""
+    try:
+        parsed: Any = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        parsed = None
+    members = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    code = members.get("reason_code")
+    detail = members.get("detail") or members.get("title") or response.reason_phrase or "The request failed."
+    return (code if isinstance(code, str) else None), str(detail)
+
+
+def _faults(response: httpx.Response) -> list[str]:
+    """What is wrong with the event that the request was about, one line a fault."""
+    try:
+        parsed: Any = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return []
+    listed: Any = cast("dict[str, Any]", parsed).get("details") if isinstance(parsed, dict) else None
+    faults = cast("list[dict[str, Any]]", listed) if isinstance(listed, list) else []
+    return [f"{fault.get('reason_code')} {fault.get('path')}: {fault.get('message')}" for fault in faults]
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The seconds of the Retry-After header, where it is there and a number."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None
