@@ -7,7 +7,7 @@ RUN python -m pip download --quiet --disable-pip-version-check --require-hashes 
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /opt/ledgersafe \
- && /opt/ledgersafe/bin/pip install --quiet --disable-pip-version-check --no-index --find-links /wheels '.[files]'
+ && /opt/ledgersafe/bin/pip install --quiet --disable-pip-version-check --no-index --find-links /wheels '.[console,files]'
 
 FROM python:3.12-slim
 RUN useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app

@@ -25,9 +25,10 @@ demo: setup ## Run the whole job end to end and show what happened
 	$(BIN)/ledgersafe demo
 
 test: setup ## Run every test (under 5 minutes)
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not attack"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not attack and not browser"
 
-attack: setup ## Races, kills and fuzzing at a tenth (FULL=1 for all)
+attack: setup ## Every corner of the console, then races, kills and fuzzing at a tenth (FULL=1 for all)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m browser
 	FULL=$(FULL) $(BIN)/pytest -m attack
 
 bench: setup ## Measure against limits and peers (20 minutes; OPTIONS=--quick for a look)

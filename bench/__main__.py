@@ -23,7 +23,7 @@ from bench.servers import postgres
 from bench.table import Row
 from ledgersafe import __version__
 
-PATHS = ("single", "idle", "batch", "fairness", "growth", "promote", "gold", "files", "year")
+PATHS = ("single", "idle", "batch", "fairness", "growth", "promote", "gold", "files", "year", "console")
 _LATEST = Path(__file__).parent / "results" / "latest.json"
 
 

@@ -147,10 +147,23 @@ def worker(database_url: str) -> Iterator[int]:
 
 
 @contextmanager
-def _running(database_url: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def console(of: Api) -> Iterator[Api]:
+    """The console of an API, in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with _running(None, "ledgersafe", "console", "--port", str(port), LEDGERSAFE_URL=of.url) as process:
+        _wait(url, process, "/livez")
+        yield Api(url, process.pid)
+
+
+@contextmanager
+def _running(database_url: str | None, *words: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process: `python -m WORDS`, with the settings of the environment; it is ended with the block."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERSAFE_")}
-    environment = kept | {"LEDGERSAFE_DATABASE_URL": database_url, "LEDGERSAFE_LOG_LEVEL": "warning"}
+    settings |= {"LEDGERSAFE_DATABASE_URL": database_url} if database_url else {}
+    environment = kept | {"LEDGERSAFE_LOG_LEVEL": "warning"} | settings
     process = subprocess.Popen(
         [sys.executable, "-m", *words], env=environment, preexec_fn=die_with_parent(signal.SIGTERM)
     )
@@ -202,10 +215,10 @@ def _show(connection: psycopg.Connection[tuple[object, ...]], name: str) -> str:
     return str(row[0])
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes], path: str = "/readyz") -> None:
     for _ in range(300):
         try:
-            urllib.request.urlopen(f"{url}/readyz", timeout=5)  # noqa: S310 - our own loopback address
+            urllib.request.urlopen(f"{url}{path}", timeout=5)  # noqa: S310 - our own loopback address
         except OSError:
             if process.poll() is not None:
                 raise SystemExit(f"{process.args!r} ended with {process.returncode}") from None

@@ -132,9 +132,9 @@ def start_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     """Starts API processes on a database; all are ended with the test session."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(of: TestDatabase, **settings: str) -> Api:
+    def start(of: TestDatabase, *, port: int | None = None, **settings: str) -> Api:
         raw_zone = {} if "raw_zone" in settings else {"raw_zone": str(tmp_path_factory.mktemp("raw"))}
-        api = launch_api(of, **raw_zone, **settings)
+        api = launch_api(of, port=port, **raw_zone, **settings)
         started.append(api.process)
         return api
 
@@ -163,9 +163,9 @@ def shared() -> Path:
     return SHARED
 
 
-def launch_api(of: TestDatabase, **settings: str) -> Api:
+def launch_api(of: TestDatabase, *, port: int | None = None, **settings: str) -> Api:
     """Start `ledgersafe serve` and wait until it is ready. `settings`: LEDGERSAFE_* without the prefix."""
-    port = free_port()
+    port = port or free_port()
     environment = clean_environment() | {
         "LEDGERSAFE_DATABASE_URL": of.app_url,
         "LEDGERSAFE_OWNER_DATABASE_URL": of.owner_url,

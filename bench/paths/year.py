@@ -141,7 +141,7 @@ def _up(folder: Path) -> Generator[_Up]:
     environment = kept | {"LEDGERSAFE_DATA": str(data), "LEDGERSAFE_LOG_FORMAT": "json"}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            _command("up", "--port", str(port)), env=environment, stdout=out, stderr=out,
+            _command("up", "--no-console", "--port", str(port)), env=environment, stdout=out, stderr=out,
             preexec_fn=die_with_parent(signal.SIGTERM),
         )  # fmt: skip
     try:

@@ -34,7 +34,7 @@ def _ours(compose: dict[str, Any]) -> dict[str, Any]:
 
 def test_compose_runs_real_commands(compose: dict[str, Any]) -> None:
     services = _ours(compose)
-    assert set(services) == {"migrate", "api", "worker"}
+    assert set(services) == {"migrate", "api", "worker", "console"}
     for service in services.values():
         program, *words = service["command"]
         assert (program, _problem(words)) == ("ledgersafe", None)
@@ -80,10 +80,28 @@ def test_the_api_and_the_worker_share_what_they_keep_in_files(compose: dict[str,
     text = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     (data,) = re.findall(r"LEDGERSAFE_DATA=(\S+)", text)
     assert f"--owner=app --group=app {data}\n" in text
-    assert "'.[files]'" in text
+    assert "'.[console,files]'" in text
     for name in ("api", "worker"):
         assert f"data:{data}" in compose["services"][name]["volumes"]
         assert "LEDGERSAFE_RAW_ZONE" not in compose["services"][name]["environment"]
+
+
+def test_the_console_of_compose_finds_the_api_and_nothing_else(compose: dict[str, Any]) -> None:
+    """It is a client: it needs the API's address within, and no password, no files."""
+    console, api = compose["services"]["console"], compose["services"]["api"]
+    assert {name for name in console["environment"] if name != "LEDGERSAFE_LOG_FORMAT"} == {"LEDGERSAFE_URL"}
+    assert console["environment"]["LEDGERSAFE_URL"] == f"http://api:{_option(api, '--port')}"
+    assert "volumes" not in console
+    assert (_option(console, "--host"), _option(console, "--port")) == ("0.0.0.0", "8501")  # noqa: S104
+    assert console["ports"] == ["127.0.0.1:8501:8501"]
+    assert console["depends_on"] == {"api": {"condition": "service_healthy"}}
+    assert "http://127.0.0.1:8501/livez" in " ".join(console["healthcheck"]["test"])
+    assert "console" in re.findall(r"'\.\[(.+)\]'", (REPOSITORY / "Dockerfile").read_text(encoding="utf-8"))[0]
+
+
+def _option(service: dict[str, Any], name: str) -> str:
+    command = service["command"]
+    return command[command.index(name) + 1]
 
 
 def test_the_roles_of_compose_can_be_made(compose: dict[str, Any], postgres: EmbeddedUrls) -> None:
@@ -182,6 +200,7 @@ def test_ci_forgives_only_that_there_are_no_attack_tests(
         (".venv/bin/pytest", f"exit {collected}"),
         ("bin/curl", "exit 0"),
         ("bin/python3", "exit 0"),
+        ("bin/chromium", "exit 0"),
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{code}\n")
         (tmp_path / name).chmod(0o755)

@@ -132,7 +132,7 @@ def _running_in(folder: Path) -> Generator[str]:
     """`ledgersafe up` in the reader's folder, ended on the way out; its address."""
     port = free_port()
     with (folder / "up.log").open("ab") as log:
-        command = [*_UP.split(), "--port", str(port)]
+        command = [*_UP.split(), "--port", str(port), "--no-console"]  # whoever tests may have one running
         process = subprocess.Popen(
             command, cwd=folder, env=clean_environment(), stdout=log, stderr=log, start_new_session=True
         )

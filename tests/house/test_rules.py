@@ -113,6 +113,7 @@ PLANTED: list[tuple[Rule, dict[str, str]]] = [
     (python_rules.transactions_end_in_pipeline, {"gate/rules.py": "def f(tx): tx.commit()"}),
     (python_rules.transactions_end_in_pipeline, {"api/events.py": "def f(db):\n    with db.transaction(): pass"}),
     (python_rules.core_is_synchronous, {"console/page.py": "async def f(): ..."}),
+    (python_rules.core_is_synchronous, {"console/pages/door.py": "async def f(): ..."}),
     (python_rules.only_cli_prints, {"gate/rules.py": "print('here')"}),
     (
         python_rules.no_yield_dependencies,
@@ -128,6 +129,8 @@ PLANTED: list[tuple[Rule, dict[str, str]]] = [
     (python_rules.bugs_are_not_swallowed, {"gate/rules.py": "with contextlib.suppress(Exception): f()"}),
     (python_rules.reaches_by_http_only, {"simulator/a.py": "from ledgersafe.api import events"}),
     (python_rules.reaches_by_http_only, {"console/__init__.py": "import ledgersafe.db.database"}),
+    (python_rules.reaches_by_http_only, {"console/pages/a.py": "from ledgersafe.bootstrap import open_database"}),
+    (python_rules.reaches_by_http_only, {"simulator/a.py": "from ledgersafe.client.api import ApiClient"}),
     (python_rules.reaches_by_http_only, {"pos/__init__.py": "from ledgersafe import settings"}),
     (python_rules.one_table_of_reasons, {"gate/rules.py": "X = Reason('X', 202, 'US', 'x')"}),
     (python_rules.one_table_of_reasons, {"kernel/reasons.py": "+tooSmall = _reason('tooSmall')"}),

@@ -2,14 +2,14 @@
 
 Most of a command's life is the loading of libraries. The nursery (nursery.py) has loaded them once; it forks, and the
 fork runs the very same words in this process's place: with its arguments, environment, folder, files and signals.
-Processes that live long (`up`, `serve`, `work`, `demo`) start on their own, and so does all where no nursery answers.
+Processes that live long (`up`, `serve`, `work`, `demo`, `console`) start on their own, and so does all where no nursery answers.
 """
 
 import os
 import sys
 
 NURSERY = "TESTS_NURSERY"
-_LONG_LIVED = {"up", "serve", "work", "demo"}
+_LONG_LIVED = {"up", "serve", "work", "demo", "console"}
 
 
 def _is_command(words: list[str]) -> bool:

@@ -1,0 +1,1 @@
+"""Streamlit pages for operators: an HTTP client like any other."""

@@ -1,0 +1,31 @@
+"""Audit: who did what, and the seals that show that nobody changed it since."""
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from ledgersafe.console.fields import first_page
+from ledgersafe.console.parts import audit_log, seals
+from ledgersafe.console.screen import Screen
+
+_RECORDS: Mapping[str, Callable[[Screen], None]] = {
+    "Log": audit_log.show,
+    seals.SEALS: seals.show_seals,
+    seals.HEAD: seals.show_head,
+}
+
+
+def show(screen: Screen) -> None:
+    """The records that the address names."""
+    st.title("Audit")
+    chosen = st.segmented_control(
+        "Records",
+        list(_RECORDS),
+        key="records",
+        bind="query-params",
+        default="Log",
+        required=True,
+        label_visibility="collapsed",
+        on_change=first_page,
+    )
+    _RECORDS[str(chosen)](screen)

@@ -1,0 +1,111 @@
+"""One exception: what is wrong, what arrived, what can be decided and what each decision would do, and what was."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from ledgersafe.client.api import ApiProblem
+from ledgersafe.console.parts.assigning import show_assign
+from ledgersafe.console.parts.decide import done_by_us, show_decision
+from ledgersafe.console.parts.decided import outcome, resolved_by, show_decided, trace_of
+from ledgersafe.console.parts.effects import Fault, show_faults
+from ledgersafe.console.parts.facts import show_link
+from ledgersafe.console.parts.guidance import meaning, to_do
+from ledgersafe.console.parts.past import show_history
+from ledgersafe.console.parts.payloads import show_payloads
+from ledgersafe.console.screen import Screen
+from ledgersafe.console.table import badge
+from ledgersafe.console.words import age, amount, literal
+
+
+def show(screen: Screen) -> None:
+    """The page of `?id=`."""
+    exception_id = st.query_params.get("id", "")
+    answer = _find(screen, exception_id)
+    if answer is None:
+        st.title("Exception")
+        what = f"There is no exception {literal(exception_id)}, or not for your key." if exception_id else "Choose one:"
+        st.info(what)
+        show_link("All open exceptions", screen.link("exceptions"))
+        return
+    exception = answer["exception"]
+    _show_head(screen, exception)
+    is_open = exception["status"] == "open"
+    seen = _seen(exception) if is_open else None
+    trace = trace_of(screen, answer)
+    if is_open:
+        _show_wrong(exception)
+        show_payloads(answer)
+        show_decision(screen, answer, seen or exception["last_raw_id"])
+        show_assign(screen, exception)
+    else:
+        _show_how_it_ended(exception)
+        show_decided(screen, answer, trace)
+        show_payloads(answer)
+        _show_wrong(exception)
+    show_history(screen, answer, trace)
+
+
+def _find(screen: Screen, exception_id: str) -> Mapping[str, Any] | None:
+    if not exception_id:
+        return None
+    try:
+        return screen.client.get(f"/v1/exceptions/{quote(exception_id, safe='')}")
+    except ApiProblem as problem:
+        if problem.status in (404, 422):
+            return None
+        raise
+
+
+def _show_head(screen: Screen, exception: Mapping[str, Any]) -> None:
+    show_link("← Exceptions", screen.link("exceptions"))
+    st.html(f'<h1 class="ls-title">{escape(exception["idempotency_key"])}</h1>')  # exactly so: it is copied from here
+    is_open = exception["status"] == "open"
+    badges = badge("open" if is_open else "resolved", "warn" if is_open else "good")
+    badges += " " + badge(exception["reason_code"], "bad" if is_open else "quiet")
+    st.html(badges)
+    stake = amount(exception["amount"], exception["currency"])
+    told = [
+        f"{age(exception['created_at'], screen.now)} old",
+        f"tenant {exception['tenant_id']}",
+        exception["store_id"] and f"store {exception['store_id']}",
+        exception["source_system"] and f"from {exception['source_system']}",
+        exception["event_type"],
+        stake and f"{stake} at stake",
+        f"assigned to {exception['assigned_to']}" if exception["assigned_to"] else "assigned to nobody",
+    ]
+    st.markdown(" · ".join(literal(one) for one in told if one))
+
+
+def _show_wrong(exception: Mapping[str, Any]) -> None:
+    code, is_open = exception["reason_code"], exception["status"] == "open"
+    st.subheader("What is wrong" if is_open else "What was wrong")
+    st.markdown(f"**{literal(meaning(code) or code)}** {literal(to_do(code)) if is_open else ''}")
+    faults = [Fault(one["reason_code"], one["path"], one["message"]) for one in exception["details_json"]]
+    if faults:
+        show_faults(faults, "Faults")
+
+
+def _seen(exception: Mapping[str, Any]) -> str:
+    """The last payload that this tab has shown; where another came since, say so: it is to be looked at first."""
+    name = f"seen:{exception['exception_id']}"
+    before = st.session_state.get(name)
+    st.session_state[name] = exception["last_raw_id"]
+    if before is not None and before != exception["last_raw_id"]:
+        st.warning("Another payload came since you opened this page. It is the LAST one now: look at it, then decide.")
+        return before
+    return exception["last_raw_id"]
+
+
+def _show_how_it_ended(exception: Mapping[str, Any]) -> None:
+    exception_id = exception["exception_id"]
+    told = f"{outcome(exception)}, by {resolved_by(exception)}."
+    if st.session_state.get(done_by_us(exception_id)):
+        st.success(f"Done. {literal(told)}")
+    elif f"seen:{exception_id}" in st.session_state:
+        st.warning(f"**Already resolved** while you looked: {literal(told)} Nothing that you chose was done.")
+    else:
+        st.info(f"**Already resolved.** {literal(told)} There is nothing left to decide here.")

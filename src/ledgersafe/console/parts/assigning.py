@@ -1,0 +1,55 @@
+"""Who is to look at an exception, or at some of a page of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from ledgersafe.client.api import ApiError
+from ledgersafe.console.parts.pretty import cut
+from ledgersafe.console.screen import Screen
+from ledgersafe.console.trouble import show_trouble
+from ledgersafe.console.words import literal
+
+
+def show_assign(screen: Screen, exception: Mapping[str, Any]) -> None:
+    """Give it to somebody, or to nobody."""
+    st.subheader("Who looks at it")
+    if not screen.who.may("operate"):
+        st.caption(f"Assigned to {exception['assigned_to'] or 'nobody'}; your key may only read.")
+        return
+    with st.form("assign", border=False):
+        field, button = st.columns([3, 1], vertical_alignment="bottom")
+        whom = field.text_input(
+            "Assigned to (empty: nobody)", value=exception["assigned_to"] or screen.who.actor, max_chars=255
+        )
+        pressed = button.form_submit_button("Assign", width="stretch")
+    if pressed and assigned(screen, exception["exception_id"], whom):
+        st.rerun()
+
+
+def show_assign_many(screen: Screen, found: Sequence[Mapping[str, Any]]) -> None:
+    """Give some of those on a page to somebody."""
+    open_ones = {one["exception_id"]: one["idempotency_key"] for one in found if one["status"] == "open"}
+    if not open_ones or not screen.who.may("operate"):
+        return
+    with st.expander("Assign some of these"), st.form("assign-many", border=False):
+        chosen = st.pills(
+            "Which", list(open_ones), selection_mode="multi", format_func=lambda one: literal(cut(open_ones[one], 40))
+        )
+        whom = st.text_input("Assigned to (empty: nobody)", value=screen.who.actor, max_chars=255)
+        pressed = st.form_submit_button("Assign")
+    if pressed and not chosen:
+        st.error("Choose which first.")
+    elif pressed and all(assigned(screen, one, whom) for one in chosen):
+        st.rerun()
+
+
+def assigned(screen: Screen, exception_id: str, whom: str) -> bool:
+    """Assign one; where that fails, say why."""
+    try:
+        screen.client.post(f"/v1/exceptions/{exception_id}/assign", {"assigned_to": whom.strip() or None})
+    except ApiError as error:
+        show_trouble(error)
+        return False
+    return True

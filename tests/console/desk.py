@@ -1,0 +1,206 @@
+"""An operator at a browser, signed in to a console process, and what a test asks of the page before it."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from tests.conftest import PLAIN, Api
+
+COOKIE = "ledgersafe_session"
+SETTLE_SECONDS = 15.0
+SETTLED = (
+    '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
+    ':not(:has([data-testid="stSkeleton"]))'
+)
+
+
+def cookie_of(console: str, key: str) -> str:
+    """Sign in as the form does; returns what the browser is to hold."""
+    form = {"key": key, "next": "/"}
+    answer = httpx.post(f"{console}/sign-in", data=form, timeout=30, **PLAIN)
+    assert answer.status_code == 303, f"the console refused a key: HTTP {answer.status_code}"
+    return answer.cookies[COOKIE]
+
+
+class Windows:
+    """Windows of one browser, one an operator, lent again when they have left: each has the pages' scripts in its cache."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: list[BrowserContext] = []
+
+    def take(self) -> BrowserContext:
+        """A window that nobody is signed in at."""
+        return self._free.pop() if self._free else self._browser.new_context(reduced_motion="reduce")
+
+    def give(self, window: BrowserContext) -> None:
+        """Back, with nothing of its operator left in it."""
+        for page in window.pages:
+            page.close()
+        window.clear_cookies()
+        self._free.append(window)
+
+
+@dataclass(eq=False)  # without slots: Playwright hangs its own attributes on who listens
+class Desk:
+    """One operator: a browser window of their own (context and page), a key, and clients of the API with it.
+
+    `runs`: how often Streamlit has finished a run for this page; `received`: bytes that came over its WebSockets.
+    """
+
+    windows: Windows
+    console: str
+    api: Api
+    tenant: str
+    key: str
+    window: BrowserContext
+    page: Page
+    runs: int = 0
+    received: int = 0
+    others: list["Desk"] = field(default_factory=list)
+
+    @classmethod
+    def sit_down(
+        cls, windows: Windows, console: str, api: Api, tenant: str, key: str, size: tuple[int, int] = (1280, 800)
+    ) -> Self:
+        """A window of its own, signed in with the key. `size`: of the page, in pixels."""
+        window = windows.take()
+        window.add_cookies([{"name": COOKIE, "value": cookie_of(console, key), "url": console}])
+        page = window.new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.set_default_timeout(SETTLE_SECONDS * 1000)
+        desk = cls(windows, console, api, tenant, key, window, page)
+        page.on("websocket", desk._listen)
+        return desk
+
+    def second(
+        self,
+        *,
+        scopes: tuple[str, ...] = ("read", "operate"),
+        all_tenants: bool = False,
+        size: tuple[int, int] = (1280, 800),
+    ) -> "Desk":
+        """Another operator: another window, another key. It is closed with this one."""
+        key = self.api.new_key(tenants=None if all_tenants else [self.tenant], scopes=list(scopes))
+        other = Desk.sit_down(self.windows, self.console, self.api, self.tenant, key, size)
+        self.others.append(other)
+        return other
+
+    def open(self, path: str) -> None:
+        """Go to an address of the console, and wait until its page stands."""
+        self.page.goto(f"{self.console}{path}")
+        self.settle()
+        assert self.text().strip(), f"{path} shows nothing"
+
+    def reload(self) -> None:
+        """The same address anew."""
+        self.page.reload()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until no run is under way and nothing is still to be drawn."""
+        self.page.locator(SETTLED).wait_for(state="attached")
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Wait until what is done in the block has been answered by a run (of the page or a part of it)."""
+        before = self.runs
+        yield
+        self.wait_until(lambda: self.runs > before, "no run followed")
+        self.settle()
+
+    def press(self, name: str, *, within: Locator | None = None) -> None:
+        """Press a button by its name, and wait for the run that follows."""
+        with self.running():
+            (within or self.page).get_by_role("button", name=name, exact=True).click()
+
+    def follow(self, name: str, *, within: Locator | None = None) -> None:
+        """Follow a link by its text to another page, and wait until that stands."""
+        link = (within or self.page.get_by_test_id("stMain")).get_by_role("link", name=name, exact=True).first
+        with self.page.expect_navigation():
+            link.click()
+        self.settle()
+
+    def fill(self, label: str, text: str) -> None:
+        """Type into a field by its label and leave it, and wait for the run that follows."""
+        box = self.page.get_by_role("textbox", name=label, exact=True)
+        with self.running():
+            box.fill(text)
+            box.blur()
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose in a select box by its label, and wait for the run that follows."""
+        self.page.get_by_role("combobox", name=label).click()
+        with self.running():
+            self.page.get_by_role("option", name=option, exact=True).click()
+
+    def text(self) -> str:
+        """What can be read on the page, without its sidebar."""
+        return self.page.get_by_test_id("stMain").inner_text()
+
+    def sees(self, text: str, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until the page says this."""
+        expect(self.page.get_by_test_id("stMain")).to_contain_text(text, timeout=seconds * 1000)
+
+    def table(self, name: str) -> list[list[str]]:
+        """The cells of a table's body, by its name."""
+        rows = self.page.get_by_role("table", name=name, exact=True).locator("tbody tr").all()
+        return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows]
+
+    def troubles(self) -> list[str]:
+        """The error boxes of the page; a page that crashed has one as well."""
+        boxes = self.page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]')
+        return boxes.all_inner_texts()
+
+    def client(self) -> httpx.Client:
+        """The API with this operator's key."""
+        return self.api.client(self.key)
+
+    def send(self, *events: dict[str, Any]) -> list[dict[str, Any]]:
+        """Post events as a till does, with the almighty key; the answers, whatever they are."""
+        with self.api.client() as client:
+            return [client.post("/v1/events", json=event).json() for event in events]
+
+    def ask(self, path: str, **parameters: Any) -> Any:
+        """The API's answer to a GET with this operator's key, about the tenant."""
+        with self.client() as client:
+            answer = client.get(path, params={"tenant_id": self.tenant, **parameters})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wait_until(self, happened: Callable[[], object], what: str, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until something is so, while the browser goes on."""
+        end = time.monotonic() + seconds
+        while not happened():
+            assert time.monotonic() < end, f"{what} within {seconds:.0f} s"
+            self.page.wait_for_timeout(20)
+
+    def posted(self, event_id: str) -> None:
+        """Wait until the worker has posted an event of this tenant."""
+
+        def is_posted() -> bool:
+            with self.client() as client:
+                answer = client.get(f"/v1/events/{event_id}", params={"tenant_id": self.tenant})
+            return answer.status_code == 200 and bool(answer.json()["entries"])
+
+        self.wait_until(is_posted, f"{event_id} was not posted")
+
+    def leave(self) -> None:
+        """Close the window, and those of the others."""
+        for other in self.others:
+            other.leave()
+        self.windows.give(self.window)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framereceived", self._received)
+
+    def _received(self, frame: str | bytes) -> None:
+        self.received += len(frame)
+        if isinstance(frame, bytes) and ForwardMsg.FromString(frame).WhichOneof("type") == "script_finished":
+            self.runs += 1

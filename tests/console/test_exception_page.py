@@ -1,0 +1,262 @@
+"""The page of one exception: what is wrong, what each decision would do, deciding, and what became of it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Dialog, expect
+
+from tests.console.conftest import Stand
+from tests.console.desk import Desk
+from tests.events import sale
+
+HOSTILE = "<script>document.title='gone'</script> **bold** ](http://evil.example) :red[x] $x^2$ `c` <img src=x onerror=alert(1)>"
+REASON = "Your reason (required; it is kept in the audit log)"
+ENTRIES = "Entries that would be made"
+
+
+def of_amount(tenant: str, event_id: str, total: str, **changes: Any) -> dict[str, Any]:
+    """A sale of one line."""
+    line = {"sku": "M", "name": "Manual", "qty": "1", "unit_price": total, "amount": total}
+    return sale(tenant, event_id) | {"total_amount": total, "currency": "GBP", "line_items": [line]} | changes
+
+
+def held(desk: Desk, *events: dict[str, Any]) -> str:
+    """Send events; the exception of the last."""
+    return desk.send(*events)[-1]["exception_id"]
+
+
+def conflict(desk: Desk, event_id: str) -> str:
+    """42.50, posted, and then 45.20 under the same key."""
+    desk.send(of_amount(desk.tenant, event_id, "42.50"))
+    desk.posted(event_id)
+    return held(desk, of_amount(desk.tenant, event_id, "45.20", cashier_id="c-9"))
+
+
+def odd_return(tenant: str) -> dict[str, Any]:
+    """The one odd cancellation of a retailer's real year."""
+    line = {"sku": "M", "name": "Manual", "qty": "-1", "unit_price": "373.57", "amount": "-373.57"}
+    odd = {"event_type": "RETURN", "total_amount": "-373.57", "payment_method": "invoice", "txn_id": "C496350"}
+    return of_amount(tenant, "or-C496350", "1.00") | odd | {"line_items": [line]}
+
+
+def without_age(text: str) -> str:
+    """What a page says, less how old it is."""
+    return re.sub(r"[0-9]+ (s|min) old", "", text)
+
+
+def pick(desk: Desk, title: str) -> None:
+    """Choose a way to decide."""
+    with desk.running():
+        desk.page.get_by_test_id("stRadio").get_by_text(title, exact=True).click()
+
+
+def decide(desk: Desk, title: str, why: str) -> None:
+    """Give a reason, press, and say yes."""
+    desk.page.get_by_role("textbox", name=REASON).fill(why)
+    desk.press(f"Decide: {title}")
+    expect(desk.page.get_by_role("dialog")).to_contain_text(why)
+    desk.press("Yes, decide", within=desk.page.get_by_role("dialog"))
+    expect(desk.page.get_by_role("dialog")).to_have_count(0)
+    desk.settle()
+
+
+@pytest.mark.story
+def test_a_conflict_is_found_compared_patched_and_replayed(desk: Desk) -> None:
+    exception_id = conflict(desk, "twice-1")
+    desk.open("/exceptions?reason=IDEMPOTENCY_CONFLICT")
+    desk.follow("twice-1")
+    assert f"id={exception_id}" in desk.page.url
+    differences = {row[0]: row[1:] for row in desk.table("Differences")}
+    assert differences["/total_amount"] == ['"42.50"', '"45.20"']
+    assert differences["/cashier_id"] == ["nothing", '"c-9"']
+    marks = desk.page.get_by_role("region", name="LAST payload").locator("mark").all_inner_texts()
+    assert '"total_amount": "45.20",' in marks
+    desk.sees("Takes back a SALE of 42.50 GBP")
+
+    pick(desk, "Patch it by hand")
+    desk.fill("Patch (JSON)", '{"total_amount": "44.00", ')
+    desk.sees("This is not JSON")
+    desk.fill("Patch (JSON)", '{"total_amount": "99.00"}')
+    faults = desk.table("What speaks against it")
+    assert [row[0] for row in faults] == ["/total_amount"]
+    expect(desk.page.get_by_role("button", name="Decide: Patch it by hand")).to_be_disabled()
+    line = '{"sku": "M", "qty": "1", "unit_price": "44.00", "amount": "44.00"}'
+    desk.fill("Patch (JSON)", f'{{"total_amount": "44.00", "line_items": [{line}]}}')
+    would_be = [row[2:] for row in desk.table(ENTRIES)]
+    assert ["posted", "4000 Sales revenue", "", "44.00 GBP"] in would_be
+    assert ["taken back", "4000 Sales revenue", "42.50 GBP", ""] in would_be
+
+    decide(desk, "Patch it by hand", "the receipt says 44")
+    desk.sees("Done. A payload was accepted")
+    became = [row[2:] for row in desk.table("Entries of this event")]
+    assert ["posted", "4000 Sales revenue", "", "44.00 GBP"] in became
+    assert ["taken back", "4000 Sales revenue", "42.50 GBP", ""] in became
+    trace = desk.ask("/v1/events/twice-1")
+    assert sum(float(entry["amounts"][-1]) for entry in trace["entries"]) == pytest.approx(-44.0)
+    assert trace["exceptions"][0]["resolution_notes"] == "the receipt says 44"
+    assert desk.page.get_by_role("link", name="Its trace").get_attribute("href")
+    assert not desk.troubles()
+
+
+@pytest.mark.story
+def test_the_odd_cancellation_is_resolved_by_somebody_new(desk: Desk) -> None:
+    """Each choice says what it would do to the books; nothing is decided without a reason and a yes."""
+    exception_id = held(desk, odd_return(desk.tenant))
+    desk.open(f"/exception?id={exception_id}")
+    assert [row[0] for row in desk.table("Faults")] == ["/total_amount", "/line_items/0/qty", "/line_items/0/amount"]
+    marked = desk.page.get_by_role("region", name="The payload").locator("mark").all_inner_texts()
+    assert marked == ['"total_amount": "-373.57",', '"qty": "-1",', '"amount": "-373.57"']
+    desk.sees("Posts a SALE of 373.57 GBP")
+    desk.sees("Posts a RETURN of 373.57 GBP")
+    desk.sees("Not possible now: total_amount is -373.57")
+    desk.sees("Nothing is posted: the ledger stays as it is.")
+    assert desk.page.get_by_role("button", name="Decide").count() == 0
+
+    pick(desk, "It was a SALE of 373.57 GBP")
+    assert [row[3:] for row in desk.table(ENTRIES)] == [
+        ["1100 Accounts receivable", "373.57 GBP", ""],
+        ["4000 Sales revenue", "", "373.57 GBP"],
+    ]
+    desk.press("Decide: It was a SALE of 373.57 GBP")
+    desk.sees("Say why")
+    assert desk.ask(f"/v1/exceptions/{exception_id}")["exception"]["status"] == "open"
+    decide(desk, "It was a SALE of 373.57 GBP", "a manual sale: its quantity was positive")
+    desk.sees("Done. A payload was accepted")
+    assert [row[3:] for row in desk.table("Entries of this event")] == [
+        ["1100 Accounts receivable", "373.57 GBP", ""],
+        ["4000 Sales revenue", "", "373.57 GBP"],
+    ]
+    assert [row[1] for row in desk.table("History")] == ["arrived through native", "parked", "decided"]
+
+
+@pytest.mark.story
+def test_a_second_operator_is_told(desk: Desk) -> None:
+    exception_id = conflict(desk, "twice-2")
+    other = desk.second()
+    for one in (desk, other):
+        one.open(f"/exception?id={exception_id}&choice=last")
+    decide(desk, "LAST counts", "the till was right")
+    desk.sees("Done.")
+    other.page.get_by_role("textbox", name=REASON).fill("the first was right")
+    other.press("Decide: LAST counts")
+    other.sees("Already resolved while you looked")
+    other.sees("the till was right")
+    assert other.page.get_by_role("dialog").count() == 0
+    third = desk.second()
+    third.open(f"/exception?id={exception_id}")
+    third.sees("Already resolved. A payload was accepted, by key:")
+
+
+def test_both_say_yes_and_one_is_told(desk: Desk) -> None:
+    """The second has the dialog open already when the first decides."""
+    exception_id = conflict(desk, "twice-3")
+    other = desk.second()
+    other.open(f"/exception?id={exception_id}&choice=first")
+    other.page.get_by_role("textbox", name=REASON).fill("first")
+    other.press("Decide: FIRST counts")
+    desk.open(f"/exception?id={exception_id}&choice=last")
+    decide(desk, "LAST counts", "the till was right")
+    other.press("Yes, decide", within=other.page.get_by_role("dialog"))
+    other.sees("Already resolved while you looked")
+    assert desk.ask(f"/v1/exceptions/{exception_id}")["exception"]["resolution_notes"] == "the till was right"
+
+
+def test_another_payload_came_since(desk: Desk) -> None:
+    """What was not looked at is not decided on."""
+    exception_id = conflict(desk, "twice-4")
+    desk.open(f"/exception?id={exception_id}&choice=last")
+    desk.send(of_amount(desk.tenant, "twice-4", "99.00"))
+    desk.page.get_by_role("textbox", name=REASON).fill("as shown")
+    desk.press("Decide: LAST counts")
+    desk.sees("Another payload came since you opened this page")
+    assert desk.page.get_by_role("dialog").count() == 0
+    desk.sees("Posts a SALE of 99.00 GBP")
+    decide(desk, "LAST counts", "99 it is")
+    desk.sees("Done.")
+
+
+@pytest.mark.story
+def test_reload_and_a_shared_link_keep_the_page(desk: Desk) -> None:
+    exception_id = held(desk, odd_return(desk.tenant))
+    desk.open(f"/exception?id={exception_id}")
+    pick(desk, "Patch it by hand")
+    patch = '{"event_type": "SALE", "total_amount": "5.00"}'
+    desk.fill("Patch (JSON)", patch)
+    assert parse_qs(urlsplit(desk.page.url).query) == {"id": [exception_id], "choice": ["patch"], "patch": [patch]}
+    before = without_age(desk.text())
+    desk.reload()
+    assert without_age(desk.text()) == before
+    other = desk.second()
+    other.open(desk.page.url.removeprefix(desk.console))
+    assert other.page.get_by_role("textbox", name="Patch (JSON)").input_value() == patch
+    assert other.table("What speaks against it") == desk.table("What speaks against it")
+
+
+def test_hostile_payloads_are_text(desk: Desk) -> None:
+    asked: list[Dialog] = []
+    desk.page.on("dialog", lambda dialog: asked.append(dialog))
+    key = "k <b>x</b> ](x) **1**"
+    first = of_amount(desk.tenant, key, "1.00", cashier_id=HOSTILE)
+    last = of_amount(desk.tenant, key, "2.00", metadata={HOSTILE: "x" * 10_240, "deep": {"a": [1, {"b": None}]}})
+    exception_id = held(desk, first, last)
+    desk.open(f"/exception?id={exception_id}&choice=patch")
+    assert desk.page.get_by_role("heading", level=1).inner_text() == key
+    expect(desk.page.get_by_role("region", name="FIRST payload")).to_contain_text(HOSTILE[:60])
+    desk.sees("(9,242 more characters)")
+    assert desk.page.title() != "gone"
+    assert desk.page.get_by_test_id("stMain").locator("script, img, strong:has-text('bold')").count() == 0
+    desk.fill("Patch (JSON)", '{"cashier_id": "</pre><img src=x onerror=alert(1)> **b**"}')
+    desk.sees("</pre><img src=x onerror=alert(1)> **b**")
+    assert not asked
+    assert not desk.troubles()
+
+
+def test_a_closed_month_asks_for_an_open_day(desk: Desk) -> None:
+    exception_id = held(desk, odd_return(desk.tenant) | {"occurred_at": "2026-01-15T10:00:00Z"})
+    with desk.client() as client:
+        closed = client.post(
+            "/v1/ledger/periods/2026-01/close", json={"notes": "done"}, params={"tenant_id": desk.tenant}
+        )
+    assert closed.status_code == 200, closed.text
+    desk.open(f"/exception?id={exception_id}&choice=turned")
+    desk.sees("Not possible now")
+    desk.fill("Books date: an open day on which it is booked", "3 February")
+    desk.sees("is not a day, such as")
+    desk.fill("Books date: an open day on which it is booked", "2026-02-03")
+    assert desk.table(ENTRIES)[0][0] == "2026-02-03"
+    decide(desk, "It was a SALE of 373.57 GBP", "january is closed")
+    desk.sees("Done.")
+    assert desk.table("Entries of this event")[0][0] == "2026-02-03"
+
+
+def test_let_go_and_assign(desk: Desk) -> None:
+    exception_id = held(desk, odd_return(desk.tenant))
+    desk.open(f"/exception?id={exception_id}")
+    desk.page.get_by_role("textbox", name="Assigned to").fill("maria")
+    desk.press("Assign")
+    desk.sees("assigned to maria")
+    pick(desk, "Let it go")
+    decide(desk, "Let it go", "a test at the till")
+    desk.sees("Let go: it counts nowhere")
+    desk.sees("It made no entry in the ledger.")
+    assert desk.ask(f"/v1/exceptions/{exception_id}")["exception"]["resolution"] == "ignored"
+
+
+def test_who_may_only_read_cannot_decide(stand: Stand, sit_down: Callable[..., Desk], desk: Desk) -> None:
+    exception_id = held(desk, odd_return(desk.tenant))
+    reader = sit_down(stand.api, stand.console, scopes=("read",))
+    reader.open(f"/exception?id={exception_id}")
+    reader.sees("Your key may only read")
+    assert reader.page.get_by_role("button", name="Assign").count() == 0
+    assert reader.table("Faults")
+
+
+@pytest.mark.parametrize("query", ["", "?id=nonsense", "?id=01a1ff5d-9a37-74cc-9a1a-32f6932012d8"])
+def test_no_such_exception(desk: Desk, query: str) -> None:
+    desk.open(f"/exception{query}")
+    assert not desk.troubles()
+    desk.follow("All open exceptions")
+    assert desk.page.get_by_role("heading", level=1).inner_text() == "Exceptions"
