@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket, expect
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket
+from playwright.sync_api import TimeoutError as TooLate
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.conftest import PLAIN, Api
@@ -17,6 +19,10 @@ SETTLE_SECONDS = 15.0
 SETTLED = (
     '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
     ':not(:has([data-testid="stSkeleton"]))'
+)
+
+_SAYS = (
+    """(text) => document.querySelector('[data-testid="stMain"]')?.textContent.replace(/\\s+/g, ' ').includes(text)"""
 )
 
 
@@ -105,7 +111,8 @@ class Desk:
 
     def settle(self) -> None:
         """Wait until no run is under way and nothing is still to be drawn."""
-        self.page.locator(SETTLED).wait_for(state="attached")
+        # Asked at each frame that is drawn: locators look again only after half a second.
+        self.page.wait_for_function("(settled) => document.querySelector(settled) !== null", arg=SETTLED)
 
     @contextmanager
     def running(self) -> Generator[None]:
@@ -146,7 +153,10 @@ class Desk:
 
     def sees(self, text: str, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the page says this."""
-        expect(self.page.get_by_test_id("stMain")).to_contain_text(text, timeout=seconds * 1000)
+        try:
+            self.page.wait_for_function(_SAYS, arg=" ".join(text.split()), timeout=seconds * 1000)
+        except TooLate:
+            pytest.fail(f"the page does not say {text!r} within {seconds:.0f} s; it says:\n{self.text()}")
 
     def table(self, name: str) -> list[list[str]]:
         """The cells of a table's body, by its name."""
