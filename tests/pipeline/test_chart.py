@@ -165,7 +165,7 @@ def test_what_is_being_posted_is_waited_for(till: Till) -> None:
         target=lambda: done.append(put_chart(till.db, till.tenant, numbered("5"), operator())[0].account)
     )
     with till.db.transaction() as tx:
-        books = open_books(tx, till.tenant, till.now, {"store_001"})
+        books = open_books(tx, till.tenant, till.now, {"store_001"}, till.now)
         renumbering.start()
         time.sleep(0.3)
         assert (done, books.accounts["cash"]) == ([], "1000")
