@@ -122,7 +122,7 @@ def recent_faults(of: TestDatabase, log: Log, since: int) -> list[str]:
 
 
 def faults_of_api(api: Api, tenants: Iterable[str]) -> list[str]:
-    """Whether the product itself says that all is well, and counts what is there."""
+    """Whether the product itself says that all is well, and counts what is there: no tenant without an event."""
     found: list[str] = []
     with api.client() as client, psycopg.connect(api.database.superuser_url, autocommit=True) as connection:
         counted = {of["tenant_id"]: of for of in _answer(client, "/v1/health")["tenants"]}
@@ -130,7 +130,8 @@ def faults_of_api(api: Api, tenants: Iterable[str]) -> list[str]:
             verified = _answer(client, "/v1/verify", tenant_id=tenant)
             if verified["ok"] is not True:
                 found.append(f"verify: {verified}")
-            shown = {**counted[tenant]["idempotency"], **counted[tenant]}
+            counts = counted.get(tenant, {"idempotency": dict.fromkeys(_COUNTED, 0)})
+            shown = {**counts["idempotency"], **counts}
             for name, sql in _COUNTED.items():
                 real = dict(connection.execute(sql).fetchall()).get(tenant, 0)
                 if shown[name] != real:

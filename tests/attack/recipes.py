@@ -228,5 +228,9 @@ class Plan:
         rows = self._rows // 2 if dataset == "prices" else self._rows
         flaw = self._random.choice(FLAWS[dataset])
         if again is None:
-            return make_one(self._random.choice(TENANTS), self._number, 0, rows, flaw)
+            return make_one(self._next_tenant(dataset), self._number, 0, rows, flaw)
         return make_one(again.tenant, again.owner, again.revision + 1, rows, flaw)
+
+    def _next_tenant(self, dataset: str) -> str:
+        """In turn: of few owners, too, some are everybody's."""
+        return TENANTS[sum(of == dataset for of, _ in self._last) % len(TENANTS)]
