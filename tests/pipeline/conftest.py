@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from ledgersafe.db.database import Database
 from tests.conftest import TestDatabase
+from tests.pipeline.delivering import Desk
 from tests.pipeline.posting import Till
 
 
@@ -30,6 +32,12 @@ def superuser(books: TestDatabase) -> Iterator[psycopg.Connection]:
     """The same, past every right: to look, and to plant what the application cannot do."""
     with psycopg.connect(books.superuser_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
+    """A desk of the test's own, where files are brought."""
+    return Desk(db, superuser, tenant, tmp_path)
 
 
 @pytest.fixture

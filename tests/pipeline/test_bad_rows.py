@@ -10,11 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import polars as pl
-import psycopg
 import pytest
 
 from ledgersafe.contracts.datasets.reading import checked
-from ledgersafe.db.database import Database
 from ledgersafe.files import curated
 from ledgersafe.files import store as files
 from ledgersafe.kernel.errors import RequestRefused
@@ -91,11 +89,6 @@ def levels(till: Till, tmp_path: Path) -> Desk:
             files.copy_bad_rows(tx, bad_row_lines(work, batch, found))
         files.finish(tx, work.lease, files.Ending("succeeded"), CLOCK.now()).one()
     return Desk(till, work.lease.name)
-
-
-@pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> FileDesk:
-    return FileDesk(db, superuser, tenant, tmp_path)
 
 
 def refused(do: Callable[[], object]) -> RequestRefused:

@@ -12,12 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import yaml
 
 from ledgersafe.contracts.datasets.headers import schema_hash
-from ledgersafe.db.database import Database
 from ledgersafe.files import store as files
 from tests.pipeline.delivering import Desk
 from tests.pipeline.real_days import daily_files
@@ -50,11 +48,6 @@ def days(shared: Path) -> dict[str, bytes]:
     found = daily_files(shared, "covid_daily/daily_v1_v3.tar.zst")
     assert Counter(map(header_of, found.values())) == FILES
     return found
-
-
-@pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
-    return Desk(db, superuser, tenant, tmp_path)
 
 
 @pytest.mark.parametrize("policy", ["warn", "fail", "allow"])

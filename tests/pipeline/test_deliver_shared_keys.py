@@ -11,9 +11,7 @@ import pytest
 from ledgersafe.files import store as files
 from ledgersafe.pipeline import deliver_table, replay_rows
 from tests.pipeline.delivering import Desk
-from tests.pipeline.test_deliver_table import BY, csv, desk, rules, with_
-
-__all__ = ["desk"]
+from tests.pipeline.prices import BY, PRICES, csv, rules, with_
 
 KILOS: dict[str, Any] = {
     "dataset": "kilos",
@@ -47,6 +45,30 @@ def test_they_are_loaded_as_the_file_has_them(desk: Desk, rows: list[str], numbe
     assert replay_rows.replay(desk.db, name, {number: {}}, "this one counts", BY).inserted == 1
     kg = Decimal(given[1].replace(".", "").replace(",", "."))
     assert desk.rows("kilos", "sku, kg, day, due") == [("a", kg, date(2026, 2, 1), date(2026, 2, 3))]
+
+
+def test_a_good_row_with_the_key_of_a_bad_one_is_held(desk: Desk) -> None:
+    """Which of them is right, a person has to say: put right, the bad one would replace it."""
+    desk.put(with_(dataset="levels", primary_key=["sku", "price"]))
+    bad = ["a,1.0,31/31/2026,", "b,x,,", ",1,,", "c,3,soon,"]
+    done = desk.deliver("levels", "1.csv", csv("a,1.00,,", "b,1,,", *bad, "d,3,,"))
+    assert (done.status, done.rows_in, done.rows_ok, done.rows_bad) == ("succeeded", 7, 2, 5)
+    assert rules(desk.bad_rows(done)) == {
+        2: [("sku, price", "unique")],
+        4: [("from", "type")],
+        5: [("price", "type")],
+        6: [("sku", "required")],
+        7: [("from", "type")],
+    }
+    assert desk.rows("levels", "sku, price") == [("b", Decimal(1)), ("d", Decimal(3))]
+
+
+def test_rows_with_the_same_key_are_all_held(desk: Desk) -> None:
+    desk.put(PRICES)
+    done = desk.deliver("prices", "p.csv", csv("a,1,,", "b,2,,", "a,3,,", "c,x,,"))
+    assert (done.status, done.rows_ok, done.rows_bad) == ("succeeded", 1, 3)
+    assert rules(desk.bad_rows(done)) == {2: [("sku", "unique")], 4: [("sku", "unique")], 5: [("price", "type")]}
+    assert [row[0] for row in desk.rows("prices")] == [desk.tenant]
 
 
 def test_whoever_is_held_for_another_value_holds_those_of_its_key(desk: Desk) -> None:

@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from ledgersafe.db.database import Database
 from ledgersafe.files import store as files
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.pipeline import deliver, deliver_events, event_groups, land
@@ -31,10 +29,9 @@ BY = Operator(OWNER, datetime(2026, 2, 25, tzinfo=UTC), 600)
 
 
 @pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
-    found = Desk(db, superuser, tenant, tmp_path)
-    found.put(STOCK)
-    return found
+def desk(desk: Desk) -> Desk:
+    desk.put(STOCK)
+    return desk
 
 
 def landed(desk: Desk, body: bytes, filename: str = "day.csv") -> files.Ingestion:

@@ -2,14 +2,11 @@
 
 import gzip
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import zstandard
 
-from ledgersafe.db.database import Database
 from ledgersafe.files import store as files
 from tests.pipeline.delivering import Desk
 
@@ -28,10 +25,9 @@ Row = tuple[Any, ...]
 
 
 @pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
-    found = Desk(db, superuser, tenant, tmp_path)
-    found.put(STOCK)
-    return found
+def desk(desk: Desk) -> Desk:
+    desk.put(STOCK)
+    return desk
 
 
 def text(*rows: str, header: str = HEADER, end: str = "\n") -> str:

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import psycopg
 import pytest
 
 from ledgersafe.cli.client import CliError
 from ledgersafe.cli.contract_files import checked_file
 from ledgersafe.contracts.datasets.reading import checked
-from ledgersafe.db.database import Database
 from tests.pipeline.delivering import Desk
 
 BILLS: dict[str, Any] = {
@@ -27,10 +25,9 @@ BILLS: dict[str, Any] = {
 
 
 @pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
-    found = Desk(db, superuser, tenant, tmp_path)
-    found.put(BILLS)
-    return found
+def desk(desk: Desk) -> Desk:
+    desk.put(BILLS)
+    return desk
 
 
 def as_sheet(text: str) -> bytes:

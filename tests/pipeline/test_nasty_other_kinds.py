@@ -5,16 +5,13 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import openpyxl
 import polars as pl
-import psycopg
 import pytest
 
-from ledgersafe.db.database import Database
 from ledgersafe.formats.arrow import pa
 from ledgersafe.formats.arrow import parquet as pq
 from tests.pipeline.delivering import Desk
@@ -34,10 +31,9 @@ NAMES = ["code", "price", "on", "at", "note"]
 
 
 @pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
-    found = Desk(db, superuser, tenant, tmp_path)
-    found.put(ITEMS)
-    return found
+def desk(desk: Desk) -> Desk:
+    desk.put(ITEMS)
+    return desk
 
 
 def book(*rows: list[Any], change: Callable[[Any], object] = lambda _: None) -> bytes:

@@ -3,14 +3,11 @@
 import io
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import openpyxl
-import psycopg
 import pytest
 
-from ledgersafe.db.database import Database
 from tests.pipeline.delivering import Desk
 
 PAYMENTS: dict[str, Any] = {
@@ -32,10 +29,9 @@ PAYMENTS: dict[str, Any] = {
 
 
 @pytest.fixture
-def desk(db: Database, superuser: psycopg.Connection, tenant: str, tmp_path: Path) -> Desk:
-    found = Desk(db, superuser, tenant, tmp_path)
-    found.put(PAYMENTS)
-    return found
+def desk(desk: Desk) -> Desk:
+    desk.put(PAYMENTS)
+    return desk
 
 
 def months() -> dict[str, bytes]:

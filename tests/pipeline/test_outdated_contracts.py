@@ -11,9 +11,7 @@ from ledgersafe.files import store as files
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.pipeline import datasets, replay_rows
 from tests.pipeline.delivering import Desk
-from tests.pipeline.test_deliver_table import BY, PRICES, again, csv, desk, with_
-
-__all__ = ["desk"]
+from tests.pipeline.prices import BY, PRICES, again, csv, with_
 
 OUTDATED: dict[str, Any] = with_(columns=PRICES["columns"] | {"from": {"type": "date", "format": "%d/%m/%Y %I"}})
 

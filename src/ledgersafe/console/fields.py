@@ -1,6 +1,6 @@
 """Fields whose values are in the address, so that a reload or a shared link shows the same; and pages of long lists."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -32,6 +32,24 @@ def choice_field(
         on_change=first_page,
     )
     return None if chosen == any_is else chosen
+
+
+def section_field(
+    label: str, name: str, options: Iterable[str], *, default: str | None = None, label_is_shown: bool = False
+) -> str:
+    """Which of a few sections or views is shown: always one, the first where nothing else is said."""
+    sections = list(options)
+    chosen = st.segmented_control(
+        label,
+        sections,
+        key=name,
+        bind="query-params",
+        default=sections[0] if default is None else default,
+        required=True,
+        label_visibility="visible" if label_is_shown else "collapsed",
+        on_change=first_page,
+    )
+    return str(chosen)
 
 
 def first_page() -> None:

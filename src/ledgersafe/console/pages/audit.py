@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from ledgersafe.console.fields import first_page
+from ledgersafe.console.fields import section_field
 from ledgersafe.console.parts import audit_log, seals
 from ledgersafe.console.screen import Screen
 
@@ -18,14 +18,5 @@ _RECORDS: Mapping[str, Callable[[Screen], None]] = {
 def show(screen: Screen) -> None:
     """The records that the address names."""
     st.title("Audit")
-    chosen = st.segmented_control(
-        "Records",
-        list(_RECORDS),
-        key="records",
-        bind="query-params",
-        default="Log",
-        required=True,
-        label_visibility="collapsed",
-        on_change=first_page,
-    )
-    _RECORDS[str(chosen)](screen)
+    chosen = section_field("Records", "records", _RECORDS)
+    _RECORDS[chosen](screen)

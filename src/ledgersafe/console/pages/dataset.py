@@ -5,6 +5,7 @@ import re
 import streamlit as st
 
 from ledgersafe.client.api import ApiProblem
+from ledgersafe.console.fields import section_field
 from ledgersafe.console.files.contracts import show_change, show_contract, show_held
 from ledgersafe.console.files.deciding import show_told
 from ledgersafe.console.files.history import show_columns, show_sample, show_trends
@@ -29,15 +30,7 @@ def show(screen: Screen) -> None:
         return
     known, latest = _known(screen, dataset), _latest(screen, dataset)
     _show_head(screen, dataset, known, latest)
-    view = st.segmented_control(
-        "View",
-        _VIEWS,
-        default=_VIEWS[0],
-        required=True,
-        key="tab",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    view = section_field("View", "tab", _VIEWS)
     match view:
         case "Contract":
             show_contract(screen, dataset, latest)

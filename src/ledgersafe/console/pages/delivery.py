@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ledgersafe.client.api import ApiError, ApiProblem
+from ledgersafe.console.fields import section_field
 from ledgersafe.console.files.bad_rows import Held, show_bad_rows
 from ledgersafe.console.files.deciding import Decision, Outcome, ask, may, show_told
 from ledgersafe.console.files.links import show_links
@@ -142,15 +143,7 @@ def _show_replay(screen: Screen, delivery: Members) -> None:
 def _show_reports(screen: Screen, delivery: Members, contract: Members) -> None:
     code = delivery["reason_code"]
     first = "Drift" if code == "SCHEMA_DRIFT" else "Bad rows" if delivery["rows_bad"] else "Quality"
-    report = st.segmented_control(
-        "Reports",
-        _REPORTS,
-        default=first,
-        required=True,
-        key="report",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    report = section_field("Reports", "report", _REPORTS, default=first)
     match report:
         case "Bad rows":
             show_bad_rows(Held(screen, delivery, tuple(members(contract.get("columns")))))

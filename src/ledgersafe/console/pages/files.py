@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ledgersafe.console.fields import choice_field, cursor, show_paging
+from ledgersafe.console.fields import choice_field, cursor, section_field, show_paging
 from ledgersafe.console.files.members import Members, members
 from ledgersafe.console.files.states import STATES, drift_badge, needs_one_tenant, parked, state_badge
 from ledgersafe.console.files.uploading import show_upload
@@ -20,15 +20,7 @@ _MOST_DATASETS = 100
 def show(screen: Screen) -> None:
     """The part that the address names."""
     st.title("Files", anchor=False)
-    part = st.segmented_control(
-        "Part",
-        _PARTS,
-        default=_PARTS[0],
-        required=True,
-        key="part",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = section_field("Part", "part", _PARTS)
     if part == "Send a file" and not screen.tenants:
         show_upload(screen, _names(_datasets(screen)) if screen.who.tenant_ids else ())
         return

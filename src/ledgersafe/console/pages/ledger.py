@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from ledgersafe.console.fields import first_page
+from ledgersafe.console.fields import section_field
 from ledgersafe.console.parts import entries, months, sales, tie_out, trial_balance
 from ledgersafe.console.screen import Screen
 
@@ -23,14 +23,5 @@ def show(screen: Screen) -> None:
     """The section that the address names."""
     st.title("Ledger")
     screen.one_tenant()
-    chosen = st.segmented_control(
-        "Section",
-        list(_SECTIONS),
-        key="section",
-        bind="query-params",
-        default="Trial balance",
-        required=True,
-        label_visibility="collapsed",
-        on_change=first_page,
-    )
-    _SECTIONS[str(chosen)](screen)
+    chosen = section_field("Section", "section", _SECTIONS)
+    _SECTIONS[chosen](screen)

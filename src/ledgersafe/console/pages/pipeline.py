@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ledgersafe.console.fields import section_field
 from ledgersafe.console.parts.check_all import show_checks
 from ledgersafe.console.parts.job_list import show_jobs
 from ledgersafe.console.parts.lag import show_lag
@@ -14,15 +15,7 @@ _SHOWN = ("Jobs", "Lag", "Webhooks", "Checks")
 def show(screen: Screen) -> None:
     """The part that the address names."""
     st.title("Pipeline", anchor=False)
-    shown = st.segmented_control(
-        "What is shown",
-        _SHOWN,
-        default=_SHOWN[0],
-        required=True,
-        key="shown",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    shown = section_field("What is shown", "shown", _SHOWN)
     match shown:
         case "Jobs":
             show_jobs(screen)

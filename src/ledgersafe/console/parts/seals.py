@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from ledgersafe.console.fields import cursor, first_page, show_paging
+from ledgersafe.console.fields import cursor, section_field, show_paging
 from ledgersafe.console.parts.on_request import SECONDS, on_request
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Code, Number, show_table
@@ -27,16 +27,14 @@ def show_seals(screen: Screen) -> None:
     )
     _show_checks(screen, tenant)
     st.subheader("The chain")
-    kind = st.segmented_control(
-        "Of", list(_KINDS), key="chain", bind="query-params", default="Arrivals", required=True, on_change=first_page
-    )
-    asked = {"kind": _KINDS[str(kind)], "cursor": cursor(), "limit": _PAGE}
+    kind = section_field("Of", "chain", _KINDS, label_is_shown=True)
+    asked = {"kind": _KINDS[kind], "cursor": cursor(), "limit": _PAGE}
     answer = screen.get("/v1/seals", asked)
     heads = ("Seal", "Rows", "Batches", "Sealed (UTC)", "Swept until (UTC)", "Hash", "Hash before")
     rows = [_seal(one) for one in answer["items"]]
     empty = "There is no seal yet. The worker makes one within a minute of the first row: `ledgersafe work` must run."
     show_table(heads, rows, empty=empty, name="Seals")
-    show_paging(screen, "audit", answer, {"records": SEALS, "chain": str(kind)})
+    show_paging(screen, "audit", answer, {"records": SEALS, "chain": kind})
 
 
 def _seal(one: Mapping[str, Any]) -> list[Cell]:

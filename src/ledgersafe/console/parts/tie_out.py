@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from ledgersafe.console.fields import cursor, first_page, show_paging, text_field
+from ledgersafe.console.fields import cursor, section_field, show_paging, text_field
 from ledgersafe.console.parts.day_range import DayRange, day_range, last_day, show_range
 from ledgersafe.console.parts.on_request import SECONDS, on_request
 from ledgersafe.console.screen import Screen
@@ -64,10 +64,7 @@ _SIDES = {"lines": "Silver (lines)", "accounts": "Ledger", "gold": "Gold", "pend
 
 def _measure() -> str:
     options = [name.capitalize() for name in MEASURES]
-    chosen = st.segmented_control(
-        "Sums shown", options, key="measure", bind="query-params", default="Net", required=True, on_change=first_page
-    )
-    return str(chosen)
+    return section_field("Sums shown", "measure", options, default="Net", label_is_shown=True)
 
 
 def _show_verdict(found: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> None:

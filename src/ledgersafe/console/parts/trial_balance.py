@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from ledgersafe.console.fields import first_page, text_field
+from ledgersafe.console.fields import section_field, text_field
 from ledgersafe.console.parts.day_range import day_field
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Cell, Link, Number, show_table
@@ -22,15 +22,7 @@ def show(screen: Screen) -> None:
     with left:
         as_of = day_field("At the end of (books date)", "as_of")
     with middle:
-        by = st.segmented_control(
-            "Rows",
-            [_BY_ACCOUNT, _BY_STORE],
-            key="by",
-            bind="query-params",
-            default=_BY_ACCOUNT,
-            required=True,
-            on_change=first_page,
-        )
+        by = section_field("Rows", "by", [_BY_ACCOUNT, _BY_STORE], label_is_shown=True)
     is_by_store = by == _BY_STORE
     store = None
     if is_by_store:
