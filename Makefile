@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup ## Run the whole job end to end and show what happened
 	$(BIN)/ledgersafe demo
 
-test: setup ## Run every test (under 5 minutes)
+test: setup ## Run the tests (under 5 minutes); those of the console's corners and the attacks are in `make attack`
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not attack and not browser"
 
 attack: setup ## Every corner of the console, then races, kills and fuzzing at a tenth (FULL=1 for all)

@@ -6,6 +6,7 @@ so that a refusal is one of the key, and not of the request.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from ledgersafe.ledger.rules import default_chart
+from ledgersafe.pipeline.promote import promote
 from ledgersafe.tenants.rules import SCOPES
 from tests.api.answers import refused, rows
 from tests.api.deliveries import delivery_with_bad_rows
@@ -40,7 +42,9 @@ NEEDS: dict[str, str] = {
     "post /v1/keys/{key_id}/revoke": "admin",
     "post /v1/keys/{key_id}/rotate": "admin",
     "get /v1/whoami": "read",
+    "get /v1/actors": "read",
     "get /v1/events/{event_id}": "read",
+    "get /v1/receipts/{txn_id}": "read",
     "get /v1/exceptions": "read",
     "get /v1/exceptions/{exception_id}": "read",
     "get /v1/bulk-runs": "read",
@@ -93,6 +97,7 @@ NEEDS: dict[str, str] = {
     "post /v1/ingestions/from_path": "ingest",
     "get /v1/ingestions": "read",
     "get /v1/ingestions/{ingestion_id}": "read",
+    "get /v1/ingestions/{ingestion_id}/rows": "read",
     "post /v1/ingestions/{ingestion_id}/replay": "operate",
     "get /v1/datasets": "read",
     "get /v1/datasets/{dataset}/contract": "read",
@@ -104,8 +109,8 @@ NEEDS: dict[str, str] = {
 }
 """The scope that each operation needs. A new operation is put here, and gets a body below if it takes one."""
 
-OF_ANY_KEY = ("post /functions/v1/ingest-transaction", "get /v1/bulk-runs", "get /v1/keys", "get /v1/tenants")
-OF_ANY_KEY += ("post /v1/contracts/validate", "get /v1/whoami")
+OF_ANY_KEY = ("post /functions/v1/ingest-transaction", "get /v1/keys", "get /v1/tenants")
+OF_ANY_KEY += ("post /v1/contracts/validate", "get /v1/whoami", "get /v1/actors")
 """Operations that any key may ask: they are of its own tenants, whatever the query says."""
 OF_ALL_TENANTS = tuple(name for name in NEEDS if "/v1/jobs" in name)
 """Operations on what belongs to no tenant: a key of some tenants is refused, whatever its scopes."""
@@ -184,11 +189,15 @@ def things(
         client.put("/v1/stores/shop-1", json={}).raise_for_status()
         while not rejected:  # kept with the next commit
             rejected = client.get("/v1/rejected").json()["items"]
-    names = {"exception_id": held["exception_id"], "raw_id": arrival["raw_id"], "event_id": "e1"}
+    database = api.database.open(size=2)
+    promote(database, MINE, datetime.now(UTC))
+    database.close()
+    names = {"exception_id": held["exception_id"], "raw_id": arrival["raw_id"], "event_id": "e1", "txn_id": "txn-e2"}
     names |= {"table": "daily_store_sales", "job_name": "seals"}
     rows(api.database, "INSERT INTO jobs.jobs (tenant_id, job_name, due_at) VALUES ('_system', 'seals', now())")
     names |= {"run_id": run["run_id"], "key_id": key["key_id"], "rejected_id": rejected[0]["rejected_id"]}
     names["ingestion_id"] = delivery_with_bad_rows(api.database, MINE)
+    _give_it_a_file(api, names["ingestion_id"])
     names |= {"period": "2026-01", "tenant_id": MINE, "store_id": "shop-1"}
     with api.client(api.new_key(tenants=[MINE], scopes=["operate", "admin"])) as client:
         names["number"] = str(client.post("/v1/ledger/exports", json={}).json()["number"])
@@ -202,6 +211,15 @@ def things(
     paths = httpx.get(f"{api.url}/openapi.json", **PLAIN).json()["paths"]
     documented = {f"{method} {path}": set(it["responses"]) for path, of in paths.items() for method, it in of.items()}
     return Things(api, names, documented)
+
+
+def _give_it_a_file(api: Api, ingestion_id: str) -> None:
+    """A delivery of this id has the file of another one, so that it can be read."""
+    asked = {"dataset": "stock_levels", "filename": "s.csv"}
+    with api.client(api.new_key(tenants=[MINE], scopes=["ingest"])) as client:
+        made = client.post("/v1/ingestions", params=asked, content=b"Item,Left\na,x\n").raise_for_status().json()
+    sql = "UPDATE files.ingestions SET raw_path = of.raw_path FROM files.ingestions of WHERE of.ingestion_id = %s "
+    rows(api.database, f"{sql} AND ingestions.ingestion_id = %s", [made["ingestion"]["ingestion_id"], ingestion_id])
 
 
 def test_every_operation_has_a_prepared_request(things: Things) -> None:

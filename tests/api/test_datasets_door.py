@@ -111,6 +111,45 @@ def test_what_is_no_contract(client: httpx.Client, body: bytes, status: int, cod
     assert client.get("/v1/datasets").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("members", "path"),
+    [
+        (
+            {"columns": {f"c{at}": {} for at in range(40)}, "primary_key": [f"c{at}" for at in range(40)]},
+            "/primary_key",
+        ),
+        ({"columns": {"a": {}}, "primary_key": ["a", "a"]}, "/primary_key"),
+        ({"columns": {"a": {"type": "integer", "max": "1e30"}}}, "/columns/a/max"),
+        ({"columns": {"a": {"type": "number", "max": 10**400}}}, "/columns/a/max"),
+        ({"columns": {"a": {"pattern": "x{99999999999}"}}}, "/columns/a/pattern"),
+        ({"columns": {"a": {"pattern": ".{1,20000}"}}}, "/columns/a/pattern"),
+        ({"columns": {"a": {"type": "date", "format": "%F %p"}}}, "/columns/a/format"),
+        ({"columns": {"a": {"description": "a\0b"}}}, "/columns/a/description"),
+        (
+            {"columns": {"a": {}}, "kind": "events", "events": EVENTS["events"] | {"group_by": ["a", "a"]}},
+            "/events/group_by",
+        ),
+    ],
+)
+def test_no_contract_is_too_much(client: httpx.Client, dataset: str, members: dict[str, Any], path: str) -> None:
+    """Put or only looked at, as JSON or as YAML: what is wrong is told with its place."""
+    members |= {"dataset": dataset}
+    problem = refused(put(client, members), 422, "INVALID_CONTRACT")
+    assert path in {fault["path"] for fault in problem["details"]}
+    found = client.post("/v1/contracts/validate", json=members).json()
+    assert path in {fault["path"] for fault in found["faults"]}
+    headers = {"content-type": "application/yaml"}
+    answer = client.post("/v1/contracts/validate", content=yaml.safe_dump(members).encode(), headers=headers)
+    assert (answer.status_code, answer.json()["ok"]) == (200, False)
+
+
+def test_numbers_and_names_that_are_taken(client: httpx.Client, dataset: str) -> None:
+    columns = {"xmin": {"type": "number", "min": 1e-7}, "xmax": {"type": "integer", "max": 2**63 - 1}}
+    answer = put(client, {"dataset": dataset, "columns": columns, "primary_key": ["xmin"]})
+    assert answer.status_code == 200, answer.text
+    assert client.get(f"/v1/datasets/{dataset}/curated/sample").json()["rows"] == []
+
+
 def test_yaml_that_is_not_said_to_be_yaml(client: httpx.Client) -> None:
     answer = client.put("/v1/datasets/d/contract", content=b"dataset: d\ncolumns: {a: {}}\n")
     assert "Content-Type: application/yaml" in refused(answer, 400, "INVALID_JSON")["detail"]

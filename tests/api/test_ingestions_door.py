@@ -141,10 +141,10 @@ def test_who_sends_an_older_file_again_is_told_that_a_later_one_counts(door: Doo
     assert client.put("/v1/datasets/prices/contract", json=members).status_code == 200
     upload(client, dataset="prices")
     later = upload(client, CSV + b"C,3\n", dataset="prices").json()["ingestion"]["ingestion_id"]
-    assert upload(client, dataset="prices").json()["detail"] is None
+    assert f"{later} came since, and waits to be loaded" in upload(client, dataset="prices").json()["detail"]
     end = "UPDATE files.ingestions SET status = 'succeeded', ended_at = now()"
     rows(door.api.database, f"{end} WHERE ingestion_id = %s", [later])
-    assert later in upload(client, dataset="prices").json()["detail"]
+    assert f"{later} is loaded since" in upload(client, dataset="prices").json()["detail"]
     assert upload(client, CSV + b"C,3\n", dataset="prices").json()["detail"] is None
 
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from ledgersafe.pipeline.promote import promote
-from tests.api.answers import rows
+from tests.api.answers import refused, rows
 from tests.conftest import Api
 from tests.events import sale
 
+_OF_A_SALE = ("line_items", "total_amount", "payment_method")
 LONG_AGO = "2026-02-25T12:00:00Z"
 
 
@@ -65,6 +66,21 @@ def test_accounts_entries_and_the_trial_balance(api: Api, tenant: str) -> None:
             found = client.get("/v1/ledger/entries", params=of | filters).json()["items"]
             assert len(found) == number, filters
         assert client.get("/v1/ledger/entries", params=of | {"cursor": "x"}).status_code == 422
+
+
+def test_a_receipt_is_found_by_its_number_in_every_store(api: Api, tenant: str) -> None:
+    shops = [sale(tenant, shop, txn_id="499/383", store_id=shop) for shop in ("north", "south")]
+    undone = {"event_type": "VOID", "original_txn_id": "499/383", "store_id": "north"}
+    void = {name: value for name, value in sale(tenant, "v", **undone).items() if name not in _OF_A_SALE}
+    posted(api, tenant, *shops, sale(tenant, "c", txn_id="499"), void)
+    with api.client(api.new_key(tenants=[tenant], scopes=["read"])) as client:
+        found = client.get("/v1/receipts/499%2F383").raise_for_status().json()["items"]
+        assert [(one["store_id"], one["event_id"], one["kind"], Decimal(one["total"])) for one in found] == [
+            ("north", "north", "posting", Decimal("42.5")),
+            ("north", "v", "reversal", Decimal("-42.5")),
+            ("south", "south", "posting", Decimal("42.5")),
+        ]
+        refused(client.get("/v1/receipts/c"), 404, "NOT_FOUND")
 
 
 def test_entries_name_the_event_that_caused_them(api: Api, tenant: str) -> None:

@@ -42,6 +42,7 @@ def test_a_decision_and_how_it_reads_afterwards(api: Api, tenant: str) -> None:
             "resolution": "replayed",
             "canonical_raw_id": held["raw_id"],
             "key_status": "processed",
+            "released": 0,
         }
         refused(resolve(client, held, IGNORE), 409, "ALREADY_RESOLVED")
         found = client.get(f"/v1/exceptions/{held['exception_id']}").json()["exception"]
@@ -140,9 +141,14 @@ def test_a_bulk_run_from_plan_to_cancel(api: Api, tenant: str) -> None:
         wish = IGNORE | {"filter": {"tenant_id": tenant, "reason_code": "TOTALS_MISMATCH"}}
         planned = client.post("/v1/exceptions:resolve", json=wish | {"dry_run": True})
         assert (planned.status_code, planned.json()["count"], len(planned.json()["sample"])) == (200, 12, 10)
+        assert planned.json()["at_stake"] == [{"currency": "USD", "amount": "1188", "exceptions": 12}]
         refused(client.post("/v1/exceptions:resolve", json=IGNORE | {"filter": {}}), 400, "TENANT_REQUIRED")
+        refused(client.post("/v1/exceptions:resolve", json=wish | {"plan": "mine"}), 422, "INVALID_PARAMETER")
+        changed = planned.json()["plan"].replace("/12/", "/11/")
+        refused(client.post("/v1/exceptions:resolve", json=wish | {"plan": changed}), 409, "PLAN_CHANGED")
         refused(client.post("/v1/exceptions:resolve", json=IGNORE), 422, "INVALID_PARAMETER")
-        started = client.post("/v1/exceptions:resolve", json=wish)
+        parked(client, tenant, "after the plan")
+        started = client.post("/v1/exceptions:resolve", json=wish | {"plan": planned.json()["plan"]})
         run = started.json()
         assert (started.status_code, run["status"], run["planned"], run["resolved"]) == (202, "running", 12, 0)
         address = f"/v1/bulk-runs/{run['run_id']}"
@@ -151,7 +157,9 @@ def test_a_bulk_run_from_plan_to_cancel(api: Api, tenant: str) -> None:
         page = client.get(f"{address}/items", params={"limit": 7}).json()
         rest = client.get(f"{address}/items", params={"limit": 7, "cursor": page["next"]}).json()
         assert (len(page["items"]), len(rest["items"]), rest["next"]) == (7, 5, None)
-        assert len({item["exception_id"] for item in page["items"] + rest["items"]}) == 12
+        keys = {(item["exception_id"], item["idempotency_key"]) for item in page["items"] + rest["items"]}
+        assert {key for _, key in keys} == {f"e{number}" for number in range(12)}
+        assert len({one for one, _ in keys}) == 12
         assert client.post(f"{address}/cancel").json()["status"] == "cancelled"
         assert client.post(f"{address}/resume").json()["status"] == "running"
         assert client.post(f"{address}/cancel").json()["status"] == "cancelled"
@@ -160,6 +168,67 @@ def test_a_bulk_run_from_plan_to_cancel(api: Api, tenant: str) -> None:
         assert [entry["action"].removeprefix("bulk_run.") for entry in found] == [
             *("started", "cancelled", "resumed", "cancelled")
         ]
+
+
+def test_bulk_runs_of_one_tenant(api: Api, tenant: str) -> None:
+    """With a key of several tenants: those of the one that is named, however many others there are."""
+    other = f"{tenant}-other"
+    with api.client() as client:
+        for one in (tenant, other, other):
+            parked(client, one, f"e-{uuid4()}")
+            wish = IGNORE | {"filter": {"tenant_id": one}}
+            assert client.post("/v1/exceptions:resolve", json=wish).status_code == 202
+
+        def whose(of: httpx.Client, **parameters: Any) -> list[str]:
+            answer = of.get("/v1/bulk-runs", params=parameters)
+            return [run["tenant_id"] for run in answer.raise_for_status().json()["items"]]
+
+        assert whose(client, tenant_id=tenant, limit=1) == [tenant]
+        assert whose(client, tenant_id=other) == [other, other]
+        assert whose(client, limit=3) == [other, other, tenant]
+    with api.client(api.new_key(tenants=[tenant], scopes=["read"])) as client:
+        assert whose(client) == whose(client, tenant_id=tenant) == [tenant]
+        refused(client.get("/v1/bulk-runs", params={"tenant_id": other}), 403, "FOREIGN_TENANT")
+
+
+def test_a_queue_is_counted_where_that_is_asked_for(api: Api, tenant: str) -> None:
+    """All that the filters name, on whatever page; of what the key serves."""
+    with api.client() as all_mighty:
+        for number in range(5):
+            parked(all_mighty, tenant, f"e{number}")
+        parked(all_mighty, f"{tenant}-other", "e0")
+    with api.client(api.new_key(tenants=[tenant], scopes=["read", "operate"])) as client:
+
+        def total(**parameters: Any) -> int | None:
+            return client.get("/v1/exceptions", params=parameters).raise_for_status().json()["total"]
+
+        first = client.get("/v1/exceptions", params={"limit": 2}).json()
+        assert (len(first["items"]), first["total"]) == (2, None)
+        assert total(count=True, limit=2) == total(count=True, limit=1, cursor=first["next"]) == 5
+        assert total(count=True, text="E3") == total(count=True, text="e3", status="open") == 1
+        assert total(count=True, reason_code="CURRENCY_UNKNOWN") == total(count=True, status="resolved") == 0
+        refused(client.get("/v1/exceptions", params={"count": "often"}), 422, "INVALID_PARAMETER")
+
+
+def test_bulk_runs_in_pages(api: Api, tenant: str) -> None:
+    """A run that is begun meanwhile moves nothing from a page to another."""
+    wish = IGNORE | {"filter": {"tenant_id": tenant}}
+    with api.client(api.new_key(tenants=[tenant], scopes=["ingest", "read", "operate"])) as client:
+        parked(client, tenant)
+
+        def begun() -> str:
+            return client.post("/v1/exceptions:resolve", json=wish).json()["run_id"]
+
+        made = [begun() for _ in range(5)]
+        found: list[str] = []
+        cursor: str | None = None
+        for _ in range(3):
+            page = client.get("/v1/bulk-runs", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+            found += [run["run_id"] for run in page["items"]]
+            cursor = page["next"]
+            begun()
+        assert (found, cursor) == (made[::-1], None)
+        refused(client.get("/v1/bulk-runs", params={"cursor": "x"}), 422, "INVALID_PARAMETER")
 
 
 def test_the_audit_log_by_object_actor_action_and_time_in_pages(api: Api, tenant: str) -> None:

@@ -35,3 +35,18 @@ def test_without_authentication_everybody_is_everything(api: Api, start_api: Cal
         answer = client.get("/v1/whoami", headers={"Authorization": ""}).json()
     assert answer["tenant_ids"] is None
     assert {"read", "operate", "admin"} <= {*answer["scopes"]}
+
+
+def test_whoever_does_things_has_a_name(api: Api, tenant: str) -> None:
+    """Of the keys of one's own tenants, those that serve others besides too; and of nobody else, but for those of all."""
+    others = f"{tenant}-other"
+    with api.client() as client:
+        for label, tenants in (("Anna", [tenant]), ("Bo", [tenant, others]), ("Cy", [others]), ("Dee", None)):
+            wish = {"label": f"{label} of {tenant}", "scopes": ["read"], "tenant_ids": tenants}
+            client.post("/v1/keys", json=wish).raise_for_status()
+    for whose, seen in (([tenant], {"Anna", "Bo"}), (None, {"Anna", "Bo", "Cy", "Dee"})):
+        with api.client(api.new_key(tenants=whose, scopes=["read"])) as client:
+            items = client.get("/v1/actors").raise_for_status().json()["items"]
+        mine = {one["label"].split(" ")[0]: one["actor"] for one in items if one["label"].endswith(f" of {tenant}")}
+        assert set(mine) == seen
+        assert all(actor.startswith("key:") for actor in mine.values())

@@ -72,6 +72,7 @@ def _send_events(client: httpx.Client, has: Belongings, mark: str) -> None:
     answers = client.post("/v1/events:batch", json=[*good, *faulty, conflict]).json()["results"]
     assert [item["status"] for item in answers] == [201] * 3 + [202] * 7
     has.add("event_id", *(event["event_id"] for event in (*good, *faulty)))
+    has.add("txn_id", *(str(event["txn_id"]) for event in good))
     has.add("raw_id", *(item["raw_id"] for item in answers))
     has.add("exception_id", *(item["exception_id"] for item in answers if item["exception_id"]))
 

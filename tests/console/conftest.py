@@ -224,9 +224,9 @@ def find_chromium(playwright: Playwright) -> str | None:
     return found if Path(found).exists() else None
 
 
-def launch_console(url: str, log: Path) -> Console:
-    """Start `ledgersafe console` of the API at `url`."""
-    port = free_port()
+def launch_console(url: str, log: Path, port: int | None = None) -> Console:
+    """Start `ledgersafe console` of the API at `url`, at a free port unless it is said which."""
+    port = port or free_port()
     command = [sys.executable, "-m", "ledgersafe", "console", "--port", str(port)]
     with log.open("ab") as written:
         process = subprocess.Popen(

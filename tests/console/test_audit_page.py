@@ -129,6 +129,9 @@ def test_seals_are_listed_and_checked_on_request(desk: Desk) -> None:
     ((number, rows, *_),) = desk.table("Seals")
     assert (number, rows) == ("1", "1")
     assert desk.page.get_by_role("table", name="Chains").count() == 0, "nobody asked for it"
+    desk.open("/audit?records=Seals&check=seals")
+    desk.sees("it begins with the button above")
+    assert desk.page.get_by_role("table", name="Chains").count() == 0, "an address alone asks for nothing"
     desk.press("Check all seals now")
     desk.sees("The seals hold")
     assert desk.table("Chains")[0][:6] == ["holds", "arrivals", "1", "1", "0", "0"]
@@ -141,6 +144,7 @@ def test_seals_are_listed_and_checked_on_request(desk: Desk) -> None:
     assert [row[0] for row in desk.table("Chains")] == ["broken", "holds"]
     assert raw_id in [row[4] for row in desk.table("Faults of seals")]
     desk.reload()
+    desk.press("Check all seals now")
     desk.sees("The seals do not hold")
 
 

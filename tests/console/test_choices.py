@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgersafe.console.parts.choices import Choice, choices
+from ledgersafe.console.parts.choices import Choice, choices, on_open_day
 from ledgersafe.console.parts.patches import NotAPatch, patch_between, patched, read_patch, to_begin_with, touched
 from ledgersafe.console.parts.pretty import json_html, json_lines
 from tests.events import sale
@@ -57,6 +57,20 @@ def test_the_total_is_what_the_lines_make() -> None:
     assert included["total"].patch == {"total_amount": "40.02"}
 
 
+def test_the_total_alone_is_the_last_that_is_offered() -> None:
+    found = offered(sale("t", total_amount="-99.00"), "TOTALS_MISMATCH", "NEGATIVE_AMOUNT")
+    assert list(found) == ["turned", "unsigned", "patch", "replay", "ignore", "total"]
+    assert "Only if the receipt shows" in found["total"].meaning
+
+
+def test_an_open_day_is_a_choice_of_its_own() -> None:
+    found = offered(sale("t"), "PERIOD_LOCKED")
+    assert list(found) == ["replay", "patch", "ignore"]
+    made = on_open_day(found["replay"])
+    assert (made.name, made.title, made.on_open_day) == ("replay-open-day", "Book it on an open day", True)
+    assert on_open_day(found["ignore"]).title == "Let it go, booked on an open day"
+
+
 def test_a_body_that_is_no_event_is_offered_the_plain_ways() -> None:
     assert list(offered({"data": {}}, "NEGATIVE_AMOUNT", door="cloudevents-structured")) == [
         "patch",
@@ -80,8 +94,11 @@ def test_what_is_no_patch_says_why(text: str, why: str) -> None:
 
 def test_a_patch_begins_with_what_is_at_fault() -> None:
     event = {"tenant_id": "t", "a/b": 1, "lines": [1, 2], "x": 3}
-    begun = read_patch(to_begin_with(event, ["/lines/0/qty", "/a~1b", "", "/tenant_id", "/gone"]))
-    assert begun == {"lines": [1, 2], "a/b": 1, "gone": ""}
+    paths = ["/lines/0/qty", "/a~1b", "", "/tenant_id", "/gone"]
+    begun = read_patch(to_begin_with(event, paths))
+    assert begun == {"lines": [1, 2], "a/b": 1, "gone": None}
+    assert patched(event, begun) == event
+    assert read_patch(to_begin_with(None, paths)) == {"lines": "", "a/b": "", "gone": ""}
 
 
 @given(_EVENTS)

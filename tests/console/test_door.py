@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -97,7 +98,7 @@ def test_signing_in_and_out(stand: Stand, desk: Desk) -> None:
     desk.settle()
     assert page.url == f"{desk.console}/exceptions?status=resolved"
     ours = [cookie for cookie in desk.window.cookies() if cookie.get("name") == COOKIE]
-    assert [(one.get("httpOnly"), one.get("sameSite"), one.get("path")) for one in ours] == [(True, "Strict", "/")]
+    assert [(one.get("httpOnly"), one.get("sameSite"), one.get("path")) for one in ours] == [(True, "Lax", "/")]
     assert COOKIE not in page.evaluate("document.cookie")
     other = desk.window.new_page()
     other.goto(f"{desk.console}/ledger")
@@ -327,3 +328,105 @@ def test_an_api_without_authentication(start_api: Callable[..., Api], stand: Sta
         assert client.get("/sign-in").status_code == 200
     with door(stand.api.url, lets_all_in=True) as url, http(url, **PAGE) as client:
         assert client.get("/sign-in").status_code == 200, "an API with authentication knows nobody without a key"
+
+
+def test_a_get_signs_nobody_out(stand: Stand, desk: Desk) -> None:
+    with http(stand.console, **PAGE) as client:
+        there = client.get("/sign-out", follow_redirects=True)
+        assert (there.url.path, "API key" in there.text) == ("/sign-in", True), "nothing is there for who is out"
+        client.cookies.set(COOKIE, cookie_of(stand.console.url, desk.key))
+        assert client.get("/sign-out").headers["location"] == "/"
+        assert client.get("/_stcore/host-config").status_code == 200
+
+
+def test_signing_in_keeps_no_connection_open(stand: Stand, desk: Desk) -> None:
+    """However often a key signs in: a process has so many files, and all who have signed in need some of them."""
+    before = open_files(stand.console)
+    for _ in range(60):
+        cookie_of(stand.console.url, desk.key)
+    assert open_files(stand.console) < before + 20
+
+
+def open_files(console: Console) -> int:
+    return len(list(Path(f"/proc/{console.process.pid}/fd").iterdir()))
+
+
+def test_one_key_ends_no_session_but_its_own() -> None:
+    """Its oldest, once it has more browsers than anybody has; a new one is always let in."""
+    held = Sessions()
+    other = held.open(SessionClient(ELSEWHERE, "ls_y"), Who("key:y", None, frozenset()))
+    tokens = [held.open(SessionClient(ELSEWHERE, "ls_x"), Who("key:x", None, frozenset())) for _ in range(50)]
+    assert all(held.find(token) for token in [other, *tokens]), "an operator with several machines is in at all of them"
+    newest = held.open(SessionClient(ELSEWHERE, "ls_x"), Who("key:x", None, frozenset()))
+    assert [token for token in [other, *tokens, newest] if held.find(token) is None] == tokens[:1]
+
+
+def test_signing_in_again_replaces_the_session(stand: Stand, desk: Desk) -> None:
+    first = cookie_of(stand.console.url, desk.key)
+    with http(stand.console, Cookie=f"{COOKIE}={first}") as client:
+        assert client.get("/_stcore/host-config").status_code == 200
+        assert client.post("/sign-in", data={"key": desk.key, "next": "/"}).status_code == 303
+        assert client.get("/_stcore/host-config").status_code == 401
+
+
+def test_one_key_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has asked for more at once than the API answers waits; the pages of another key go on."""
+    monkeypatch.setattr("ledgersafe.console.sessions._AT_ONCE", 1)
+    monkeypatch.setattr("ledgersafe.console.sessions.ANSWER_SECONDS", 0.2)
+    goes_on = threading.Event()
+
+    def hang(request: Request) -> Response:
+        del request
+        goes_on.wait(20)
+        return PlainTextResponse("{}")
+
+    with served(Starlette(routes=[Route("/hang", hang), Route("/quick", answering("{}"))])) as url:
+        held, who = Sessions(), Who("key:x", None, frozenset())
+        first, second, other = (SessionClient(url, "ls_x") for _ in range(3))
+        for client, one in ((first, who), (second, who), (other, Who("key:y", None, frozenset()))):
+            held.open(client, one)
+        hanging = threading.Thread(target=first.get, args=("/hang",))
+        hanging.start()
+        while first.turns.acquire(blocking=False):
+            first.turns.release()
+        with pytest.raises(ApiProblem, match="under way already") as raised:
+            second.get("/quick")
+        assert raised.value.status == 503
+        assert other.get("/quick") == {}
+        goes_on.set()
+        hanging.join()
+        assert second.get("/quick") == {}
+
+
+def test_the_address_of_the_api_is_shown_without_its_password() -> None:
+    """To everybody who sees the sign-in page; and it is the key that is sent, not who stands in the address."""
+    asked: list[str] = []
+
+    def whoami(request: Request) -> Response:
+        asked.append(request.headers["authorization"])
+        return PlainTextResponse("nonsense")
+
+    with served(Starlette(routes=[Route("/v1/whoami", whoami)])) as there:
+        for to in (there, f"http://127.0.0.1:{free_port()}", "ftp://127.0.0.1"):
+            with door(to.replace("://", "://root:hush@")) as url, http(url) as client:
+                pages = [client.get("/sign-in"), client.post("/sign-in", data={"key": "ls_x"})]
+                assert pages[0].status_code == 200
+                assert not [page.text for page in pages if "hush" in page.text or "root" in page.text]
+                assert all(to in page.text for page in pages)
+    assert asked == ["Bearer ls_x"]
+
+
+def test_a_link_of_another_site_leads_to_its_page(desk: Desk) -> None:
+    """Whoever is signed in follows it from a mail or a ticket; what is done is not done by following one."""
+    link = f'<a href="{desk.console}/exceptions?status=all">look at this</a>'
+    page = Starlette(routes=[Route("/", lambda request: HTMLResponse(link))])
+    desk.window.clear_cookies()
+    desk.page.goto(f"{desk.console}/sign-in")
+    desk.page.get_by_label("API key").fill(desk.key)
+    desk.page.get_by_role("button", name="Sign in").click()
+    desk.settle()
+    with served(page) as elsewhere:
+        desk.page.goto(elsewhere.replace("127.0.0.1", "localhost"))
+        desk.page.get_by_role("link", name="look at this").click()
+        desk.settle()
+    assert desk.page.url == f"{desk.console}/exceptions?status=all"

@@ -1,5 +1,6 @@
 """The page of one exception: what is wrong, what each decision would do, deciding, and what became of it."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +9,24 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Dialog, expect
 
+from ledgersafe.console.parts.origin import AS_IT_IS
+from ledgersafe.kernel.strict_yaml import read_yaml
 from tests.console.conftest import Stand
+from tests.console.deliveries import deliver, put
 from tests.console.desk import Desk
+from tests.contracts.test_dataset_real_days import CONTRACT as RETAIL
 from tests.events import sale
 
 HOSTILE = "<script>document.title='gone'</script> **bold** ](http://evil.example) :red[x] $x^2$ `c` <img src=x onerror=alert(1)>"
 REASON = "Your reason (required; it is kept in the audit log)"
 ENTRIES = "Entries that would be made"
+ODD_DAY = b"""Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country
+496349,21523,FANCY FONT HOME SWEET HOME DOORMAT,2,2010-02-01 08:13:00,6.75,14739,United Kingdom
+496349,21524,SPOTTY  HOME SWEET HOME DOORMAT,2,2010-02-01 08:13:00,6.75,14739,United Kingdom
+C496350,M,Manual,1,2010-02-01 08:24:00,373.57,,United Kingdom
+C496360,20679,EDWARDIAN PARASOL RED,-1,2010-02-01 10:19:00,5.95,17969,United Kingdom
+"""
+AS_WRITTEN = ["Row", *ODD_DAY.decode().splitlines()[0].split(",")]
 
 
 def of_amount(tenant: str, event_id: str, total: str, **changes: Any) -> dict[str, Any]:
@@ -40,6 +52,12 @@ def odd_return(tenant: str) -> dict[str, Any]:
     line = {"sku": "M", "name": "Manual", "qty": "-1", "unit_price": "373.57", "amount": "-373.57"}
     odd = {"event_type": "RETURN", "total_amount": "-373.57", "payment_method": "invoice", "txn_id": "C496350"}
     return of_amount(tenant, "or-C496350", "1.00") | odd | {"line_items": [line]}
+
+
+def unfold(desk: Desk) -> None:
+    """Have the file's own rows shown."""
+    with desk.running():
+        desk.page.get_by_text(AS_IT_IS).click()
 
 
 def without_age(text: str) -> str:
@@ -103,12 +121,22 @@ def test_a_conflict_is_found_compared_patched_and_replayed(desk: Desk) -> None:
 
 @pytest.mark.story
 def test_the_odd_cancellation_is_resolved_by_somebody_new(desk: Desk) -> None:
-    """Each choice says what it would do to the books; nothing is decided without a reason and a yes."""
-    exception_id = held(desk, odd_return(desk.tenant))
-    desk.open(f"/exception?id={exception_id}")
+    """From Health by clicks alone. The file's own row is shown; each choice says what it would do to the books; nothing is
+    decided without a reason and a yes.
+    """
+    put(desk, read_yaml(RETAIL.read_text(encoding="utf-8")))
+    deliver(desk, "2010-02-01.csv", ODD_DAY, "online_retail")
+    desk.open("/")
+    desk.follow("1 parked event")
+    desk.follow("or-C496350")
+    unfold(desk)
+    assert dict(zip(AS_WRITTEN, desk.table("File 2010-02-01.csv, row 4")[0], strict=True)) == {
+        "Row": "4", "Invoice": "C496350", "StockCode": "M", "Description": "Manual", "Quantity": "1",
+        "InvoiceDate": "2010-02-01 08:24:00", "Price": "373.57", "Customer ID": "", "Country": "United Kingdom",
+    }  # fmt: skip
     assert [row[0] for row in desk.table("Faults")] == ["/total_amount", "/line_items/0/qty", "/line_items/0/amount"]
     marked = desk.page.get_by_role("region", name="The payload").locator("mark").all_inner_texts()
-    assert marked == ['"total_amount": "-373.57",', '"qty": "-1",', '"amount": "-373.57"']
+    assert {line.rstrip(",") for line in marked} == {'"total_amount": "-373.57"', '"qty": "-1"', '"amount": "-373.57"'}
     desk.sees("Posts a SALE of 373.57 GBP")
     desk.sees("Posts a RETURN of 373.57 GBP")
     desk.sees("Not possible now: total_amount is -373.57")
@@ -122,14 +150,14 @@ def test_the_odd_cancellation_is_resolved_by_somebody_new(desk: Desk) -> None:
     ]
     desk.press("Decide: It was a SALE of 373.57 GBP")
     desk.sees("Say why")
-    assert desk.ask(f"/v1/exceptions/{exception_id}")["exception"]["status"] == "open"
+    assert [one["status"] for one in desk.ask("/v1/exceptions")["items"]] == ["open"]
     decide(desk, "It was a SALE of 373.57 GBP", "a manual sale: its quantity was positive")
     desk.sees("Done. A payload was accepted")
     assert [row[3:] for row in desk.table("Entries of this event")] == [
         ["1100 Accounts receivable", "373.57 GBP", ""],
         ["4000 Sales revenue", "", "373.57 GBP"],
     ]
-    assert [row[1] for row in desk.table("History")] == ["arrived through native", "parked", "decided"]
+    assert [row[1] for row in desk.table("History")] == ["arrived through file", "parked", "decided"]
 
 
 @pytest.mark.story
@@ -195,6 +223,61 @@ def test_reload_and_a_shared_link_keep_the_page(desk: Desk) -> None:
     assert other.table("What speaks against it") == desk.table("What speaks against it")
 
 
+def begun(desk: Desk) -> dict[str, Any]:
+    """What stands in the field of the patch."""
+    return json.loads(desk.page.get_by_role("textbox", name="Patch (JSON)").input_value())
+
+
+def over(desk: Desk, name: str) -> None:
+    """Choose the payload that is patched."""
+    with desk.running():
+        desk.page.get_by_role("radiogroup", name="Over which payload?").get_by_text(name, exact=True).click()
+
+
+def test_a_patch_begins_with_what_differs(desk: Desk) -> None:
+    """Of the payload that it is laid over: what the other has and this one lacks is null, which changes nothing."""
+    exception_id = conflict(desk, "twice-5")
+    found = desk.ask(f"/v1/exceptions/{exception_id}")
+    first, last = (found[f"{name}_raw_event"]["payload_json"] for name in ("first", "last"))
+    desk.open(f"/exception?id={exception_id}&choice=patch")
+    assert begun(desk) == {name: last[name] for name in ("cashier_id", "line_items", "total_amount")}
+    over(desk, "FIRST")
+    assert begun(desk) == {name: first.get(name) for name in ("cashier_id", "line_items", "total_amount")}
+    assert begun(desk)["cashier_id"] is None
+    desk.sees("Takes back a SALE of 42.50 GBP on 2026-02-25. Posts a SALE of 42.50 GBP on 2026-02-25.")
+
+
+def test_what_is_typed_over_one_payload_stays_with_it(desk: Desk) -> None:
+    """Not even what the field begins with is laid over another."""
+    wrong = of_amount(desk.tenant, "twice-6", "42.50")
+    exception_id = held(desk, wrong | {"total_amount": "50.00"}, wrong | {"total_amount": "60.00"})
+    desk.open(f"/exception?id={exception_id}&choice=patch")
+    assert begun(desk) == {"total_amount": "60.00"}
+    over(desk, "FIRST")
+    assert begun(desk) == {"total_amount": "50.00"}
+    desk.fill("Patch (JSON)", '{"total_amount": "42.50"}')
+    desk.sees("Posts a SALE of 42.50 GBP")
+    over(desk, "LAST")
+    assert begun(desk) == {"total_amount": "60.00"}
+    desk.fill("Patch (JSON)", '{"total_amount": "61.00"}')
+    desk.reload()
+    assert begun(desk) == {"total_amount": "61.00"}
+    over(desk, "FIRST")
+    assert begun(desk)["total_amount"] != "61.00"
+
+
+def test_of_many_payloads_the_first_few_are_tried_out(desk: Desk) -> None:
+    """And the one that is chosen: else each click would try out every payload that there is."""
+    for number in range(9):
+        exception_id = held(desk, of_amount(desk.tenant, "many", f"{number + 1}.50", currency="XXZ"))
+    desk.open(f"/exception?id={exception_id}")
+    options = desk.page.get_by_test_id("stRadio")
+    expect(options.get_by_text("Choose it to see what it would do.")).to_have_count(3)
+    pick(desk, "Payload 8 counts")
+    expect(options.get_by_text("Choose it to see what it would do.")).to_have_count(2)
+    desk.sees("It cannot be decided so, for this:")
+
+
 def test_hostile_payloads_are_text(desk: Desk) -> None:
     asked: list[Dialog] = []
     desk.page.on("dialog", lambda dialog: asked.append(dialog))
@@ -214,22 +297,107 @@ def test_hostile_payloads_are_text(desk: Desk) -> None:
     assert not desk.troubles()
 
 
-def test_a_closed_month_asks_for_an_open_day(desk: Desk) -> None:
-    exception_id = held(desk, odd_return(desk.tenant) | {"occurred_at": "2026-01-15T10:00:00Z"})
+def close(desk: Desk, month: str) -> None:
+    """Close a month of the tenant's books."""
     with desk.client() as client:
-        closed = client.post(
-            "/v1/ledger/periods/2026-01/close", json={"notes": "done"}, params={"tenant_id": desk.tenant}
-        )
-    assert closed.status_code == 200, closed.text
-    desk.open(f"/exception?id={exception_id}&choice=turned")
-    desk.sees("Not possible now")
-    desk.fill("Books date: an open day on which it is booked", "3 February")
-    desk.sees("is not a day, such as")
-    desk.fill("Books date: an open day on which it is booked", "2026-02-03")
-    assert desk.table(ENTRIES)[0][0] == "2026-02-03"
-    decide(desk, "It was a SALE of 373.57 GBP", "january is closed")
+        address, of = f"/v1/ledger/periods/{month}/close", {"tenant_id": desk.tenant}
+        answer = client.post(address, json={"notes": "done"}, params=of)
+    assert answer.status_code == 200, answer.text
+
+
+def ways(desk: Desk) -> list[str]:
+    """The titles of all that can be chosen, from above."""
+    radio = desk.page.get_by_test_id("stRadio").first
+    return [text.split("\n")[0] for text in radio.locator("label[data-testid='stRadioOption']").all_inner_texts()]
+
+
+def test_what_is_of_a_closed_month_is_booked_on_the_first_open_day(desk: Desk) -> None:
+    """That is a choice of its own, tried out like the others; another day can be chosen, and stands in the address."""
+    close(desk, "2026-01")
+    late = of_amount(desk.tenant, "late", "42.50", occurred_at="2026-01-15T10:00:00Z")
+    desk.send(late)
+    desk.wait_until(lambda: desk.ask("/v1/exceptions", status="open")["items"], "it was not held")
+    (held_one,) = desk.ask("/v1/exceptions", status="open")["items"]
+    assert held_one["reason_code"] == "PERIOD_LOCKED"
+    desk.open(f"/exception?id={held_one['exception_id']}")
+    assert ways(desk)[:2] == ["Book it on an open day", "Replay it as it is"]
+    desk.sees("Posts a SALE of 42.50 GBP on 2026-02-01.")
+    pick(desk, "Replay it as it is")
+    desk.sees("Choose Book it on an open day above, or open its month again.")
+    pick(desk, "Book it on an open day")
+    assert {row[0] for row in desk.table(ENTRIES)} == {"2026-02-01"}
+    choose_day(desk, "2026-02-03")
+    desk.sees("Posts a SALE of 42.50 GBP on 2026-02-03.")
+    assert parse_qs(urlsplit(desk.page.url).query)["books"] == ["2026-02-03"]
+    desk.reload()
+    assert {row[0] for row in desk.table(ENTRIES)} == {"2026-02-03"}
+    decide(desk, "Book it on an open day", "january is closed")
     desk.sees("Done.")
-    assert desk.table("Entries of this event")[0][0] == "2026-02-03"
+    assert {row[0] for row in desk.table("Entries of this event")} == {"2026-02-03"}
+
+
+def choose_day(desk: Desk, day: str) -> None:
+    """Into the field of the books date."""
+    parts = desk.page.get_by_test_id("stDateInput").get_by_role("spinbutton")
+    for at, part in enumerate(day.split("-")):
+        parts.nth(at).click()
+        desk.page.keyboard.type(part)
+    with desk.running():
+        desk.page.keyboard.press("Escape")
+        desk.page.keyboard.press("Tab")
+
+
+def test_choices_that_a_closed_month_is_in_the_way_of(desk: Desk) -> None:
+    """Of a conflict, and of what is patched: each is offered on an open day; what changes no books is offered once."""
+    first = of_amount(desk.tenant, "twice-7", "42.50", occurred_at="2026-01-15T10:00:00Z")
+    desk.send(first)
+    desk.posted("twice-7")
+    exception_id = held(desk, first | of_amount(desk.tenant, "twice-7", "45.20", occurred_at="2026-01-15T10:00:00Z"))
+    odd = held(desk, odd_return(desk.tenant) | {"occurred_at": "2026-01-15T10:00:00Z"})
+    close(desk, "2026-01")
+    desk.open(f"/exception?id={exception_id}&choice=last-open-day")
+    assert ways(desk) == [
+        "FIRST counts", "LAST counts, booked on an open day", "LAST counts", "Patch it by hand", "Let it go",
+    ]  # fmt: skip
+    desk.sees("Takes back a SALE of 42.50 GBP on 2026-02-01. Posts a SALE of 45.20 GBP on 2026-02-01.")
+    decide(desk, "LAST counts, booked on an open day", "the till was right")
+    assert {row[0] for row in desk.table("Entries of this event")} == {"2026-01-15", "2026-02-01"}
+    desk.open(f"/exception?id={odd}&choice=turned-open-day")
+    desk.sees("Posts a SALE of 373.57 GBP on 2026-02-01.")
+    pick(desk, "Patch it by hand")
+    line = {"sku": "M", "qty": "1", "unit_price": "3.00", "amount": "3.00"}
+    desk.fill("Patch (JSON)", json.dumps({"total_amount": "3.00", "line_items": [line]}))
+    assert {row[0] for row in desk.table(ENTRIES)} == {"2026-02-01"}
+
+
+def test_a_total_is_changed_only_as_the_last_resort(desk: Desk) -> None:
+    """As the runbook says: find what is missing first."""
+    exception_id = held(desk, of_amount(desk.tenant, "odd-total", "42.50") | {"total_amount": "50.00"})
+    desk.open(f"/exception?id={exception_id}")
+    assert ways(desk) == ["Patch it by hand", "Replay it as it is", "Let it go", "The total is 42.50 GBP"]
+    desk.sees("Only if the receipt shows that the lines are right and the total was mistyped")
+
+
+def test_after_a_decision_the_page_is_at_its_top_and_says_so(desk: Desk) -> None:
+    """Once: with the next look, nothing is new."""
+    exception_id = held(desk, odd_return(desk.tenant))
+    desk.open(f"/exception?id={exception_id}&choice=turned")
+    desk.page.get_by_role("button", name="Decide: It was a SALE of 373.57 GBP").scroll_into_view_if_needed()
+    main = desk.page.get_by_test_id("stMain")
+    assert main.evaluate("one => one.scrollTop") > 100
+    decide(desk, "It was a SALE of 373.57 GBP", "a sale")
+    expect(desk.page.get_by_test_id("stToast")).to_have_text(re.compile("Done"))
+    desk.wait_until(lambda: main.evaluate("one => one.scrollTop") == 0, "the page is not at its top")
+    expect(main.get_by_text("Done. A payload was accepted")).to_be_in_viewport()
+    desk.reload()
+    desk.sees("Already resolved.")
+    assert desk.page.get_by_test_id("stToast").count() == 0
+
+
+def test_a_conflict_tells_both_amounts(desk: Desk) -> None:
+    exception_id = conflict(desk, "twice-8")
+    desk.open(f"/exception?id={exception_id}")
+    desk.sees("42.50 → 45.20 GBP at stake")
 
 
 def test_let_go_and_assign(desk: Desk) -> None:

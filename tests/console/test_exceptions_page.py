@@ -3,7 +3,7 @@
 import re
 import signal
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -31,10 +31,15 @@ def pick(desk: Desk, title: str) -> None:
         desk.page.get_by_test_id("stRadio").get_by_text(title, exact=True).click()
 
 
-def start(desk: Desk, why: str, button: str) -> None:
-    """Give a reason, press, and say yes."""
+def opens(desk: Desk, why: str, button: str) -> None:
+    """Give a reason, and press."""
     desk.page.get_by_role("textbox", name=REASON).fill(why)
     desk.press(button)
+
+
+def start(desk: Desk, why: str, button: str) -> None:
+    """Give a reason, press, and say yes."""
+    opens(desk, why, button)
     desk.press("Yes, run it", within=desk.page.get_by_role("dialog"))
     expect(desk.page.get_by_role("dialog")).to_have_count(0)
     desk.settle()
@@ -97,13 +102,44 @@ def test_some_of_a_page_are_assigned(desk: Desk) -> None:
     assert events(desk) == ["e0", "e2"]
 
 
+def test_one_that_was_decided_meanwhile_keeps_no_other_from_being_assigned(desk: Desk) -> None:
+    desk.send(*(parked(desk, f"e{number}") for number in range(3)))
+    first = desk.ask("/v1/exceptions")["items"][0]["exception_id"]
+    desk.open("/exceptions")
+    desk.page.get_by_text("Assign some of these").click()
+    for name in ("e0", "e2"):
+        desk.page.get_by_role("button", name=name, exact=True).click()
+    desk.page.get_by_label("Assigned to (empty: nobody)").fill("maria")
+    let_go = {"action": "mark_resolved_no_replay", "resolution_notes": "meanwhile"}
+    with desk.client() as client:
+        client.post(f"/v1/exceptions/{first}/resolve", json=let_go).raise_for_status()
+    desk.press("Assign")
+    desk.sees("1 of 2 are assigned. Not so: e0.")
+    desk.open("/exceptions?assignee=maria")
+    assert events(desk) == ["e2"]
+
+
+def test_whom_it_is_assigned_to_is_text(desk: Desk) -> None:
+    """For who may only read too: that line is not a field."""
+    hostile = "![x](http://evil.example/i.png) [l](http://evil.example) $x^2$ **b**"
+    exception = desk.send(parked(desk, "e1"))[0]["exception_id"]
+    with desk.client() as client:
+        client.post(f"/v1/exceptions/{exception}/assign", json={"assigned_to": hostile}).raise_for_status()
+    reader = desk.second(scopes=("read",))
+    reader.open(f"/exception?id={exception}")
+    reader.sees("your key may only read")
+    main = reader.page.get_by_test_id("stMain")
+    assert main.locator("img, .katex, strong:text-is('b'), a[href*=evil]").count() == 0
+    assert "**b**" in reader.text()
+
+
 @pytest.mark.story
 def test_a_bulk_run_is_planned_confirmed_and_followed(desk: Desk) -> None:
     """Its plan is tried out; its address shows its progress to whoever opens it; each outcome is listed."""
     desk.send(*(parked(desk, f"e{number}") for number in range(4)), parked(desk, "zero", total_amount="-1"))
     desk.open("/exceptions?view=many&reason=CURRENCY_UNKNOWN")
     pick(desk, "Patch them, then replay")
-    desk.sees("would be decided on; nothing is changed yet")
+    desk.sees("5 open exceptions, worth 169 XXZ: nothing is changed yet")
     assert "Not possible now" in desk.table("The first of them")[0][4]
     desk.fill("Patch (JSON)", '{"currency": "EUR"}')
     plan = desk.table("The first of them")
@@ -128,6 +164,28 @@ def test_a_bulk_run_is_planned_confirmed_and_followed(desk: Desk) -> None:
     desk.sees("the till was set up wrongly")
 
 
+def test_what_comes_while_a_run_is_confirmed_is_not_decided_on(desk: Desk) -> None:
+    """And where what was shown is not there any more as it was, nothing begins until it is looked at again."""
+    desk.send(*(parked(desk, f"e{number}") for number in range(3)))
+    desk.open("/exceptions?view=many&do=ignore")
+    opens(desk, "a test at the till", "Let them go: 3 exceptions")
+    desk.send(parked(desk, "late", total_amount="5000"))
+    desk.press("Yes, run it", within=desk.page.get_by_role("dialog"))
+    desk.sees("3 of 3 decided on: finished", 30)
+    assert [one["idempotency_key"] for one in desk.ask("/v1/exceptions", status="open")["items"]] == ["late"]
+    desk.open("/exceptions?view=many&do=ignore")
+    opens(desk, "a test at the till", "Let them go: 1 exception")
+    desk.send(parked(desk, "late", total_amount="6000"))
+    desk.press("Yes, run it", within=desk.page.get_by_role("dialog"))
+    dialog = desk.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("What was planned has changed")
+    assert len(desk.ask("/v1/bulk-runs")["items"]) == 1
+    desk.press("No, go back", within=dialog)
+    opens(desk, "seen", "Let them go: 1 exception")
+    desk.press("Yes, run it", within=dialog)
+    desk.sees("1 of 1 decided on: finished", 30)
+
+
 def test_a_run_is_stopped_and_goes_on(stand: Stand, desk: Desk) -> None:
     """While its worker stands still: its address shows it running; stopped, it decides on nothing; then it goes on."""
     desk.send(*(parked(desk, f"e{number}") for number in range(12)))
@@ -141,7 +199,9 @@ def test_a_run_is_stopped_and_goes_on(stand: Stand, desk: Desk) -> None:
         desk.page.get_by_role("button", name="Stop it").click()
         desk.sees("0 of 12 decided on: cancelled")
         desk.settle()
-        assert [row[1] for row in desk.table("Exceptions of the run")] == ["to come"] * 12
+        assert sorted(row[:2] for row in desk.table("Exceptions of the run")) == sorted(
+            [f"e{number}", "to come"] for number in range(12)
+        )
     finally:
         stand.worker.send_signal(signal.SIGCONT)
     desk.page.wait_for_timeout(1_500)
@@ -152,6 +212,23 @@ def test_a_run_is_stopped_and_goes_on(stand: Stand, desk: Desk) -> None:
     (run,) = desk.ask("/v1/bulk-runs")["items"]
     desk.open("/exceptions?view=runs")
     assert [row[2:6] for row in desk.table("Bulk runs")] == [["let go", run["actor"], "finished", "12"]]
+
+
+def test_runs_of_a_tenant_among_many_of_others(desk: Desk, overseer: Desk) -> None:
+    """With a key of all tenants the tenant that is chosen is asked for: others may have run more, and later."""
+    wish = {"action": "mark_resolved_no_replay", "resolution_notes": "x"}
+    with overseer.client() as client:
+        for tenant, runs in ((desk.tenant, 1), (f"{desk.tenant}-busy", 51)):
+            assert client.post("/v1/events", json=sale(tenant, "e1")).status_code == 201
+            for _ in range(runs):
+                started = client.post("/v1/exceptions:resolve", json=wish | {"filter": {"tenant_id": tenant}})
+                assert started.status_code == 202, started.text
+    overseer.open(f"/exceptions?view=runs&tenant={desk.tenant}")
+    assert [row[1] for row in overseer.table("Bulk runs")] == [desk.tenant]
+    overseer.open(f"/exceptions?view=runs&tenant={desk.tenant}-busy")
+    first = overseer.table("Bulk runs")
+    overseer.follow("Next page")
+    assert (len(first), len(overseer.table("Bulk runs"))) == (50, 1)
 
 
 def test_pages_of_a_long_queue(desk: Desk) -> None:
@@ -165,6 +242,81 @@ def test_pages_of_a_long_queue(desk: Desk) -> None:
     desk.fill("Text", "e01")
     assert len(events(desk)) == 10
     assert "cursor" not in desk.page.url
+
+
+def test_the_queue_is_left_and_found_again_as_it_was(desk: Desk) -> None:
+    """From an exception back to the filters and the page that it was come to from, and on to the following one."""
+    desk.send(*(parked(desk, f"e{number:03}") for number in range(54)), parked(desk, "other", store_id="store_002"))
+    desk.open("/exceptions?store=store_001&reason=CURRENCY_UNKNOWN")
+    expect(desk.page.get_by_text("54 exceptions in all, 50 on this page; oldest first.")).to_be_visible()
+    first = events(desk)
+    desk.follow("Next page")
+    second, there = events(desk), desk.page.url
+    expect(desk.page.get_by_text("54 exceptions in all, 4 on this page; oldest first.")).to_be_visible()
+    desk.follow(second[2])
+    desk.follow(f"Next: {second[3]} →")
+    assert desk.page.get_by_role("heading", level=1).inner_text() == second[3]
+    desk.sees("This is the last one of that queue.")
+    desk.reload()
+    desk.follow("← Exceptions")
+    assert (same(desk.page.url), events(desk)) == (same(there), second)
+    desk.follow("First page")
+    desk.follow(first[-1])
+    desk.follow(f"Next: {second[0]} →")
+    desk.follow("← Exceptions")
+    assert (same(desk.page.url), events(desk)) == (same(there), second)
+
+
+def same(url: str) -> dict[str, list[str]]:
+    """What an address asks for, in any order."""
+    return parse_qs(urlsplit(url).query)
+
+
+def test_one_after_another_is_decided(desk: Desk) -> None:
+    """The way on is there after a decision, too, when the queue is shorter by one; so is the way back."""
+    desk.send(*(parked(desk, f"e{number}") for number in range(3)))
+    desk.open("/exceptions?reason=CURRENCY_UNKNOWN")
+    desk.sees("3 exceptions; oldest first.")
+    order = events(desk)
+    desk.follow(order[0])
+    for name, following in zip(order, [*order[1:], None], strict=True):
+        assert desk.page.get_by_role("heading", level=1).inner_text() == name
+        pick(desk, "Let it go")
+        desk.page.get_by_role("textbox", name=REASON).fill("a test at the till")
+        desk.press("Decide: Let it go")
+        desk.press("Yes, decide", within=desk.page.get_by_role("dialog"))
+        desk.sees("Done. Let go: it counts nowhere")
+        if following is not None:
+            desk.follow(f"Next: {following} →")
+    desk.sees("This is the last one of that queue.")
+    desk.follow("← Exceptions")
+    desk.sees("No exception is like this.")
+    assert same(desk.page.url)["reason"] == ["CURRENCY_UNKNOWN"]
+
+
+def test_the_queue_of_all_tenants_stays_that(desk: Desk, overseer: Desk) -> None:
+    """An exception is of one tenant; the queue that leads to it is not."""
+    desk.send(parked(desk, "mine-1"), parked(desk, "mine-2") | {"tenant_id": f"{desk.tenant}-2"})
+    overseer.open("/exceptions?text=mine-")
+    names = [row[2].split("\n")[0] for row in overseer.table("Exceptions")]
+    overseer.follow("mine-1")
+    assert same(overseer.page.url)["tenant"] == [desk.tenant]
+    at = names.index("mine-1")
+    overseer.sees(f"Next: {names[at + 1]} →" if at + 1 < len(names) else "This is the last one of that queue.")
+    overseer.follow("← Exceptions")
+    assert [row[2].split("\n")[0] for row in overseer.table("Exceptions")] == names
+    assert "tenant" not in same(overseer.page.url)
+
+
+@pytest.mark.parametrize(
+    "queue", ["x", "status=%00&age=never&cursor=x", "tenant=of-somebody-else", "text=" + "x" * 999]
+)
+def test_a_queue_that_is_none(desk: Desk, queue: str) -> None:
+    """Made by hand, or of somebody with another key: the exception is shown all the same."""
+    exception_id = desk.send(parked(desk, "e1"))[0]["exception_id"]
+    desk.open(f"/exception?id={exception_id}&queue={quote(queue)}")
+    assert desk.page.get_by_role("heading", level=1).inner_text() == "e1"
+    assert not desk.troubles()
 
 
 def test_hostile_text_in_the_queue(desk: Desk) -> None:

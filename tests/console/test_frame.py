@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 
 from ledgersafe.console.pages import PAGES, Page
 from tests.conftest import Api, TestDatabase, stop
-from tests.console.conftest import Console, Stand
+from tests.console.conftest import Console, Stand, launch_console, wait_for_console
 from tests.console.desk import Desk
 from tests.events import sale
 
@@ -176,9 +177,18 @@ def tenant_in(desk: Desk) -> str | None:
 
 
 def test_an_address_of_no_page(desk: Desk) -> None:
-    desk.open("/nothing-here")
-    expect(desk.page.get_by_text("Page not found")).to_be_visible()
-    desk.sees("Health")
+    """It says so, and leads to Health; as deep as it may be, and whoever made it up."""
+    for path in ("/nothing-here", "/exceptions/deeper", "/<img src=x onerror=alert(1)>"):
+        answer = desk.page.goto(f"{desk.console}{path}")
+        assert answer is not None
+        assert answer.status == 404
+        expect(desk.page.get_by_role("heading", level=1)).to_have_text("No such page")
+        expect(desk.page.locator("code")).to_have_text(path)
+    desk.page.get_by_role("link", name="Health").click()
+    desk.settle()
+    assert desk.page.get_by_role("heading", level=1).inner_text() == "Health"
+    for path in ("/health", "/exceptions", "/exceptions/"):
+        desk.open(path)
 
 
 def test_a_tenant_that_the_key_does_not_serve(desk: Desk, stand: Stand, lived_in: str) -> None:
@@ -191,3 +201,69 @@ def test_a_tenant_that_the_key_does_not_serve(desk: Desk, stand: Stand, lived_in
     desk.open("/exceptions?tenant=nobody")
     desk.follow("To the tenants that it serves")
     assert not desk.troubles()
+
+
+def test_each_page_has_its_title(desk: Desk) -> None:
+    for page in MENU:
+        desk.open(f"/{'' if page.is_first else page.path}")
+        expect(desk.page).to_have_title(f"{page.title} · Ledgersafe")
+
+
+def test_a_tenant_called_as_all_are(desk: Desk, stand: Stand) -> None:
+    """It can be chosen, and all can."""
+    desk.send(sale("All tenants", "its-own", total_amount=99), sale(desk.tenant, "of-another", total_amount=99))
+    key = stand.api.new_key(tenants=["All tenants", desk.tenant], scopes=["read"])
+    both = Desk.sit_down(desk.windows, desk.console, desk.api, desk.tenant, key)
+    desk.others.append(both)
+    both.open("/exceptions?tenant=All%20tenants")
+    assert "its-own" in both.text()
+    assert "of-another" not in both.text()
+    both.open("/exceptions")
+    assert "its-own" in both.text()
+    assert "of-another" in both.text()
+
+
+def test_more_tenants_than_can_be_chosen_from(
+    new_database: Callable[[], TestDatabase],
+    start_api: Callable[..., Api],
+    start_console: Callable[..., Console],
+    sit_down: Callable[..., Desk],
+) -> None:
+    """Their names are typed; none is denied because it comes late in the list."""
+    api = start_api(new_database())
+    with api.client() as client:
+        names = [*(f"shop-{number:04}" for number in range(301)), "zlast"]
+        wish = {"tenants": [{"tenant_id": name} for name in names]}
+        client.post("/v1/tenants:import", json=wish).raise_for_status()
+        assert client.post("/v1/events", json=sale("zlast", "held", total_amount=99)).status_code == 202
+    desk = sit_down(api, start_console(api.url), all_tenants=True)
+    desk.open("/exceptions?tenant=zlast")
+    assert "held" in desk.text()
+    assert not desk.troubles()
+    desk.fill("Tenant", "shop-0001")
+    assert "held" not in desk.text()
+    assert tenant_in(desk) == "shop-0001"
+    desk.fill("Tenant", "nobody")
+    assert ["Your key serves no tenant nobody:" in one for one in desk.troubles()] == [True]
+    desk.follow("To the tenants that it serves")
+    desk.open("/exceptions")
+    assert "held" in desk.text()
+
+
+def test_a_console_that_goes_away_and_comes_back(stand: Stand, sit_down: Callable[..., Desk], tmp_path: Path) -> None:
+    """Sessions end with its process: a page that is open leads to the sign-in page by itself, and back from there."""
+    console = launch_console(stand.api.url, tmp_path / "console.log")
+    wait_for_console(console)
+    desk = sit_down(stand.api, console)
+    desk.open("/exceptions?status=all")
+    console.process.kill()
+    console.process.wait()
+    back = launch_console(stand.api.url, tmp_path / "again.log", urlsplit(console.url).port)
+    try:
+        desk.page.get_by_label("API key").wait_for(timeout=30_000)
+        desk.page.get_by_label("API key").fill(desk.key)
+        desk.page.get_by_role("button", name="Sign in").click()
+        desk.settle()
+        assert desk.page.url == f"{console.url}/exceptions?status=all"
+    finally:
+        stop(back.process)

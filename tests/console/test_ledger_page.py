@@ -189,6 +189,7 @@ def test_it_ties_out_and_what_does_not_is_named_with_both_sides(desk: Desk) -> N
         ["2026-02-26", "store_001", "net, EUR", "42.5", "42.5", "42.51"],
     ]
     assert {row[8] for row in desk.table("Differences")} == {"0.01"}
+    desk.press("Check everything now")
     desk.sees("checks are off")
     first = desk.table("Checks")[0]
     assert (first[0], first[2:]) == ("off", ["42.5", "42.51", "gross_in_gold_EUR"])

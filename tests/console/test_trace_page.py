@@ -54,6 +54,16 @@ def test_what_took_it_back_is_named_and_linked(desk: Desk) -> None:
     desk.sees("reversed by v1")
 
 
+def test_a_receipt_is_found_by_its_number(desk: Desk) -> None:
+    send_posted(desk, cash_sale(desk, "s1"))
+    desk.open("/trace?event=t-s1")
+    desk.sees("No event is called t-s1. These stand in the books under that number")
+    assert [row[:5] for row in desk.table("Of this receipt")] == [["s1", "SALE", "store_001", "posted", "2026-02-25"]]
+    desk.follow("s1")
+    desk.sees("Posted")
+    assert parse_qs(urlsplit(desk.page.url).query)["event"] == ["s1"]
+
+
 def test_the_rows_of_gold_lead_to_the_ledger(desk: Desk) -> None:
     send_posted(desk, cash_sale(desk, "s1"))
     send_posted(desk, given_back(desk, "r1", of="s1"))

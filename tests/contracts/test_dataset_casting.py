@@ -76,6 +76,50 @@ def test_amounts_with_a_decimal_comma(text: str, expected: str | None) -> None:
     assert values("decimal(12,2)", text, decimal=",", thousands=".") == [expected]
 
 
+@pytest.mark.parametrize(
+    ("point", "thousands", "text", "expected"),
+    [
+        (",", ".", "12,-", "12"),
+        (",", ".", "12,--", "12"),
+        (",", ".", "12,\u2013 \u20ac", "12"),
+        (",", ".", "\u20ac 1.234,-", "1234"),
+        (",", ".", "-12,-", "-12"),
+        (",", ".", "(12,-)", "-12"),
+        (".", "'", "CHF 12.\u2013", "12"),
+        (".", "'", "5.\u2014", "5"),
+        (".", "\u0027", "CHF 1\u2019234.-", "1234"),
+        (".", None, "12.-", "12"),
+        (".", ",", "1,234.-", "1234"),
+        (",", ".", "12-", "-12"),  # a minus, as everywhere
+        (",", ".", "1.234,50-", "-1234.50"),
+        (".", ",", "\u00a3468.60 -", "-468.60"),
+        (".", None, ".5-", "-0.5"),
+        (".", ",", "12,-", None),  # of which the point is another
+        (",", ".", "12.-", None),
+        (",", None, "12,-,-", None),
+        (".", None, "12.50.-", None),
+        (".", None, "12--", None),
+        (".", None, "12:-", None),
+        (".", None, "-", None),
+        (".", None, ".-", None),
+        (".", None, "\u2013.50", None),  # fifty cents of a price list, or minus fifty
+        (",", None, "\u2014,50 \u20ac", None),
+        (".", None, "\u20130.50", "-0.50"),
+        (".", None, "-.50", "-0.50"),
+    ],
+)
+def test_a_dash_in_the_place_of_cents_is_no_minus(
+    point: str, thousands: str | None, text: str, expected: str | None
+) -> None:
+    assert values("decimal(12,2)", text, decimal=point, thousands=thousands) == [expected]
+
+
+def test_a_dash_in_the_place_of_cents_is_none_in_any_number() -> None:
+    assert values("integer", "12.-", "7", "7-") == ["12", "7", "-7"]
+    assert values("number", "12,-", "7,5", decimal=",") == ["12", "7.5"]
+    assert values("decimal(9,2)", "12.-", "-.50", "-0.50", "-1") == ["12", None, "-0.50", "-1"]
+
+
 def test_thousands_are_taken_only_where_the_contract_says_so() -> None:
     assert values("decimal(12,2)", "1,234") == [None]  # it may be a decimal comma
 

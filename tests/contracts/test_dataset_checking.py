@@ -78,7 +78,7 @@ def test_a_column_is_in_one_currency_over_all_of_a_file() -> None:
 def test_groups_are_the_same_however_they_are_spelled() -> None:
     texts = ["K1", "K1 ", "\u00a0K1", "caf\u00e9", "cafe\u0301", " "]
     rows = pl.DataFrame({ROW: range(6), "a": texts})
-    group = Column("a", parse_type("string"), ColumnShape(required=True), is_group=True)
+    group = Column("a", parse_type("string"), ColumnShape(required=True), tells_events=True)
     key = Column("a", parse_type("string"), ColumnShape(), is_key=True)
     dataset = checked({"dataset": "x", "columns": {"a": {}}})
     grouped, keyed = (check(replace(dataset, columns=(column,)), rows) for column in (group, key))

@@ -208,7 +208,7 @@ def test_numbers_have_one_spelling(number: str, spelled: str) -> None:
         ({"lines": {"sku": {"column": "Item", "constant": 1}}}, "/events/lines/sku"),
         ({"lines": {"sku": {}}}, "/events/lines/sku"),
         ({"lines": {"sku": {"sum": "sku"}}}, "/events/lines/sku/sum"),
-        ({"lines": {"sku": {"constant": [float("nan")]}}}, "/events/lines/sku/constant"),
+        ({"lines": {"sku": {"constant": [float("nan")]}}}, "/events/lines/sku/constant/0"),
         ({"fields": {"metadata": {"constant": {}}, "metadata.a": {"constant": 1}}}, "/events/fields/metadata.a"),
         ({"lines": {"amount": {"product": ["qty", "nope"]}}}, "/events/lines/amount/product"),
         ({"lines": {"amount": {"product": ["Qty", "Item"]}}}, "/events/lines/amount/product"),
@@ -218,6 +218,10 @@ def test_numbers_have_one_spelling(number: str, spelled: str) -> None:
         (
             {"event_type": [{"type": "VOID", "when": {"column": "Item", "all": "zero"}}]},
             "/events/event_type/0/when/column",
+        ),
+        (
+            {"event_type": [{"type": "VOID", "when": {"column": "Qty", "starts_with": "00"}}, {"type": "SALE"}]},
+            "/events/event_type/0/when/starts_with",
         ),
         ({"fields": CONTRACT["events"]["fields"] | {"event_type": {"constant": "SALE"}}}, "/events/fields/event_type"),
         (

@@ -144,17 +144,19 @@ def test_a_currency_is_one_of_numbers() -> None:
 
 def test_amounts_of_events_in_one_currency_are_in_it() -> None:
     columns = CONTRACT["columns"] | {name: {"type": "decimal(9,2)"} for name in ("Tax", "Foreign", "Tip")}
-    columns["Tip"]["currency"] = "USD"
+    columns["Tip"]["currency"] = "EUR"
     events = CONTRACT["events"]
     fields = events["fields"] | {"metadata.foreign": {"column": "Foreign"}}
     lines = events["lines"] | {"tax": {"column": "Tax"}, "tip": {"column": "Tip"}}
     members = CONTRACT | {"columns": columns, "events": events | {"fields": fields, "lines": lines}}
     found = {column.name: column.currency for column in checked(members).columns}
     assert {name for name, currency in found.items() if currency} == {"Price", "Tax", "Tip", "Qty"}
-    assert (found["Price"], found["Tax"], found["Tip"]) == ("EUR", "EUR", "USD")
+    assert (found["Price"], found["Tax"], found["Tip"]) == ("EUR", "EUR", "EUR")
     for currency in ({"column": "Item"}, {"constant": "none"}):
         fields["currency"] = currency
-        assert [column.currency for column in checked(members).columns if column.currency] == ["USD"]
+        assert [column.currency for column in checked(members).columns if column.currency] == ["EUR"]
+        by_event = {column.name for column in checked(members).columns if column.booked_by_event}
+        assert by_event == {"Price", "Tax", "Tip", "Qty"}
 
 
 @pytest.mark.parametrize(

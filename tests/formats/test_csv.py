@@ -113,6 +113,15 @@ def test_a_header_comes_again_without_the_separators_too_many(tmp_path: Path) ->
         b'id,item,net\n0,Cup,1.00\n1,"Mug,5.00\n2, Tray",6.00\n',
         b'id,item,net\n0,Cup,1.00\n1,Mug,"\n2,Tray,"\n',
         b'id,address,net\n0,Cup,1.00\n1,"1 High St, Flat 2\nLondon, UK",6.00\n',  # which may be two rows as well
+        *(  # whatever stands between the two
+            f'id,name,net\n0,Cup,1.00\n1,"Mug,5.00\n{between}\n2,Tray",6.00\n'.encode()
+            for between in ("Subtotal", "x,y", "Page 2", "\t", "\u00a0", "\v", "a\nb\nc")
+        ),
+        b'id,name,net\n0,Cup,1.00\n1,"Mug\n2,Tray",6.00\n',  # of which the first is short
+        b'code,name,net\nA-0,Cup,1.00\nA-1,"Mug\nPage\nA-2,Tray",6.00\n',
+        b'name,note,net\nCup,x,1.00\nMug,"blue,-5.00\nPage\nTray,red","6.00 CR"\n',
+        b'name,on,note\nCup,1 May 2026,x\nMug,2 May 2026,"blue\nPage\nTray,3 May 2026,red"\n',
+        b'name,net,note,place\nCup,1.00,,\nMug,5.00,"blue\nPage\nTray,GBP 6.00,red",York\n',
     ],
 )
 def test_a_row_that_a_quotation_mark_has_swallowed_is_no_part_of_another(tmp_path: Path, swallowed: bytes) -> None:
@@ -121,8 +130,25 @@ def test_a_row_that_a_quotation_mark_has_swallowed_is_no_part_of_another(tmp_pat
     assert [(number, "not closed" in why) for number, _, why in found.broken] == [(3, True)]
 
 
+def test_a_row_that_was_torn_within_quotation_marks_takes_none_of_the_next(tmp_path: Path) -> None:
+    found = read(tmp_path, "x.csv", b'id,name,net\n1,"Mu\n2,"Tray",6.00\n3,Pot,7.00\n')
+    assert [row[0] for row in found.rows] == [3]
+    ((number, text, why),) = found.broken
+    assert (number, "'name' holds line breaks and what looks like another row" in why) == (2, True)
+    assert "Tray" in text
+
+
 @pytest.mark.parametrize(
-    "cell", ["1 High St, Flat 2\nLondon", "x\ny\nz", "a,b\nc", "\n", "Tel.: 1,5\n\nOffice 2", "a,b,c\r\n", "\ra, b, c"]
+    "cell",
+    [
+        *("1 High St, Flat 2\nLondon", "x\ny\nz", "a,b\nc", "\n", "Tel.: 1,5\n\nOffice 2", "a,b,c\r\n", "\ra, b, c"),
+        *(
+            "Flat 2, 1 High St\nMarylebone\nLondon, UK",
+            "1 High St\nLondon, UK",
+            "Room 5, 2nd floor\nOak House\n12 Oak Road, Leeds",
+        ),
+        *("Dear Sir,\nthank you\nYours, Bob", "Rue Foch, 5\nEntr\u00e9e B\nParis, France", "5\n6", "1,2\n\nin all"),
+    ],
 )
 def test_a_cell_of_several_lines_stays_one(tmp_path: Path, cell: str) -> None:
     found = read(tmp_path, "x.csv", f'id,address,net\n1,"{cell}",6.00\n'.encode())

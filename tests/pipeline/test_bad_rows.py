@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import openpyxl
 import polars as pl
 import pytest
 
@@ -304,3 +306,69 @@ def test_of_two_operators_at_once_one_wins(receipts: Desk) -> None:
         told = sorted(pool.map(attempt, range(1, 5)))
     assert told == ["ROWS_DECIDED"] * 3 + ["{'processed': 1}"]
     assert len(receipts.audited()) == 2
+
+
+WEIGHED: dict[str, Any] = {
+    "dataset": "weighed",
+    "primary_key": ["id"],
+    "columns": {
+        "id": {},
+        "kg": {"type": "decimal(12,3)"},
+        "day": {"type": "date", "format": "%d/%m/%Y"},
+        "n": {"type": "integer", "max": 5},
+    },
+}
+CORRECTED: dict[str, Any] = WEIGHED | {
+    "columns": {
+        "id": {},
+        "kg": {"type": "decimal(12,3)", "decimal": ",", "thousands": "."},
+        "day": {"type": "date", "format": "%m/%d/%Y"},
+        "n": {"type": "integer"},
+    }
+}
+ITS_OWN = (Decimal("1.234"), date(2026, 2, 1))
+
+
+def _as_workbook() -> bytes:
+    book, held = openpyxl.Workbook(), BytesIO()
+    for row in (["id", "kg", "day", "n"], ["a", 1.234, date(2026, 2, 1), 9], ["b", 2.5, date(2026, 2, 1), 1]):
+        book.worksheets[0].append(row)
+    book.save(held)
+    return held.getvalue()
+
+
+def _as_parquet() -> bytes:
+    kg = pl.Series([Decimal("1.234"), Decimal("2.5")], dtype=pl.Decimal(12, 3))
+    held = BytesIO()
+    pl.DataFrame({"id": ["a", "b"], "kg": kg, "day": [date(2026, 2, 1)] * 2, "n": [9, 1]}).write_parquet(held)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(("filename", "body", "number"), [("w.xlsx", _as_workbook, 2), ("w.parquet", _as_parquet, 1)])
+def test_numbers_and_days_of_a_typed_file_stay_what_they_are_under_another_contract(
+    desk: FileDesk, filename: str, body: Callable[[], bytes], number: int
+) -> None:
+    """They were spelled by the contract of then, and are not read by one that reads that as something else."""
+    desk.put(WEIGHED)
+    done = desk.deliver("weighed", filename, body())
+    name, by = files.IngestionName(desk.tenant, done.ingestion_id), Operator(ANYBODY, CLOCK.now(), 600)
+    desk.put(CORRECTED)
+    refusal = refused(lambda: replay(desk.db, name, {number: {}}, "asked", by))
+    assert [fault.path for fault in refusal.faults] == [f"/{number}/kg", f"/{number}/day"]
+    assert "'1.234', as version 1 of the contract spells it" in refusal.detail
+    assert "or replay the whole delivery" in refusal.detail
+    found = "kg, day, n, id"
+    assert replay(desk.db, name, {number: {"kg": "1,234", "day": "02/01/2026"}}, "asked", by).inserted == 1
+    assert (*ITS_OWN, 9, "a") in desk.rows("weighed", found)
+
+
+def test_what_the_older_contract_could_not_read_is_read_by_the_newer(desk: FileDesk) -> None:
+    """Of a typed file, too: a text in it, for which the contract was put right. And a change of bounds changes nothing."""
+    desk.put(WEIGHED)
+    lines = [b'{"id": "a", "kg": "1,5", "day": "02/25/2026", "n": 9}', b'{"id": "b", "kg": 1, "day": "x", "n": 1}']
+    done = desk.deliver("weighed", "w.ndjson", b"\n".join(lines))
+    name, by = files.IngestionName(desk.tenant, done.ingestion_id), Operator(ANYBODY, CLOCK.now(), 600)
+    desk.put(CORRECTED)
+    assert replay(desk.db, name, {1: {}, 2: {"day": "02/25/2026"}}, "asked", by).inserted == 2
+    day = date(2026, 2, 25)
+    assert desk.rows("weighed", "id, kg, day, n") == [("a", Decimal("1.5"), day, 9), ("b", Decimal(1), day, 1)]

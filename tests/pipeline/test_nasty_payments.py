@@ -127,3 +127,72 @@ def test_amounts_with_a_decimal_comma_and_blanks_for_none(desk: Desk) -> None:
     found = [None if amount is None else str(amount) for _, amount in desk.rows("buchungen", "no, amount")]
     assert found == ["1234.56", "-1234.56", "-468.60", "1234.50", "1234.56", "1234.56", None, None, None]
     assert [row.row_number for row in desk.bad_rows(done)] == [11]
+
+
+PRICES: dict[str, Any] = {
+    "dataset": "prices",
+    "primary_key": ["Receipt"],
+    "columns": {
+        "Receipt": {"required": True},
+        "Item": {},
+        "Amount": {"type": "decimal(12,2)", "required": True},
+        "Note": {},
+    },
+}
+
+
+def prices(desk: Desk, body: str, **amount: Any) -> tuple[dict[str, str], dict[int, str]]:
+    """What a price list is loaded as, by receipt; and of the rows that are held, what is wrong with them."""
+    desk.put(PRICES | {"columns": PRICES["columns"] | {"Amount": PRICES["columns"]["Amount"] | amount}})
+    done = desk.deliver("prices", "p.csv", body.encode())
+    assert done.status == "succeeded", done.detail
+    held = {row.row_number: "; ".join(fault["message"] for fault in row.faults) for row in desk.bad_rows(done)}
+    return {receipt: str(net) for receipt, net in desk.rows("prices", "receipt, amount")}, held
+
+
+def test_a_price_list_writes_no_cents_as_dashes(desk: Desk) -> None:
+    lines = ["1;Mug;12,-;", "2;Pot;€ 1.234,–;", "3;Cup;4,50;", "4;Tea;12,— €;", "5;Return;4,50-;", "6;Pin;–,50;"]
+    found, held = prices(desk, "\n".join(["Receipt;Item;Amount;Note", *lines]), decimal=",", thousands=".")
+    assert found == {"1": "12.00", "2": "1234.00", "3": "4.50", "4": "12.00", "5": "-4.50"}
+    assert held == {7: "is no decimal(12,2)"}
+    swiss = "Receipt;Item;Amount;Note\n1;Mug;CHF 12.–;\n2;Pot;5.—;\n3;Cup;4.50;\n4;Return;-12.–;\n"
+    assert prices(desk, swiss) == ({"1": "12.00", "2": "5.00", "3": "4.50", "4": "-12.00", "5": "-4.50"}, {})
+
+
+@pytest.mark.parametrize("amount", [{}, {"decimal": ","}, {"thousands": ","}])
+@pytest.mark.parametrize(
+    ("header", "lines"),
+    [
+        ("Receipt,Item,Amount,Note", ["1,Mug,4,50,", "2,Pot,18,00,", "3,Tray,12,25,"]),
+        ("Receipt,Item,Amount,VAT,Note", ["1,Sofa,1,05,000.00,,", "2,Bed,1,20,000.00,,"]),
+        ("Receipt,Item,Amount,Note,", ["1,Sofa,1,234.56,", "2,Bed,2,500.00,"]),
+    ],
+)
+def test_of_an_amount_that_its_comma_has_cut_no_part_is_loaded(
+    desk: Desk, header: str, lines: list[str], amount: dict[str, str]
+) -> None:
+    found, held = prices(desk, "\n".join([header, *lines]), **amount)
+    assert found == {}
+    assert [*held] == [*range(2, len(lines) + 2)]
+    assert all(
+        "an amount may have been cut in two at its comma; put amounts with commas in quotes" in held[at] for at in held
+    )
+
+
+def test_everyday_files_with_commas_and_breaks_are_loaded_whole(desk: Desk) -> None:
+    lines = [
+        '1,"Mug, blue","1,234.50","Flat 2, 1 High St\nMarylebone\nLondon, UK",',
+        '2,"Pot\n2 litres, steel",18.00,"left at no 5, ring twice",',
+        "3,Tray,12,,",
+        '4,"Tea ""Earl Grey""\n\nloose",7.25,"Dear Sir,\nthank you, as ever,\nYours",',
+    ]
+    found, held = prices(desk, "\n".join(["Receipt,Item,Amount,Note,", *lines]), thousands=",")
+    assert (found, held) == ({"1": "1234.50", "2": "18.00", "3": "12.00", "4": "7.25"}, {})
+
+
+def test_a_row_between_two_that_a_quotation_mark_joins_hides_nothing(desk: Desk) -> None:
+    lines = ["1,Cup,1.00,x", '2,"Mug,5.00,x', "Subtotal", '3,Tray",6.00,y', "4,Pan,7.00,z"]
+    found, held = prices(desk, "\n".join(["Receipt,Item,Amount,Note", *lines]))
+    assert found == {"1": "1.00", "4": "7.00"}
+    assert [*held] == [3]
+    assert "'Item' holds line breaks and what looks like another row: a quotation mark is not closed" in held[3]

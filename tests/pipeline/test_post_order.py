@@ -66,6 +66,12 @@ def test_who_waits_says_so_and_is_released_on_record(till: Till) -> None:
     till.assert_sound()
 
 
+def test_what_is_at_stake_is_told_of_what_posting_holds(till: Till) -> None:
+    till.send(till.returned(), till.amended("CANCEL", "x"))
+    sql = "SELECT idempotency_key, amount, currency FROM quarantine.exceptions WHERE tenant_id = %s"
+    assert {key: rest for key, *rest in till.rows(sql)} == {"r": [10, "USD"], "x": [None, "USD"]}
+
+
 def test_the_same_event_again_stays_held_and_waits_on(till: Till) -> None:
     cancelled = till.amended("CANCEL", "x")
     till.send(cancelled)

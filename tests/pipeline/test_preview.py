@@ -50,6 +50,7 @@ class Case:
     then: Callable[[Till], list[dict[str, Any]]] = lambda _: []
     postings: int = 1
     note: str | None = None
+    released: int = 0
 
 
 MENDED = {"total_amount": "42.5"}
@@ -93,6 +94,33 @@ CASES: dict[str, Case] = {
         lambda t: [t.amended("CANCEL", "c", original_txn_id=None), t.sold()],
         wish(patch={"original_txn_id": "txn-s"}),
         event_id="c",
+    ),
+    "a sale that a return waits for": Case(
+        lambda t: [t.returned(), t.sold(total_amount=99)],
+        wish(patch=MENDED),
+        postings=2,
+        note="1 event that waits for it goes on with it.",
+        released=1,
+    ),
+    "a sale that much waits for, and more for that": Case(
+        lambda t: [
+            t.returned("r1"),
+            t.returned("r2", qty=9, amount=90),
+            t.amended("VOID", "v", "txn-r1"),
+            t.sold(total_amount=99),
+        ],
+        wish(patch=MENDED),
+        postings=3,
+        note="3 events that wait for it go on with it; 1 of them would be held again.",
+        released=3,
+    ),
+    "accepted, and a return waits for it": Case(
+        lambda t: [t.returned()],
+        wish(canonical="first"),
+        then=lambda t: [t.sold(), t.sold(total_amount="43.5")],
+        postings=2,
+        note="1 event that waits for it goes on with it.",
+        released=1,
     ),
     "on another day, since its own is closed": Case(
         lambda t: [t.sold()], wish(patch={}, books_date=date(2026, 3, 2)), event_id="s"
@@ -162,10 +190,11 @@ def test_it_tells_what_the_decision_then_does(till: Till, name: str) -> None:
     seen = preview(till.db, exception_id, case.wish, operator(till.tenant))
     assert everything(till.superuser) == before, "a dry run leaves nothing behind"
     assert (len(seen.effect.transactions), seen.effect.note, seen.effect.faults) == (case.postings, case.note, ())
+    assert seen.effect.released == case.released
     postings, lines = in_the_books(till)
     result = resolve(till.db, exception_id, case.wish, operator(till.tenant))
     assert (seen.result.key_status, seen.result.closed) == (result.key_status, result.closed)
-    if case.then(till):
+    if case.then(till) or case.released:
         till.drain()
     now_postings, now_lines = in_the_books(till)
     assert told(seen.effect) == (without(now_postings, postings), without(now_lines, lines))
@@ -236,6 +265,15 @@ def test_it_does_not_wait_for_long(till: Till, books: TestDatabase, lock: str) -
         assert (refused.value.reason.code, refused.value.headers) == ("EVENT_IN_USE", {"Retry-After": "1"})
         assert time.monotonic() - began < 1
     assert preview(till.db, exception_id, wish(canonical="last", patch=MENDED), operator(till.tenant)).effect.entries
+
+
+def test_of_very_many_that_wait_what_the_first_post_is_told(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledgersafe.pipeline.preview.MOST_FOLLOWERS", 2)
+    till.send(*(till.returned(f"r{number}") for number in range(3)), till.sold(total_amount=99))
+    effect = preview(till.db, held(till, "s"), wish(patch=MENDED), operator(till.tenant)).effect
+    assert (effect.released, len(effect.transactions)) == (3, 3)
+    assert effect.note == "3 events that wait for it go on with it; what the first 2 post is shown."
+    assert resolve(till.db, held(till, "s"), wish(patch=MENDED), operator(till.tenant)).released == 3
 
 
 def test_nobody_of_another_tenant_is_told(till: Till) -> None:

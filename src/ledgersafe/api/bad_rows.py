@@ -1,5 +1,7 @@
 """/v1/ingestions/{id}/bad_rows: the rows of a delivery that were not loaded, and what operators decide of them."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,10 +13,10 @@ from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
 from ledgersafe.api.shapes import Shape, Wish
-from ledgersafe.files.store import IngestionName
+from ledgersafe.files.store import BadRow, IngestionName
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import FORMAT_UNAVAILABLE, INVALID_PARAMETER
-from ledgersafe.pipeline.bad_rows import MOST_ROWS, ignore, page
+from ledgersafe.pipeline.bad_rows import MOST_ROWS, ignore, open_of_groups, page
 
 router = APIRouter(tags=["files"])
 Status = Literal["open", "replayed", "ignored"]
@@ -36,11 +38,13 @@ class BadRowShape(Shape):
     """A row that was not loaded. `row_number`: as people count, the header is row 1 where there is one.
 
     `row_values`: by column, as the file has them; null where only its text (`row_text`) could be kept.
+    `group_open`: how many rows of its group nobody has decided on; null where it is of none that is known.
     `patch`: what was put in place of values when it was replayed.
     """
 
     row_number: int
     group_key: str | None
+    group_open: int | None
     row_values: dict[str, str | None] | None
     row_text: str | None
     faults: list[RowFaultShape]
@@ -105,14 +109,24 @@ def list_bad_rows(
     ingestion_id: UUID,
     tenant_id: TenantParameter = None,
     status: Annotated[Status | None, Query()] = None,
+    at_fault: Annotated[
+        bool | None,
+        Query(description="true: those with a fault of their own; false: those that a row of theirs holds."),
+    ] = None,
     cursor: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> BadRowPage:
     """With everything that is wrong with each, in the order of the file."""
     name = IngestionName(tenant_of(credential, tenant_id), ingestion_id)
-    rows = page(parts.database, name, status, cursor or 0, limit + 1)
+    rows = page(parts.database, name, status, cursor or 0, limit + 1, at_fault=at_fault)
     kept, following = one_page(rows, limit, lambda row: row.row_number)
-    return BadRowPage(items=[BadRowShape.model_validate(row) for row in kept], next=following)
+    in_groups = open_of_groups(parts.database, name, kept)
+    return BadRowPage(items=[_shape(row, in_groups) for row in kept], next=following)
+
+
+def _shape(row: BadRow, in_groups: Mapping[str, int]) -> BadRowShape:
+    group_open = None if row.group_key is None else in_groups.get(row.group_key, 0)
+    return BadRowShape(**asdict(row), group_open=group_open)
 
 
 @router.post("/v1/ingestions/{ingestion_id}/bad_rows/replay", summary="Load bad rows, put right")

@@ -5,19 +5,29 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from ledgersafe.api.cursors import one_page
-from ledgersafe.api.dependencies import HasParts, Operating, Reader
-from ledgersafe.api.shapes import RunItemPage, RunItemShape, RunList, RunShape
+from ledgersafe.api.authentication import tenant_of
+from ledgersafe.api.cursors import one_page, read_cursor, write_cursor
+from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
+from ledgersafe.api.shapes import RunItemPage, RunItemShape, RunPage, RunShape
 from ledgersafe.pipeline import bulk
 
 router = APIRouter(tags=["exceptions"])
 
 
 @router.get("/v1/bulk-runs", summary="The latest bulk runs")
-def list_runs(parts: HasParts, credential: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> RunList:
-    """Latest first."""
-    runs = bulk.latest(parts.database, credential, limit)
-    return RunList(items=[RunShape.model_validate(run) for run in runs])
+def list_runs(
+    parts: HasParts,
+    credential: Reader,
+    tenant_id: TenantParameter = None,
+    cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> RunPage:
+    """One page, latest first: of one tenant, or of all that the key serves."""
+    tenant_ids = credential.tenant_ids if tenant_id is None else (tenant_of(credential, tenant_id),)
+    of = None if tenant_ids is None else list(tenant_ids)
+    rows = bulk.latest(parts.database, of, read_cursor(cursor), limit + 1)
+    kept, following = one_page(rows, limit, lambda row: write_cursor(row.created_at, row.run_id))
+    return RunPage(items=[RunShape.model_validate(run) for run in kept], next=following)
 
 
 @router.get("/v1/bulk-runs/{run_id}", summary="How far is it?")

@@ -36,7 +36,10 @@ LimitParameter = Annotated[int, Query(ge=1, le=1000)]
 
 
 class DatasetShape(Shape):
-    """A dataset. `waiting`, `quarantined`: deliveries; failed ones count as quarantined."""
+    """A dataset. `waiting`, `quarantined`: deliveries; failed ones count as quarantined, replayed ones do not.
+
+    `with_open_rows`: those that are loaded but for rows that nobody has decided on.
+    """
 
     dataset: str
     kind: Literal["table", "events"] | None
@@ -46,6 +49,7 @@ class DatasetShape(Shape):
     last_received_at: datetime | None
     waiting: int
     quarantined: int
+    with_open_rows: int
 
 
 class DatasetList(Shape):
@@ -116,7 +120,10 @@ class SchemaHistory(Shape):
 
 
 class TrendShape(Shape):
-    """A delivery in figures. `faults`: how many, by rule. `null_fractions`: by column."""
+    """A delivery in figures. `faults`: how many, by rule. `null_fractions`: by column.
+
+    `rows_open`, `replayed_as`: as of a delivery.
+    """
 
     ingestion_id: UUID
     filename: str
@@ -126,6 +133,8 @@ class TrendShape(Shape):
     rows_in: int
     rows_ok: int
     rows_bad: int
+    rows_open: int
+    replayed_as: UUID | None
     faults: dict[str, int]
     null_fractions: dict[str, float]
 
@@ -254,6 +263,7 @@ def _dataset(row: StoredDataset) -> DatasetShape:
         last_received_at=row.last_received_at,
         waiting=row.waiting,
         quarantined=row.quarantined,
+        with_open_rows=row.with_open_rows,
     )
 
 
@@ -279,6 +289,8 @@ def _trend(row: datasets.Trend) -> TrendShape:
         rows_in=of.rows_in,
         rows_ok=of.rows_ok,
         rows_bad=of.rows_bad,
+        rows_open=row.standing.rows_open,
+        replayed_as=row.standing.replayed_as,
         faults=dict(row.faults),
         null_fractions=dict(row.null_fractions),
     )

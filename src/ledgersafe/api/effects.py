@@ -55,6 +55,9 @@ class EffectShape(Shape):
     transactions: list[PostingEffect]
     entries: list[EntryEffect]
     faults: list[FaultShape] = Field(description="Why it could not be posted, and would be held again.")
+    released: int = Field(
+        description="How many events that wait for it would go on with it; their postings are told too."
+    )
     note: str | None
 
 
@@ -66,6 +69,7 @@ class ResolveAnswer(Shape):
     resolution: Literal["replayed", "ignored", "dismissed", "released"] | None
     canonical_raw_id: UUID | None
     key_status: Literal["processed", "quarantined", "ignored"] | None
+    released: int = Field(default=0, description="How many events that waited for it go on with it, by themselves.")
     effect: EffectShape | None = Field(default=None, description="With dry_run: what it would do to the ledger.")
 
 
@@ -86,6 +90,7 @@ def _outcome(result: Result, *, is_dry: bool) -> dict[str, object]:
         "resolution": None if result.closed is None else result.closed.resolution,
         "canonical_raw_id": None if result.closed is None else result.closed.canonical_raw_id,
         "key_status": result.key_status,
+        "released": result.released,
     }
 
 
@@ -94,6 +99,7 @@ def _effect(effect: Effect) -> EffectShape:
         transactions=[PostingEffect.model_validate(one) for one in effect.transactions],
         entries=[EntryEffect.model_validate(one) for one in effect.entries],
         faults=[_fault(one) for one in effect.faults],
+        released=effect.released,
         note=effect.note,
     )
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path
 
+from ledgersafe.api.arrivals import ArrivalShape, PayloadShape
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.dependencies import HasParts, Reader, TenantParameter
-from ledgersafe.api.shapes import ArrivalShape, AuditShape, ExceptionShape, KeyShape, PayloadShape, Shape
+from ledgersafe.api.shapes import AuditShape, ExceptionShape, KeyShape, Shape
 from ledgersafe.api.views import arrival_view, exception_view, key_view, payload_view
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
@@ -71,7 +72,7 @@ def _answer(found: Trace) -> TraceAnswer:
         event_id=found.key.idempotency_key,
         key=key_view(found.key),
         waiting_to_post=found.waiting_to_post,
-        arrivals=[arrival_view(row) for row in found.arrivals],
+        arrivals=[arrival_view(row, found.origins.get(row.raw_id)) for row in found.arrivals],
         payloads=[payload_view(payload) for payload in found.payloads],
         exceptions=[exception_view(row) for row in found.exceptions],
         audit=[AuditShape.model_validate(row) for row in found.audit],

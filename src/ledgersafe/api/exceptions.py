@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from ledgersafe.api.arrivals import ExceptionAnswer
 from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.cursors import one_page, read_cursor, write_cursor
 from ledgersafe.api.dependencies import HasParts, Operating, Reader, TenantParameter
@@ -15,11 +16,11 @@ from ledgersafe.api.shapes import (
     AssignWish,
     BulkPlanAnswer,
     BulkWish,
-    ExceptionAnswer,
     ExceptionPage,
     ExceptionShape,
     ResolveWish,
     RunShape,
+    StakeShape,
 )
 from ledgersafe.api.views import arrival_view, exception_view, key_view, payload_view
 from ledgersafe.kernel.errors import RequestRefused
@@ -28,10 +29,12 @@ from ledgersafe.pipeline import bulk
 from ledgersafe.pipeline.assign import assign
 from ledgersafe.pipeline.preview import preview
 from ledgersafe.pipeline.resolve import Wish, resolve
-from ledgersafe.pipeline.trace import exception_detail, exception_page
+from ledgersafe.pipeline.trace import count_exceptions, exception_detail, exception_page
 from ledgersafe.quarantine.store import Filter
 
 router = APIRouter(tags=["exceptions"])
+
+MOST_COUNTED = 100_000
 
 
 @router.get("/v1/exceptions", summary="The queue of parked events, oldest first")
@@ -49,6 +52,7 @@ def list_exceptions(
     ] = None,
     cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    count: Annotated[bool, Query(description="Tell how many there are on all pages, too; it takes longer.")] = False,
 ) -> ExceptionPage:
     """One page; pages stay right while exceptions come and go."""
     tenant_ids = credential.tenant_ids if tenant_id is None else (tenant_of(credential, tenant_id),)
@@ -64,7 +68,8 @@ def list_exceptions(
     )
     rows = exception_page(parts.database, chosen, limit + 1)
     kept, following = one_page(rows, limit, lambda row: write_cursor(row.created_at, row.exception_id))
-    return ExceptionPage(items=[exception_view(row) for row in kept], next=following)
+    total = count_exceptions(parts.database, chosen, MOST_COUNTED + 1) if count else None
+    return ExceptionPage(items=[exception_view(row) for row in kept], next=following, total=total)
 
 
 @router.get("/v1/exceptions/{exception_id}", summary="One parked event, with every payload of its key")
@@ -74,7 +79,7 @@ def get_exception(parts: HasParts, credential: Reader, exception_id: UUID) -> Ex
     found = exception_detail(parts.database, tenant_ids, exception_id)
     if found is None:
         raise RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
-    arrivals = {raw_id: arrival_view(row) for raw_id, row in found.arrivals.items()}
+    arrivals = {raw_id: arrival_view(row, found.origins.get(raw_id)) for raw_id, row in found.arrivals.items()}
     first = arrivals[found.key.first_payload().raw_id]
     last = arrivals[found.exception.last_raw_id]
     return ExceptionAnswer(
@@ -83,7 +88,7 @@ def get_exception(parts: HasParts, credential: Reader, exception_id: UUID) -> Ex
         events_processed=key_view(found.key),
         first_raw_event=first,
         last_raw_event=last,
-        payloads=[payload_view(payload, arrivals[payload.raw_id].payload_json) for payload in found.payloads],
+        payloads=[payload_view(payload, arrivals[payload.raw_id]) for payload in found.payloads],
         diff=differences(first.payload_json, last.payload_json),
     )
 
@@ -149,6 +154,8 @@ def post_bulk(parts: HasParts, credential: Operating, wish: BulkWish, response: 
     if wish.dry_run:
         planned = bulk.plan(parts.database, tenant_id, chosen, wanted, operator.now)
         response.status_code = 200
-        return BulkPlanAnswer(count=planned.count, sample=[exception_view(row) for row in planned.sample])
-    run = bulk.start(parts.database, tenant_id, chosen, wanted, operator, wish.max_replays)
+        sample = [exception_view(row) for row in planned.sample]
+        at_stake = [StakeShape.model_validate(stake) for stake in planned.at_stake]
+        return BulkPlanAnswer(count=planned.count, sample=sample, at_stake=at_stake, plan=planned.name)
+    run = bulk.start(parts.database, tenant_id, chosen, wanted, operator, wish.max_replays, wish.plan)
     return RunShape.model_validate(run)

@@ -75,12 +75,16 @@ class OpenExceptions(Shape):
 
 
 class FilesShape(Shape):
-    """Delivered files: those that wait for a worker, and those of which nothing is loaded until a person decides."""
+    """Delivered files: those that wait for a worker, and those of which nothing is loaded until a person decides.
+
+    `with_open_rows`: those that are loaded but for rows that are bad, and that nobody has decided on.
+    """
 
     waiting: int
     oldest_at: datetime | None
     oldest_seconds: float | None
     held: int
+    with_open_rows: int
 
 
 class WebhooksShape(Shape):
@@ -152,6 +156,7 @@ def _answer(found: Flow) -> FlowAnswer:
             oldest_at=found.files.oldest_waiting_at,
             oldest_seconds=_seconds(found.files.oldest_waiting_at, found.now),
             held=found.files.held,
+            with_open_rows=found.files.with_open_rows,
         ),
         webhooks=WebhooksShape.model_validate(found.webhooks),
         seals=[LatestSealShape.model_validate(seal) for seal in found.seals],

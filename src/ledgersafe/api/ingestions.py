@@ -1,7 +1,7 @@
 """/v1/ingestions: files are received, and what became of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ from ledgersafe.api.authentication import tenant_of
 from ledgersafe.api.cursors import one_page
 from ledgersafe.api.dependencies import HasParts, Ingesting, Operating, Parts, Reader, TenantParameter
 from ledgersafe.api.shapes import AuditShape, Hex, Shape, Wish
-from ledgersafe.files.store import IngestionName
+from ledgersafe.files.store import Chosen, Ingestion, IngestionName
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE
 from ledgersafe.pipeline import land
@@ -40,7 +40,9 @@ class IngestionShape(Shape):
     """A delivery. `received`: waits for a worker; `quarantined`: nothing of it is loaded until a person decides.
 
     `outcomes`: what became of its events. `facts`: how its bytes were read. `drifted`: its columns differ from its
-    contract's; null where they were not looked at.
+    contract's; null where they were not looked at. Its counts stay as they were when it ended; `rows_open` tells how
+    many of `rows_bad` nobody has decided on. `replayed_as`: the latest delivery of the same bytes, where that is a
+    later one: how the file stands is said there.
     """
 
     ingestion_id: UUID
@@ -61,6 +63,8 @@ class IngestionShape(Shape):
     rows_in: int
     rows_ok: int
     rows_bad: int
+    rows_open: int
+    replayed_as: UUID | None
     drifted: bool | None
     outcomes: dict[str, int] | None
     reason_code: str | None
@@ -149,9 +153,9 @@ async def post_ingestion(
         with incoming:
             await _write(request, incoming, parts.landing.patience)
             landed = await asyncio.to_thread(_land, parts, credential, announced, incoming)
+            return await asyncio.to_thread(_answer, parts, landed, response)
     except ZoneUnavailable as error:
         raise land.not_kept(error) from error
-    return _answer(landed, response)
 
 
 @router.post(
@@ -165,7 +169,7 @@ def post_from_path(
     path = land.allowed_path(wish.path, parts.landing.folders)
     announced = Announced(whose, wish.dataset, PurePosixPath(wish.path).name, wish.source)
     where = parts.landing
-    return _answer(land.land_path(parts.database, where.zone, path, announced, where.max_bytes, by), response)
+    return _answer(parts, land.land_path(parts.database, where.zone, path, announced, where.max_bytes, by), response)
 
 
 @router.get("/v1/ingestions", summary="Deliveries, latest first")
@@ -175,13 +179,16 @@ def get_ingestions(
     tenant_id: TenantParameter = None,
     dataset: Annotated[str | None, Query(pattern=DATASET_NAME)] = None,
     status: Annotated[Status | None, Query(description="Where they stand.")] = None,
+    with_open_rows: Annotated[bool, Query(description="Only with bad rows that nobody has decided on.")] = False,
+    only_latest: Annotated[bool, Query(description="Of several of the same bytes, only the one that counts.")] = False,
     cursor: Annotated[UUID | None, Query(description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> IngestionList:
-    """Replays are deliveries of their own."""
-    rows = land.deliveries(parts.database, tenant_of(credential, tenant_id), dataset, status, cursor, limit + 1)
+    """Replays are deliveries of their own; with_open_rows and only_latest leave out what was replayed since."""
+    chosen, whose = Chosen(dataset, status, with_open_rows, only_latest), tenant_of(credential, tenant_id)
+    rows = land.deliveries(parts.database, whose, chosen, cursor, limit + 1)
     kept, following = one_page(rows, limit, lambda row: row.ingestion_id)
-    return IngestionList(items=[IngestionShape.model_validate(row) for row in kept], next=following)
+    return IngestionList(items=_shapes(parts, whose, kept), next=following)
 
 
 @router.get("/v1/ingestions/{ingestion_id}", summary="One delivery, with its reports")
@@ -191,7 +198,7 @@ def get_ingestion(
     """What came of it, and why: quality, drift, lineage, how its bad rows stand now, and who decided what."""
     found = land.find(parts.database, tenant_of(credential, tenant_id), ingestion_id)
     of = found.ingestion
-    shape: dict[str, Any] = IngestionShape.model_validate(of).model_dump()
+    shape: dict[str, Any] = _shape(parts, of).model_dump()
     shape |= {"raw_path": of.raw_path, "quality": of.quality, "drift": of.drift, "lineage": of.lineage}
     shape["bad_rows"] = BadRowsShape.model_validate(counted(parts.database, IngestionName(of.tenant_id, ingestion_id)))
     return IngestionDetails(**shape, audit=[AuditShape.model_validate(entry) for entry in found.audit])
@@ -210,7 +217,25 @@ def post_replay(
     What it loads counts as received when the file was: it replaces nothing of later files, and doubles nothing.
     """
     by, whose = parts.operator(credential), tenant_of(credential, tenant_id)
-    return IngestionShape.model_validate(land.replay(parts.database, whose, ingestion_id, wish.notes, by))
+    return _shape(parts, land.replay(parts.database, whose, ingestion_id, wish.notes, by))
+
+
+def _shapes(parts: Parts, tenant_id: str, rows: Sequence[Ingestion]) -> list[IngestionShape]:
+    """Deliveries of a tenant, with how they stand by now."""
+    stand = land.standings(parts.database, tenant_id, [row.ingestion_id for row in rows])
+    shared = [name for name in IngestionShape.model_fields if name not in ("rows_open", "replayed_as")]
+    return [
+        IngestionShape(
+            **{name: getattr(row, name) for name in shared},
+            rows_open=stand[row.ingestion_id].rows_open,
+            replayed_as=stand[row.ingestion_id].replayed_as,
+        )
+        for row in rows
+    ]
+
+
+def _shape(parts: Parts, row: Ingestion) -> IngestionShape:
+    return _shapes(parts, row.tenant_id, [row])[0]
 
 
 def _check_head(request: Request, announced: Announced, parts: Parts) -> None:
@@ -256,8 +281,7 @@ def _land(parts: Parts, credential: Credential, announced: Announced, incoming: 
     return land.land(parts.database, parts.landing.zone, received, parts.operator(credential))
 
 
-def _answer(landed: land.Landed, response: Response) -> Received:
+def _answer(parts: Parts, landed: land.Landed, response: Response) -> Received:
     if landed.duplicate:
         response.status_code = 200
-    ingestion = IngestionShape.model_validate(landed.ingestion)
-    return Received(duplicate=landed.duplicate, detail=landed.detail, ingestion=ingestion)
+    return Received(duplicate=landed.duplicate, detail=landed.detail, ingestion=_shape(parts, landed.ingestion))

@@ -1,6 +1,7 @@
 """The shapes of requests and answers, for validation and for the OpenAPI document."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -132,32 +133,6 @@ class HealthAnswer(Shape):
     tenants: list[TenantHealth] | None = None
 
 
-class ArrivalShape(Shape):
-    """One arrival; `payload_json` is its body as it was received, parsed."""
-
-    raw_id: UUID
-    received_at: datetime
-    door: str
-    event_type: str | None
-    store_id: str | None
-    source_system: str | None
-    occurred_at: datetime | None
-    txn_id: str | None
-    key_id: str | None
-    payload_hash: str
-    body_sha256: str
-    payload_json: Any
-
-
-class PayloadShape(Shape):
-    """One distinct payload of a key, and what was decided of it."""
-
-    raw_id: UUID
-    fingerprint: str
-    decision: str
-    payload_json: Any = None
-
-
 class KeyShape(Shape):
     """The state of a key."""
 
@@ -225,10 +200,11 @@ class AuditShape(Shape):
 
 
 class ExceptionPage(Shape):
-    """`next` is the cursor of the next page, or null at the end."""
+    """`next` is the cursor of the next page, or null at the end. `total`: null where it was not asked for."""
 
     items: list[ExceptionShape]
     next: str | None
+    total: int | None = Field(default=None, description="How many there are on all pages; 100,001: more than 100,000.")
 
 
 class Difference(Shape):
@@ -237,18 +213,6 @@ class Difference(Shape):
     path: str
     first: Any
     last: Any
-
-
-class ExceptionAnswer(Shape):
-    """One exception, with every payload of its key."""
-
-    exception: ExceptionShape
-    raw_event: ArrivalShape
-    events_processed: KeyShape
-    first_raw_event: ArrivalShape
-    last_raw_event: ArrivalShape
-    payloads: list[PayloadShape]
-    diff: list[Difference]
 
 
 class Wish(BaseModel):
@@ -339,6 +303,19 @@ class BulkWish(_Decision):
     max_replays: int = Field(
         default=3, ge=1, le=100, strict=True, description="Loop guard: replayed so often, it is skipped."
     )
+    plan: str | None = Field(
+        default=None,
+        max_length=255,
+        description="Of a dry run over the same filter: decide on what that told of and nothing else, or be refused.",
+    )
+
+
+class StakeShape(Shape):
+    """What so many exceptions come to, signs as sent; null where their events say no amount or currency."""
+
+    currency: str | None
+    amount: Decimal | None
+    exceptions: int
 
 
 class BulkPlanAnswer(Shape):
@@ -346,6 +323,8 @@ class BulkPlanAnswer(Shape):
 
     count: int
     sample: list[ExceptionShape]
+    at_stake: list[StakeShape]
+    plan: str = Field(description="Sent with the run, it decides on these and their payloads as they are.")
 
 
 class RunShape(Shape):
@@ -367,16 +346,18 @@ class RunShape(Shape):
     updated_at: datetime
 
 
-class RunList(Shape):
-    """Bulk runs."""
+class RunPage(Shape):
+    """`next` is the cursor of the next page, or null at the end."""
 
     items: list[RunShape]
+    next: str | None
 
 
 class RunItemShape(Shape):
     """What became of one exception of a run; null while it is to come."""
 
     exception_id: UUID
+    idempotency_key: str
     outcome: Literal["resolved", "refused", "skipped"] | None
     detail: str | None
 

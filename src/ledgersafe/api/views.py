@@ -6,13 +6,15 @@ from typing import Any
 
 import orjson
 
-from ledgersafe.api.shapes import ArrivalShape, ExceptionShape, KeyShape, PayloadShape, RejectedShape
+from ledgersafe.api.arrivals import ArrivalShape, OriginShape, PayloadShape
+from ledgersafe.api.shapes import ExceptionShape, KeyShape, RejectedShape
 from ledgersafe.bronze.store import StoredRaw, StoredRejected
+from ledgersafe.files.store import Origin
 from ledgersafe.gate.store import Key, Payload
 from ledgersafe.quarantine.store import ExceptionRow
 
 
-def arrival_view(row: StoredRaw) -> ArrivalShape:
+def arrival_view(row: StoredRaw, origin: Origin | None) -> ArrivalShape:
     """An arrival. Its body was JSON when it was accepted; numbers show as a double holds them, where one does."""
     return ArrivalShape(
         raw_id=row.raw_id,
@@ -27,6 +29,7 @@ def arrival_view(row: StoredRaw) -> ArrivalShape:
         payload_hash=row.payload_hash.hex(),
         body_sha256=row.body_sha256.hex(),
         payload_json=_payload(row.body),
+        origin=None if origin is None else OriginShape.model_validate(origin),
     )
 
 
@@ -49,13 +52,14 @@ def key_view(key: Key) -> KeyShape:
     return KeyShape(**(values | hashes))
 
 
-def payload_view(payload: Payload, payload_json: Any = None) -> PayloadShape:
-    """A payload of a key, with its content where it is shown."""
+def payload_view(payload: Payload, arrival: ArrivalShape | None = None) -> PayloadShape:
+    """A payload of a key; with its content, and where that is from, where the arrival that brought it is shown."""
     return PayloadShape(
         raw_id=payload.raw_id,
         fingerprint=payload.fingerprint.hex(),
         decision=payload.decision,
-        payload_json=payload_json,
+        payload_json=None if arrival is None else arrival.payload_json,
+        origin=None if arrival is None else arrival.origin,
     )
 
 

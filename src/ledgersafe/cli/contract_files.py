@@ -97,8 +97,7 @@ def checked_file(dataset: Dataset, file: Path, most: int) -> CheckedFile:
     """Hold a file against its contract; `most`: how many faults are kept. Raises CliError."""
     opened = _opened(file, wishes_of(dataset))
     header = matched(dataset, opened.columns)
-    not_read = tuple(passed_over(opened.facts))
-    result = CheckedFile(missing=header.missing, unknown=header.unknown, not_read=not_read)
+    result = CheckedFile(missing=header.missing, unknown=header.unknown)
     keys: list[pl.DataFrame] = []
     borne: dict[str, Borne] = {}
     for batch in _batches(file, opened):
@@ -114,6 +113,7 @@ def checked_file(dataset: Dataset, file: Path, most: int) -> CheckedFile:
     twice = _twice(dataset, keys)
     result.bad += len(twice)
     result.add(twice, most)
+    result.not_read = tuple(passed_over(opened.facts))
     return result
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import typer
@@ -13,8 +13,8 @@ from ledgersafe.cli.output import JsonOption, err, items_of, listing, note, out,
 from ledgersafe.contracts.datasets.diff import Change, Mode, diff
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.names import dataset_name
-from ledgersafe.contracts.datasets.reading import InvalidContract, checked, parsed
-from ledgersafe.contracts.datasets.writing import as_json_schema, as_odcs, from_odcs, members_of
+from ledgersafe.contracts.datasets.reading import InvalidContract, checked, ours, parsed
+from ledgersafe.contracts.datasets.writing import as_json_schema, as_odcs, members_of
 from ledgersafe.kernel.strict_yaml import write_yaml
 
 _MOST_SHOWN = 20
@@ -217,10 +217,4 @@ def _dataset(file: Path) -> Dataset:
         raise CliError(f"Cannot read {file}: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise CliError(f"Cannot read {file}: a contract is text in UTF-8. Is it the data file?") from None
-    members = parsed(text)
-    if isinstance(members, dict) and "apiVersion" in members:
-        try:
-            members = from_odcs(cast("dict[str, Any]", members))
-        except ValueError as error:
-            raise CliError(f"{file} is a contract of the standard that cannot be taken over: {error}.") from None
-    return checked(members)
+    return checked(ours(parsed(text)))

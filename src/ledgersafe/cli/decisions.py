@@ -100,6 +100,9 @@ def bulk(
     patch: PatchOption = None,
     replay: Annotated[bool, typer.Option("--replay", help="Accept the payloads as they are.")] = False,
     max_replays: Annotated[int, typer.Option(min=1, max=100, help="Loop guard: replayed so often, it is skipped.")] = 3,
+    plan: Annotated[
+        str | None, typer.Option(help="As the plan is called: refuse if any of it has changed since, and take no more.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without it, only the plan is shown.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until the run has ended.")] = True,
     as_json: JsonOption = False,
@@ -122,6 +125,7 @@ def bulk(
         "canonical": choose,
         "override_patch": _read_patch(patch),
         "max_replays": max_replays,
+        "plan": plan,
         "dry_run": not yes,
     }
     with connection_of(ctx).client() as client:
@@ -216,4 +220,8 @@ def _show_plan(answer: dict[str, Any]) -> None:
     out().print(plain(f"{answer['count']:,} open exceptions would be decided on; nothing was changed."))
     columns = ("exception_id", "idempotency_key", "reason_code", "amount", "currency", "created_at")
     out().print(listing("The first of them", items_of(answer["sample"]), columns))
+    for stake in items_of(answer["at_stake"]):
+        if stake["amount"] is not None:
+            out().print(plain(f"At stake: {stake['amount']} {stake['currency'] or 'without a currency'}."))
     note("Do it with --yes.")
+    note(f"With --yes --plan '{answer['plan']}' it decides on these alone, as they are now, or not at all.")

@@ -35,8 +35,8 @@ from ledgersafe.simulator.sender import NotNowError
 _VERIFY_SECONDS = 120.0
 _TERMINATED = 128 + signal.SIGTERM
 _NEXT = """\
-Try next:
-  ledgersafe up                                      the same, to stay; the others below talk to it
+Try next (in a checkout: .venv/bin/ledgersafe):
+  ledgersafe up                                      the same, to stay, with the console at http://127.0.0.1:8501
   ledgersafe events send FILE.ndjson                 your own events, one a line
   ledgersafe contracts infer FILE.csv                a first contract for your own files
   ledgersafe trace EVENT_ID --tenant TENANT          what happened to an event?

@@ -25,6 +25,7 @@ from ledgersafe.cli.output import (
 )
 from ledgersafe.cli.records import pages
 from ledgersafe.client.api import read_answer
+from ledgersafe.client.origins import in_words
 
 app = typer.Typer(no_args_is_help=True, help="List, show and decide on parked events.")
 for _name, _decision in (("resolve", resolve), ("assign", assign), ("bulk", bulk), ("runs", bulk_runs)):
@@ -136,6 +137,8 @@ def show(answer: Mapping[str, Any], console: Console) -> None:
 def _show_raw(title: str, raw: Mapping[str, Any], console: Console) -> None:
     console.print()
     console.print(plain(f"{title} (raw_id {raw.get('raw_id')}, received {raw.get('received_at', '?')})", style="bold"))
+    if origin := members_of(raw.get("origin")):
+        console.print(plain(f"made of {in_words(origin)} (delivery {origin.get('ingestion_id')})"))
     payload = raw.get("payload_json")
     text = payload if isinstance(payload, str) else orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode()
     console.print(plain(text))

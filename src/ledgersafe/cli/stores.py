@@ -1,7 +1,6 @@
 """`ledgersafe stores`: the stores of tenants, and those that somebody has yet to look at."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -9,6 +8,7 @@ from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, listing, members_of, note, out, plain, print_json, record
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
 from ledgersafe.cli.settings_file import NOTHING, given
+from ledgersafe.client.api import in_path
 
 app = typer.Typer(no_args_is_help=True, help="Stores: what is set for them, and which nobody has looked at yet.")
 _LISTED = ("tenant_id", "store_id", "name", "country", "region", "currency", "time_zone", "day_starts_at")
@@ -62,7 +62,7 @@ def set_store(
         day_starts_at=_hour(day_starts_at),
     )
     with connection_of(ctx).client() as client:
-        answer = members_of(client.send("PUT", f"/v1/stores/{quote(store, safe='')}", wanted, {"tenant_id": tenant}))
+        answer = members_of(client.send("PUT", f"/v1/stores/{in_path(store)}", wanted, {"tenant_id": tenant}))
     if as_json:
         print_json(answer)
     else:

@@ -3,7 +3,6 @@
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -11,6 +10,7 @@ from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, listing, members_of, note, out, plain, print_json, record
 from ledgersafe.cli.records import LimitOption, TenantOption, pages
 from ledgersafe.cli.settings_file import NOTHING, given, read, show_changes
+from ledgersafe.client.api import in_path
 from ledgersafe.kernel.strict_yaml import write_yaml
 
 app = typer.Typer(no_args_is_help=True, help="Settings of tenants, with their stores and sources.")
@@ -113,7 +113,7 @@ def export(ctx: typer.Context, tenant: TenantOption = None) -> None:
 
 
 def _path(tenant: str) -> str:
-    return f"/v1/tenants/{quote(tenant, safe='')}"
+    return f"/v1/tenants/{in_path(tenant)}"
 
 
 def _days(text: str | None) -> int | str | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -10,10 +9,11 @@ from rich.tree import Tree
 
 from ledgersafe.cli.client import connection_of
 from ledgersafe.cli.output import JsonOption, items_of, listing, members_of, out, plain, print_answer, record
-from ledgersafe.client.api import read_answer
+from ledgersafe.client.api import in_path, read_answer
+from ledgersafe.client.origins import in_words
 
 _CHAIN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("arrivals", "Arrivals", ("received_at", "raw_id", "door", "event_type", "payload_hash", "key_id")),
+    ("arrivals", "Arrivals", ("received_at", "raw_id", "door", "event_type", "payload_hash", "key_id", "file")),
     ("payloads", "Payloads", ("fingerprint", "decision", "raw_id")),
     (
         "exceptions",
@@ -41,7 +41,7 @@ def trace(
 ) -> None:
     """Show what happened to an event: arrivals, gate, exceptions, decisions, transaction, ledger, gold."""
     with connection_of(ctx).client() as client:
-        response = client.get_raw(f"/v1/events/{quote(event_id, safe='')}", {"tenant_id": tenant})
+        response = client.get_raw(f"/v1/events/{in_path(event_id)}", {"tenant_id": tenant})
         answer = members_of(read_answer(response))
     if as_json:
         print_answer(response.content)
@@ -56,7 +56,7 @@ def show(answer: Mapping[str, Any], console: Console) -> None:
     console.print(record("Event", heading | key))
     missing: list[str] = []
     for name, title, columns in _CHAIN:
-        items = items_of(answer.get(name))
+        items = [_with_file(item) for item in items_of(answer.get(name))]
         if items:
             console.print()
             console.print(listing(f"{title} ({len(items):,})", items, columns, _HASHES))
@@ -71,6 +71,12 @@ def show(answer: Mapping[str, Any], console: Console) -> None:
     if missing:
         console.print()
         console.print(plain(f"None yet: {', '.join(missing)}.", style="dim"))
+
+
+def _with_file(item: dict[str, Any]) -> dict[str, Any]:
+    """An arrival that came out of a file says which rows of which it was made of; other things stay as they are."""
+    origin = members_of(item.get("origin"))
+    return item | {"file": in_words(origin)} if origin else item
 
 
 def _gold_tree(rows: Sequence[Mapping[str, Any]]) -> Tree:

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledgersafe.client.api import ApiError, ApiProblem, Unreachable
+from ledgersafe.client.api import ApiError, ApiProblem, Unreachable, without_password
 from ledgersafe.console.sessions import COOKIE, LIVES_SECONDS, SessionClient, Sessions, Who
 
 _PAGE = Template((Path(__file__).parent / "sign_in.html").read_text(encoding="utf-8"))
@@ -65,6 +65,7 @@ class Door:
 
     def __init__(self, url: str, sessions: Sessions, *, lets_all_in: bool) -> None:
         self._url = url
+        self._shown_url = without_password(url)
         self._sessions = sessions
         self._lets_all_in = lets_all_in
 
@@ -74,6 +75,7 @@ class Door:
             Route("/sign-in", self._show, methods=["GET"]),
             Route("/sign-in", self._sign_in, methods=["POST"]),
             Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/sign-out", _first_page, methods=["GET"]),
             Route("/livez", _alive, methods=["GET"]),
             Route("/health", _first_page, methods=["GET"]),
         )
@@ -96,7 +98,7 @@ class Door:
         try:
             entered = await asyncio.to_thread(self._enter, key, request, target)
         except ApiError as error:
-            status, message = _why_not(error, self._url)
+            status, message = _why_not(error, self._shown_url)
             return self._page(target, message, status)
         return entered or self._page(target, _UNKNOWN, 401)
 
@@ -105,7 +107,7 @@ class Door:
             return self._page("/", "This form came from another site. You are still signed in.", 403)
         self._sessions.close(session_cookie(request))
         response = RedirectResponse("/sign-in", status_code=303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return response
 
     def _enter(self, key: str | None, request: Request, target: str) -> Response | None:
@@ -117,15 +119,16 @@ class Door:
             if key is None or (isinstance(error, ApiProblem) and error.status == 401):
                 return None
             raise
+        self._sessions.close(session_cookie(request))  # no longer held by any browser: its cookie is replaced
         token = self._sessions.open(client, who)
         response = RedirectResponse(target, status_code=303)
         secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, token, max_age=LIVES_SECONDS, httponly=True, samesite="strict", secure=secure)
+        response.set_cookie(COOKIE, token, max_age=LIVES_SECONDS, httponly=True, samesite="lax", secure=secure)
         return response
 
     def _page(self, target: str, trouble: str | None, status: int) -> Response:
         told = f'<p class="trouble" role="alert">{escape(trouble)}</p>' if trouble else ""
-        page = _PAGE.substitute(next=escape(target), trouble=told, url=escape(self._url))
+        page = _PAGE.substitute(next=escape(target), trouble=told, url=escape(self._shown_url))
         return HTMLResponse(page, status, headers=_HEADERS)
 
 
@@ -232,5 +235,8 @@ async def _alive(request: Request) -> Response:
 
 
 async def _first_page(request: Request) -> Response:
-    """Health is the first page, which Streamlit knows by no other address; people type its name all the same."""
-    return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/", status_code=308)
+    """Health is the first page, which Streamlit knows by no other address; people type its name all the same.
+
+    And by an address alone nobody is signed out.
+    """
+    return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/", status_code=303)

@@ -11,12 +11,14 @@ CURSOR = "cursor"
 ANY = "Any"
 
 
-def text_field(label: str, name: str, *, placeholder: str | None = None) -> str | None:
-    """What is typed, trimmed; None where that is nothing."""
+def text_field(
+    label: str, name: str, *, placeholder: str | None = None, hint: str | None = None, is_id: bool = False
+) -> str | None:
+    """What is typed, trimmed; None where that is nothing. `is_id`: blanks at its ends are of it."""
     typed = st.text_input(
-        label, key=name, bind="query-params", placeholder=placeholder, max_chars=255, on_change=first_page
+        label, key=name, bind="query-params", placeholder=placeholder, help=hint, max_chars=255, on_change=first_page
     )
-    return typed.strip() or None
+    return (typed if is_id else typed.strip()) or None
 
 
 def choice_field(
@@ -35,21 +37,45 @@ def choice_field(
 
 
 def section_field(
-    label: str, name: str, options: Iterable[str], *, default: str | None = None, label_is_shown: bool = False
+    label: str,
+    name: str,
+    options: Iterable[str],
+    *,
+    default: str | None = None,
+    shown: Callable[[str], str] = str,
+    label_is_shown: bool = False,
+    forgets: Sequence[str] = (),
 ) -> str:
-    """Which of a few sections or views is shown: always one, the first where nothing else is said."""
+    """Which of a few sections or views is shown: always one, the first where nothing else is said.
+
+    What the address says is as if it were not there, unless it is one of them. `forgets`: what else in the address is
+    of the section before.
+    """
     sections = list(options)
+    first = sections[0] if default is None else default
+    at, key = st.query_params.get(name), f"section-of-{name}"
+    st.session_state[key] = at if at in sections else first  # not bound: a bound one is blank at an empty value
     chosen = st.segmented_control(
         label,
         sections,
-        key=name,
-        bind="query-params",
-        default=sections[0] if default is None else default,
+        format_func=shown,
+        key=key,
         required=True,
         label_visibility="visible" if label_is_shown else "collapsed",
-        on_change=first_page,
+        on_change=_other_section,
+        args=(name, key, first, forgets),
     )
-    return str(chosen)
+    return first if chosen is None else chosen
+
+
+def _other_section(name: str, key: str, first: str, forgets: Sequence[str]) -> None:
+    for other in (CURSOR, *forgets):
+        st.query_params.pop(other, None)
+    picked = st.session_state[key]
+    if picked in (None, first):
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = picked
 
 
 def first_page() -> None:

@@ -7,6 +7,8 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from ledgersafe.console.door import LOOPBACK, Door, Doorkeeper
+from ledgersafe.console.no_page import OnlyPages
+from ledgersafe.console.pages import PAGES
 from ledgersafe.console.sessions import sessions
 
 _STOP_SECONDS = 3
@@ -18,7 +20,10 @@ def serve(url: str, host: str, port: int) -> None:
     app = App(
         Path(__file__).parent / "app" / "main.py",
         routes=door.routes(),
-        middleware=[Middleware(Doorkeeper, sessions=sessions())],
+        middleware=[
+            Middleware(Doorkeeper, sessions=sessions()),
+            Middleware(OnlyPages, pages=[page.path for page in PAGES]),
+        ],
     )
     uvicorn.run(
         app,

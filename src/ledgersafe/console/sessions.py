@@ -6,13 +6,24 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from time import monotonic
+from typing import Any
+from weakref import WeakValueDictionary
 
-from ledgersafe.client.api import ApiClient, ApiProblem
+import httpx
+
+from ledgersafe.client.api import ANSWER_SECONDS, ApiClient, ApiProblem, new_line, without_password
 
 COOKIE = "ledgersafe_session"
 LIVES_SECONDS = 12 * 3600
 """A working day: who leaves a screen open overnight signs in again."""
+_MOST_OF_ONE = 50
+"""Of one key: an operator has a few browsers, a shift that shares a key some dozens. One more ends the oldest."""
 _MOST = 10_000
+"""In all: some kilobytes each. Two hundred keys are needed to end the session of somebody else."""
+_CONNECTIONS = 100
+"""To the API, for all who have signed in: far fewer than the 1,024 files that a process may open in most places."""
+_AT_ONCE = 20
+"""Requests of one key that may be under way: the pages of others go on while somebody has whole tables read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +40,37 @@ class Who:
 
 
 class SessionClient(ApiClient):
-    """Asks the API for one who has signed in, and no longer: parts of a page may go on by themselves."""
+    """Asks the API for one who has signed in, and no longer: parts of a page may go on by themselves.
+
+    All of them share the connections to the API. `turns`: one for each request that may be under way.
+    """
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        super().__init__(url, api_key)
+        super().__init__(url, api_key, line=_line(without_password(url) if api_key else url))
         self.until = monotonic() + LIVES_SECONDS
         """On the monotonic clock, in seconds."""
-        self._http.event_hooks = {"request": [self._check]}
+        self.turns = threading.BoundedSemaphore(_AT_ONCE)
 
-    def _check(self, request: object) -> None:
-        del request
+    def _asked(self, method: str, path: str, **request: Any) -> httpx.Response:
         if self.until <= monotonic():
-            detail = "You are no longer signed in."
-            raise ApiProblem(detail, status=401, reason_code=None, detail=detail)
+            raise _problem(401, "You are no longer signed in.")
+        turns = self.turns
+        if not turns.acquire(timeout=ANSWER_SECONDS):
+            raise _problem(503, f"{_AT_ONCE} requests of your key are under way already.")
+        try:
+            return super()._asked(method, path, **request)
+        finally:
+            turns.release()
+
+
+def _problem(status: int, detail: str) -> ApiProblem:
+    return ApiProblem(detail, status=status, reason_code=None, detail=detail)
+
+
+@cache
+def _line(url: str) -> httpx.Client:
+    """The connections of this process to its API, as many as there are at most, however many have signed in."""
+    return new_line(url, connections=_CONNECTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +82,23 @@ class SignedIn:
 
 
 class Sessions:
-    """All who have signed in, by the hash of what their browsers hold. Shared by threads."""
+    """All who have signed in, oldest first, by the hash of what their browsers hold. Shared by threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[bytes, SignedIn] = {}
+        self._turns: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
 
     def open(self, client: SessionClient, who: Who) -> str:
-        """Let somebody in; returns the value of the cookie."""
+        """Let somebody in; returns the value of the cookie. Where there are too many, the oldest ends."""
         token = secrets.token_urlsafe(32)
         now = monotonic()
         with self._lock:
             self._drop([name for name, one in self._held.items() if one.client.until <= now])
+            theirs = [name for name, one in self._held.items() if one.who.actor == who.actor]
+            self._drop(theirs[: max(0, len(theirs) - _MOST_OF_ONE + 1)])
             self._drop(list(self._held)[: max(0, len(self._held) - _MOST + 1)])
+            client.turns = self._turns.setdefault(who.actor, client.turns)
             self._held[_hash(token)] = SignedIn(client, who)
         return token
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 import streamlit as st
 
+from ledgersafe.console.words import visible
+
 Tone = Literal["good", "warn", "bad", "quiet"]
 
 
@@ -84,7 +86,11 @@ def show_table(
 
 def badge(text: str, tone: Tone) -> str:
     """HTML of a badge, for where there is no table."""
-    return f'<span class="ls-badge ls-{tone}">{escape(text)}</span>'
+    return f'<span class="ls-badge ls-{tone}">{_escaped(text)}</span>'
+
+
+def _escaped(text: str) -> str:
+    return escape(visible(text))
 
 
 def _is_of_numbers(column: Sequence[Cell]) -> bool:
@@ -98,7 +104,7 @@ def _foot(rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def _head(text: str, is_number: bool) -> str:
-    return f'<th scope="col"{_RIGHT if is_number else ""}>{escape(text)}</th>'
+    return f'<th scope="col"{_RIGHT if is_number else ""}>{_escaped(text)}</th>'
 
 
 _RIGHT = ' class="ls-number"'
@@ -114,11 +120,11 @@ def _breaks(text: str) -> str:
 def _top(cell: str | Link | Badge) -> str:
     match cell:
         case Link(text, to):
-            return f'<a href="{escape(to)}" target="_self">{escape(text)}</a>'
+            return f'<a href="{escape(to)}" target="_self">{_escaped(text)}</a>'
         case Badge(text, tone):
             return badge(text, tone)
         case str():
-            return escape(cell)
+            return _escaped(cell)
 
 
 def _cell(cell: Cell) -> str:
@@ -128,16 +134,16 @@ def _cell(cell: Cell) -> str:
         case Badge(text, tone):
             inner, attributes = badge(text, tone), ""
         case Number(text):
-            inner, attributes = escape(text), _RIGHT
+            inner, attributes = _escaped(text), _RIGHT
         case Code(text):
-            inner, attributes = f"<code>{escape(text)}</code>", ""
+            inner, attributes = f"<code>{_escaped(text)}</code>", ""
         case Lines(lines):
             words = " ".join(line if isinstance(line, str) else line.text for line in lines)
             inner, attributes = "<br>".join(map(_top, lines)), _breaks(words)
         case Under(top, below):
-            inner, attributes = f'{_top(top)}<div class="ls-below">{escape(below)}</div>', _breaks(below)
+            inner, attributes = f'{_top(top)}<div class="ls-below">{_escaped(below)}</div>', _breaks(below)
         case None:
             inner, attributes = "", ""
         case str():
-            inner, attributes = escape(cell), _breaks(cell)
+            inner, attributes = _escaped(cell), _breaks(cell)
     return f"<td{attributes}>{inner}</td>"

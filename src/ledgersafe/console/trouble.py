@@ -1,13 +1,17 @@
 """What a page shows when the API does not do what was asked: what it is, and how to go on."""
 
 from collections.abc import Callable
+from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from ledgersafe.client.api import ApiClient, ApiError, ApiProblem, Unreachable
+from ledgersafe.console.fields import CURSOR
 from ledgersafe.console.words import literal
 
 _LOOKS_AGAIN_SECONDS = 2
+_SIGNED_OUT = 401
 
 
 def guarded(client: ApiClient, show: Callable[[], None]) -> None:
@@ -19,6 +23,21 @@ def guarded(client: ApiClient, show: Callable[[], None]) -> None:
         _wait_for(client)
     except ApiError as error:
         show_trouble(error)
+        _show_way_on(error)
+
+
+def _show_way_on(error: ApiError) -> None:
+    """Where the address may be what is wrong: to the same page without what it says of a list, or of anything."""
+    said = st.query_params.to_dict()
+    if isinstance(error, ApiProblem) and error.status != _SIGNED_OUT:
+        if said.pop(CURSOR, None) is not None:
+            _show_link("First page", said)
+        if said.keys() - {"tenant"}:
+            _show_link("This page from its beginning", {"tenant": said["tenant"]} if "tenant" in said else {})
+
+
+def _show_link(text: str, to: dict[str, str]) -> None:
+    st.html(f'<nav class="ls-pages"><a href="{escape(f"?{urlencode(to)}")}" target="_self">{text}</a></nav>')
 
 
 def show_trouble(error: ApiError) -> None:
@@ -28,7 +47,7 @@ def show_trouble(error: ApiError) -> None:
         return
     code = f" `{error.reason_code}`" if error.reason_code else ""
     st.error("\n\n".join([f"{literal(error.detail)}{code}", *(f"- {literal(fault)}" for fault in error.faults)]))
-    if error.status == 401:
+    if error.status == _SIGNED_OUT:
         st.html('<a href="/sign-in">Sign in again</a>')
     elif error.status == 503:
         st.caption("This is not for long: try again in a moment.")

@@ -9,13 +9,20 @@ _SHORTHAND = re.compile(r":(?=(?:\d*[A-Za-z+_-][\w+/-]*|100|1234)[:\[])")
 """`:material/home:`, `:smile:`, `:red[`: Streamlit reads these after Markdown, whatever is escaped."""
 _LINK = re.compile(r"(?<=\w)(?=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
 """`http://…`, `www.…` and `a@b.c`: links are made of these after Markdown, whatever is escaped."""
+_UNSEEN = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Unicode's directional controls (UAX 9) and those of C0 and C1, but for line breaks and tabs."""
 _WORD_JOINER = "\u2060"
 """Seen by nobody, and in the way of both."""
 
 
+def visible(text: object) -> str:
+    """With what is unseen shown by its number: a text could turn round the amount that stands beside it."""
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(text))
+
+
 def literal(text: object) -> str:
     """Text for where Streamlit reads Markdown: shown as it is, whoever sent it."""
-    plain = _SHORTHAND.sub(f":{_WORD_JOINER}", str(text).replace("\n", " "))
+    plain = _SHORTHAND.sub(f":{_WORD_JOINER}", visible(str(text).replace("\n", " ")))
     return _MARKDOWN.sub(r"\\\1", _LINK.sub(_WORD_JOINER, plain))
 
 

@@ -142,6 +142,8 @@ def merge(tx: Tx, dataset: Dataset, origin: Origin, *, whole: bool = True) -> Ro
     """Put the room's rows into the table: new ones, and those whose key it has by the same file or by an older one.
     Without a key, a row is there already if a delivery of the same file put it there.
 
+    Keys are met in their order, whatever order the file has: of several who merge the same keys at once, one waits for
+    the other, and never both.
     `whole`: the room has all of its file; else what the table has by other rows of that file stays (`rivals`).
     Raises StatementRefused (21000) where two rows have the same key.
     """
@@ -151,13 +153,14 @@ def merge(tx: Tx, dataset: Dataset, origin: Origin, *, whole: bool = True) -> Ro
     statement = SQL(
         "INSERT INTO {target} AS c (tenant_id, {columns}, {lineage}) "
         "SELECT %(tenant_id)s, {columns}, %(ingestion_id)s::uuid, %(sha256)s::bytea, _row_number, "
-        "%(loaded_at)s::timestamptz FROM {staging}{conflict} "
+        "%(loaded_at)s::timestamptz FROM {staging}{in_order}{conflict} "
         "RETURNING c.xmax = 0 AS is_new, c._loaded_at = %(loaded_at)s::timestamptz AS is_changed"
     ).format(
         target=target,
         columns=_names(columns),
         lineage=_names(_LINEAGE),
         staging=_STAGING,
+        in_order=_in_order(dataset),
         conflict=_on_conflict(keys or ("_ingestion_id", "_row_number"), rest, whole=whole),
     )
     counted = SQL(
@@ -208,9 +211,9 @@ def sample(tx: Tx, tenant_id: str, dataset: Dataset, limit: int) -> Rows[SampleR
         for name, kind in zip(columns, types, strict=True)
     ]
     statement = SQL(
-        "SELECT row_to_json(t) AS row FROM (SELECT {said}, _ingestion_id, _loaded_at, "
+        "SELECT row_to_json(_t) AS row FROM (SELECT {said}, _ingestion_id, _loaded_at, "
         "encode(_source_sha256, 'hex') AS _source_sha256, _row_number FROM {table} WHERE tenant_id = %(tenant_id)s "
-        "ORDER BY _loaded_at DESC, _row_number LIMIT %(limit)s) t"
+        "ORDER BY _loaded_at DESC, _row_number LIMIT %(limit)s) _t"
     ).format(said=_listed(said), table=_table(dataset))
     return tx.query(SampleRow, _text(statement), {"tenant_id": tenant_id, "limit": limit})
 
@@ -233,6 +236,14 @@ def _on_conflict(keys: Sequence[str], rest: Sequence[str], *, whole: bool) -> Co
         differs=differs if rest else SQL("false"),
         allowed=SQL("true") if whole else same_row,
     )
+
+
+def _in_order(dataset: Dataset) -> Composed:
+    """Of the table's key. For a file in that order it costs half a microsecond a row; others are loaded the faster."""
+    columns, types, keys = table_of(dataset)
+    of_text = {name for name, kind in zip(columns, types, strict=True) if kind == "text"}
+    parts = [SQL('{} COLLATE "C"' if name in of_text else "{}").format(Identifier(name)) for name in keys]
+    return SQL(" ORDER BY {}").format(_listed(parts)) if parts else Composed([])
 
 
 def _whose(origin: Origin) -> dict[str, Any]:

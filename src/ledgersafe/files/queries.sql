@@ -23,8 +23,10 @@ ORDER BY version DESC
 LIMIT %(most)s
 
 -- name: datasets
--- Why: keyset page of what a tenant has contracts for, or received files of.
-SELECT d.dataset, c.version, c.members::text AS members, i.deliveries, i.last_received_at, i.waiting, i.quarantined
+-- Why: keyset page of what a tenant has contracts for, or received files of. Of several deliveries of the same bytes, the
+-- latest says whether they are held.
+SELECT d.dataset, c.version, c.members::text AS members, i.deliveries, i.last_received_at, i.waiting, h.quarantined,
+       o.with_open_rows
 FROM (SELECT dataset FROM files.contracts WHERE tenant_id = %(tenant_id)s
       UNION SELECT dataset FROM files.ingestions WHERE tenant_id = %(tenant_id)s) d
 LEFT JOIN LATERAL (
@@ -32,9 +34,27 @@ LEFT JOIN LATERAL (
   WHERE tenant_id = %(tenant_id)s AND dataset = d.dataset ORDER BY version DESC LIMIT 1) c ON true
 CROSS JOIN LATERAL (
   SELECT count(*) AS deliveries, max(received_at) AS last_received_at,
-         count(*) FILTER (WHERE status IN ('received', 'processing')) AS waiting,
-         count(*) FILTER (WHERE status IN ('quarantined', 'failed')) AS quarantined
+         count(*) FILTER (WHERE status IN ('received', 'processing')) AS waiting
   FROM files.ingestions WHERE tenant_id = %(tenant_id)s AND dataset = d.dataset) i
+CROSS JOIN LATERAL (
+  SELECT count(*) AS quarantined
+  FROM files.ingestions q
+  WHERE q.tenant_id = %(tenant_id)s AND q.dataset = d.dataset AND q.status IN ('quarantined', 'failed')
+    AND NOT EXISTS (
+      SELECT FROM files.ingestions r
+      WHERE r.replay_of IS NOT NULL AND r.sha256 = q.sha256 AND r.dataset = q.dataset AND r.tenant_id = q.tenant_id
+        AND r.ingestion_id > q.ingestion_id)) h
+CROSS JOIN LATERAL (
+  SELECT count(*) AS with_open_rows
+  FROM files.ingestions w
+  WHERE w.tenant_id = %(tenant_id)s AND w.dataset = d.dataset AND w.status = 'succeeded' AND w.rows_bad > 0
+    AND EXISTS (
+      SELECT FROM files.bad_rows b
+      WHERE b.tenant_id = w.tenant_id AND b.ingestion_id = w.ingestion_id AND b.status = 'open')
+    AND NOT EXISTS (
+      SELECT FROM files.ingestions r
+      WHERE r.replay_of IS NOT NULL AND r.sha256 = w.sha256 AND r.dataset = w.dataset AND r.tenant_id = w.tenant_id
+        AND r.ingestion_id > w.ingestion_id)) o
 WHERE d.dataset > %(after)s COLLATE "C"
 ORDER BY d.dataset
 LIMIT %(most)s
@@ -74,8 +94,34 @@ WHERE tenant_id = %(tenant_id)s
   AND (%(dataset)s::text IS NULL OR dataset = %(dataset)s)
   AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(before)s::uuid IS NULL OR ingestion_id < %(before)s)
+  AND (NOT %(with_open_rows)s::boolean OR EXISTS (
+    SELECT FROM files.bad_rows b
+    WHERE b.tenant_id = ingestions.tenant_id AND b.ingestion_id = ingestions.ingestion_id AND b.status = 'open'))
+  AND (NOT (%(with_open_rows)s::boolean OR %(only_latest)s::boolean) OR NOT EXISTS (
+    SELECT FROM files.ingestions r
+    WHERE r.replay_of IS NOT NULL AND r.sha256 = ingestions.sha256 AND r.dataset = ingestions.dataset
+      AND r.tenant_id = ingestions.tenant_id AND r.ingestion_id > ingestions.ingestion_id))
 ORDER BY ingestion_id DESC
 LIMIT %(most)s
+
+-- name: standings
+-- Why: how deliveries stand by now is no part of their own counts: of the same bytes a later one may count, and rows that
+-- were held are decided on.
+SELECT i.ingestion_id, l.ingestion_id AS replayed_as, o.rows_open
+FROM files.ingestions i
+LEFT JOIN LATERAL (
+  SELECT r.ingestion_id
+  FROM files.ingestions r
+  WHERE r.replay_of IS NOT NULL AND r.sha256 = i.sha256 AND r.dataset = i.dataset AND r.tenant_id = i.tenant_id
+    AND r.ingestion_id > i.ingestion_id
+  ORDER BY r.ingestion_id DESC
+  LIMIT 1) l ON true
+CROSS JOIN LATERAL (
+  SELECT count(*) AS rows_open
+  FROM files.bad_rows b
+  WHERE i.status = 'succeeded' AND i.rows_bad > 0
+    AND b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id AND b.status = 'open') o
+WHERE i.tenant_id = %(tenant_id)s AND i.ingestion_id = ANY(%(ingestion_ids)s::uuid[])
 
 -- name: due
 -- Why: what waits for a worker, longest first: also what a dead one had. What lies further ahead than any clock that is
@@ -112,11 +158,73 @@ WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_b
 RETURNING ingestion_id
 
 -- name: note_events
--- Why: events and how far they go commit together: who takes it over sends none of them again.
+-- Why: events, and that they are sent, commit together: who takes it over sends none of them again.
 UPDATE files.ingestions
 SET events_done = %(events_done)s, outcomes = %(outcomes)s::json, due_at = %(until)s
 WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND leased_by = %(lease)s
 RETURNING ingestion_id
+
+-- name: insert_sent
+-- Why: which events were sent is known by each of them, whatever the next attempt makes of the file.
+INSERT INTO files.sent_events (tenant_id, ingestion_id, events_before, marks)
+VALUES (%(tenant_id)s, %(ingestion_id)s, %(events_before)s, %(marks)s)
+
+-- name: sent
+-- Why: who takes a delivery over sends what was not sent.
+SELECT marks
+FROM files.sent_events
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
+
+-- name: insert_origins
+-- Why: who decides on an event that came out of a file looks at the rows that it was made of.
+INSERT INTO files.origins (tenant_id, raw_id, ingestion_id, row_numbers, rows_in_all)
+SELECT %(tenant_id)s, o.raw_id, %(ingestion_id)s, o.row_numbers::bigint[], o.rows_in_all
+FROM unnest(%(raw_ids)s::uuid[], %(row_numbers)s::text[], %(rows_in_all)s::bigint[])
+  AS o (raw_id, row_numbers, rows_in_all)
+
+-- name: origins
+-- Why: an exception and a trace say of each arrival which file and which rows it came out of.
+SELECT o.raw_id, o.ingestion_id, i.dataset, i.filename, o.row_numbers AS rows, o.rows_in_all
+FROM files.origins o
+JOIN files.ingestions i ON i.tenant_id = o.tenant_id AND i.ingestion_id = o.ingestion_id
+WHERE o.tenant_id = %(tenant_id)s AND o.raw_id = ANY(%(raw_ids)s::uuid[])
+
+-- name: senders
+-- Why: whoever replays a file asks what its other deliveries sent. Of an event of very many rows the last are not listed, and
+-- of deliveries from before origins were kept none is: one that was done sent all that it did not hold.
+SELECT i.ingestion_id,
+       CASE WHEN i.status <> 'succeeded' THEN NULL
+            WHEN count(o.raw_id) = 0 THEN 0
+            ELSE min(o.row_numbers[cardinality(o.row_numbers)]) FILTER (WHERE o.rows_in_all > cardinality(o.row_numbers))
+       END AS rest_after
+FROM files.ingestions i
+LEFT JOIN files.origins o ON o.tenant_id = i.tenant_id AND o.ingestion_id = i.ingestion_id
+WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s
+  AND i.ingestion_id <> %(ingestion_id)s AND i.events_done > 0
+  AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
+GROUP BY i.ingestion_id, i.status
+
+-- name: rows_sent
+-- Why: of these rows events were made.
+SELECT DISTINCT r.row_number
+FROM files.origins o
+CROSS JOIN LATERAL unnest(o.row_numbers) AS r (row_number)
+WHERE o.tenant_id = %(tenant_id)s AND o.ingestion_id = ANY(%(ingestion_ids)s::uuid[])
+
+-- name: rows_not_sent
+-- Why: what a delivery held, and nobody put right, it did not send.
+SELECT row_number
+FROM files.bad_rows
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND row_number > %(after)s AND status <> 'replayed'
+
+-- name: other_sheet
+-- Why: without a key a row is told by its number in its file: two sheets have the same ones.
+SELECT facts ->> 'sheet'
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND sha256 = %(sha256)s AND status = 'succeeded'
+  AND facts ->> 'sheet' <> %(sheet)s
+ORDER BY ingestion_id
+LIMIT 1
 
 -- name: finish
 -- Why: what is loaded and how it ended commit together; who lost the lease meanwhile finds no row, and writes nothing.
@@ -144,15 +252,27 @@ WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND status = 'succeede
 ORDER BY ingestion_id DESC
 LIMIT 1
 
--- name: last_loaded
--- Why: whether a file came later than one that is loaded, or sent again: what the later one says counts.
-SELECT i.ingestion_id
+-- name: last_counting
+-- Why: whether a file came later than one that is loaded or waits, or sent again: what the later one says counts.
+SELECT i.ingestion_id, i.status = 'succeeded' OR EXISTS (
+    SELECT FROM files.ingestions r
+    WHERE r.tenant_id = i.tenant_id AND r.dataset = i.dataset AND r.sha256 = i.sha256 AND r.replay_of IS NOT NULL
+      AND r.status = 'succeeded') AS is_loaded
 FROM files.ingestions i
 WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.replay_of IS NULL
-  AND (i.status = 'succeeded' OR EXISTS (
+  AND (i.status IN ('received', 'processing', 'succeeded') OR EXISTS (
     SELECT FROM files.ingestions r
-    WHERE r.tenant_id = i.tenant_id AND r.dataset = i.dataset AND r.sha256 = i.sha256 AND r.status = 'succeeded'))
+    WHERE r.tenant_id = i.tenant_id AND r.dataset = i.dataset AND r.sha256 = i.sha256 AND r.replay_of IS NOT NULL
+      AND r.status IN ('received', 'processing', 'succeeded')))
 ORDER BY i.ingestion_id DESC
+LIMIT 1
+
+-- name: latest_id
+-- Why: what is received now is later than all that was, also where a clock was ahead when that came.
+SELECT ingestion_id
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s
+ORDER BY ingestion_id DESC
 LIMIT 1
 
 -- name: copy_bad_rows
@@ -166,8 +286,16 @@ SELECT row_number, group_key, row_values, row_text, faults, contract_version, st
 FROM files.bad_rows
 WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND row_number > %(after)s
   AND (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(at_fault)s::boolean IS NULL OR (faults -> 0 ->> 'rule' IS DISTINCT FROM 'group') = %(at_fault)s)
 ORDER BY row_number
 LIMIT %(most)s
+
+-- name: open_of_groups
+-- Why: who mends a row wants to know how many wait with it.
+SELECT group_key, count(*) AS rows_open
+FROM files.bad_rows
+WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s AND group_key = ANY(%(groups)s) AND status = 'open'
+GROUP BY group_key
 
 -- name: count_bad_rows
 -- Why: what was decided of them since is no part of the delivery's report.
@@ -203,6 +331,24 @@ UPDATE files.bad_rows b
 SET status = %(status)s, patch = d.patch::json, decided_at = %(now)s, decided_by = %(actor)s, notes = %(notes)s
 FROM unnest(%(row_numbers)s::bigint[], %(patches)s::text[]) AS d (row_number, patch)
 WHERE b.tenant_id = %(tenant_id)s AND b.ingestion_id = %(ingestion_id)s AND b.row_number = d.row_number
+
+-- name: decided_rows
+-- Why: what people decided of a file's rows is not undone by its replays; of a row, the last decision counts.
+SELECT DISTINCT ON (b.row_number) b.row_number, b.status, b.patch, b.decided_at, b.decided_by
+FROM files.ingestions i
+JOIN files.bad_rows b ON b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id
+WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s AND b.status <> 'open'
+ORDER BY b.row_number, b.decided_at DESC, b.ingestion_id DESC
+
+-- name: ignored_groupless
+-- Why: a row that is no line of any group, as a person said last of it, holds none of them when the file is replayed.
+SELECT d.row_number, d.row_text, d.row_values
+FROM (SELECT DISTINCT ON (b.row_number) b.row_number, b.row_text, b.row_values, b.group_key, b.status
+      FROM files.ingestions i
+      JOIN files.bad_rows b ON b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id
+      WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s AND b.status <> 'open'
+      ORDER BY b.row_number, b.decided_at DESC, b.ingestion_id DESC) AS d
+WHERE d.status = 'ignored' AND d.group_key IS NULL
 
 -- name: see_schema
 -- Why: which columns files have, and since when.

@@ -1,20 +1,31 @@
 """The statements of schema files, but for those over curated tables (curated.py)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import orjson
 
+from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
+from ledgersafe.files.rules import (
+    Chosen,
+    Decision,
+    Ending,
+    IngestionName,
+    Lease,
+    NewIngestion,
+    RowStatus,
+    Status,
+)
 
 SQL = Statements(__package__ or "")
 
-Status = Literal["received", "processing", "succeeded", "quarantined", "failed"]
-RowStatus = Literal["open", "replayed", "ignored"]
+MOST_ROWS_NAMED = 50
+"""Of how many rows at most an origin keeps the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +41,33 @@ class StoredContract:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Of which rows of which file an arrival was made. `rows`: the numbers of the first, of `rows_in_all`."""
+
+    raw_id: UUID
+    ingestion_id: UUID
+    dataset: str
+    filename: str
+    rows: list[int]
+    rows_in_all: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A delivery that sent events. `rest_after`: it sent the rows after this number, too, but for those that it held;
+    None: `rows_sent` lists all.
+    """
+
+    ingestion_id: UUID
+    rest_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDataset:
     """What there is of a dataset. `version`, `members`: of the contract in force, if there is one.
 
-    `waiting`, `quarantined`: deliveries; failed ones count as quarantined.
+    `waiting`, `quarantined`: deliveries; failed ones count as quarantined, those that were replayed do not.
+    `with_open_rows`: those that are loaded but for rows that nobody decided on.
     """
 
     dataset: str
@@ -43,21 +77,7 @@ class StoredDataset:
     last_received_at: datetime | None
     waiting: int
     quarantined: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewIngestion:
-    """A delivery as it is received."""
-
-    tenant_id: str
-    ingestion_id: str
-    dataset: str
-    filename: str
-    source: str | None
-    sha256: bytes
-    size_bytes: int
-    raw_path: str
-    replay_of: str | None = None
+    with_open_rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,39 +121,23 @@ class Ingestion:
 
 
 @dataclass(frozen=True, slots=True)
-class IngestionName:
-    """Which delivery."""
+class Standing:
+    """How a delivery stands by now. `replayed_as`: the latest of the same bytes, where that is a later one.
 
-    tenant_id: str
+    `rows_open`: its bad rows that nobody decided on, where the rest is loaded.
+    """
+
     ingestion_id: UUID
+    replayed_as: UUID | None
+    rows_open: int
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """A delivery in the hands of one attempt: `lease` is that attempt's."""
+class Counting:
+    """The delivery that brought a file; whether the file is loaded, or waits for it."""
 
-    name: IngestionName
-    lease: str
-
-    def parameters(self) -> dict[str, Any]:
-        """As the statements want it."""
-        return {"tenant_id": self.name.tenant_id, "ingestion_id": self.name.ingestion_id, "lease": self.lease}
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a delivery ended, and its reports."""
-
-    status: Literal["succeeded", "quarantined", "failed"]
-    rows_in: int = 0
-    rows_ok: int = 0
-    rows_bad: int = 0
-    reason_code: str | None = None
-    detail: str | None = None
-    facts: Mapping[str, Any] | None = None
-    quality: Mapping[str, Any] | None = None
-    drift: Mapping[str, Any] | None = None
-    lineage: Mapping[str, Any] | None = None
+    ingestion_id: UUID
+    is_loaded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,22 +158,40 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedRow:
+    """What was decided last of a row of a file, in one of its deliveries."""
+
+    row_number: int
+    status: RowStatus
+    patch: dict[str, str | None] | None
+    decided_at: datetime
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredRow:
+    """A row that a person has ignored, as it was kept: its text, or its values."""
+
+    row_number: int
+    row_text: str | None
+    row_values: dict[str, str | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOfGroup:
+    """How many rows of a group nobody decided on."""
+
+    group_key: str
+    rows_open: int
+
+
+@dataclass(frozen=True, slots=True)
 class BadRowCounts:
     """How many bad rows of a delivery stand how."""
 
     open: int
     replayed: int
     ignored: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of bad rows, by whom and why."""
-
-    status: Literal["replayed", "ignored"]
-    now: datetime
-    actor: str
-    notes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +249,16 @@ def ingestion_of_bytes(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> R
     return tx.query(Ingestion, SQL["ingestion_of_bytes"], wanted)
 
 
-def ingestions(
-    tx: Tx, tenant_id: str, dataset: str | None, status: Status | None, before: UUID | None, most: int
-) -> Rows[Ingestion]:
+def ingestions(tx: Tx, tenant_id: str, chosen: Chosen, before: UUID | None, most: int) -> Rows[Ingestion]:
     """One page, latest first."""
-    wanted = {"tenant_id": tenant_id, "dataset": dataset, "status": status, "before": before, "most": most}
-    return tx.query(Ingestion, SQL["ingestions"], wanted)
+    return tx.query(
+        Ingestion, SQL["ingestions"], asdict(chosen) | {"tenant_id": tenant_id, "before": before, "most": most}
+    )
+
+
+def standings(tx: Tx, tenant_id: str, ingestion_ids: Sequence[UUID]) -> Rows[Standing]:
+    """How these deliveries stand by now."""
+    return tx.query(Standing, SQL["standings"], {"tenant_id": tenant_id, "ingestion_ids": list(ingestion_ids)})
 
 
 def due(tx: Tx, now: datetime, latest: datetime, most: int) -> Rows[IngestionName]:
@@ -256,9 +282,60 @@ def begin_work(tx: Tx, lease: Lease, version: int) -> Rows[UUID]:
 
 
 def note_events(tx: Tx, lease: Lease, events_done: int, outcomes: Mapping[str, int], until: datetime) -> Rows[UUID]:
-    """Record how many events are accepted, and keep the lease; no row where it is lost."""
+    """Record how many events are sent, and keep the lease; no row where it is lost."""
     wanted = {"events_done": events_done, "outcomes": orjson.dumps(outcomes).decode(), "until": until}
     return tx.scalars(UUID, SQL["note_events"], lease.parameters() | wanted)
+
+
+def insert_sent(tx: Tx, name: IngestionName, events_before: int, marks: bytes) -> None:
+    """Record which events were sent. `marks`: of each of them, one after the other; `events_before`: how many were."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id}
+    tx.execute(SQL["insert_sent"], wanted | {"events_before": events_before, "marks": marks})
+
+
+def sent(tx: Tx, name: IngestionName) -> Rows[bytes]:
+    """The marks of all events that a delivery has sent, in parts."""
+    return tx.scalars(bytes, SQL["sent"], {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id})
+
+
+def insert_origins(tx: Tx, name: IngestionName, raw_ids: Sequence[str], rows: Sequence[Sequence[int]]) -> None:
+    """Record of which rows arrivals were made, in parallel."""
+    wanted = {
+        "tenant_id": name.tenant_id,
+        "ingestion_id": name.ingestion_id,
+        "raw_ids": arrays.ids(raw_ids),
+        "row_numbers": arrays.texts([arrays.plain(sorted(of)[:MOST_ROWS_NAMED]) for of in rows]),
+        "rows_in_all": arrays.plain(map(len, rows)),
+    }
+    tx.execute(SQL["insert_origins"], wanted)
+
+
+def origins(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[Origin]:
+    """Of which rows these arrivals were made; none of those that came through another door."""
+    return tx.query(Origin, SQL["origins"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
+
+
+def senders(tx: Tx, of: Ingestion, sheet: str | None) -> Rows[Sender]:
+    """The other deliveries of the same bytes, and of the same sheet, that sent events."""
+    wanted = {name: getattr(of, name) for name in ("tenant_id", "ingestion_id", "dataset", "sha256")}
+    return tx.query(Sender, SQL["senders"], wanted | {"sheet": sheet})
+
+
+def rows_sent(tx: Tx, tenant_id: str, ingestion_ids: Sequence[UUID]) -> Rows[int]:
+    """The rows of which these deliveries made events, as far as they are listed."""
+    return tx.scalars(int, SQL["rows_sent"], {"tenant_id": tenant_id, "ingestion_ids": list(ingestion_ids)})
+
+
+def rows_not_sent(tx: Tx, name: IngestionName, after: int) -> Rows[int]:
+    """The rows of a delivery, after a number, that it held and that were not put right."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id, "after": after}
+    return tx.scalars(int, SQL["rows_not_sent"], wanted)
+
+
+def other_sheet(tx: Tx, of: Ingestion, sheet: str) -> Rows[str]:
+    """Another sheet than this one that was loaded of the same file."""
+    wanted = {"tenant_id": of.tenant_id, "dataset": of.dataset, "sha256": of.sha256, "sheet": sheet}
+    return tx.scalars(str, SQL["other_sheet"], wanted)
 
 
 def finish(tx: Tx, lease: Lease, ending: Ending, now: datetime) -> Rows[UUID]:
@@ -279,9 +356,14 @@ def last_succeeded(tx: Tx, tenant_id: str, dataset: str, before: UUID) -> Rows[I
     return tx.query(Ingestion, SQL["last_succeeded"], {"tenant_id": tenant_id, "dataset": dataset, "before": before})
 
 
-def last_loaded(tx: Tx, tenant_id: str, dataset: str) -> Rows[UUID]:
-    """Of the files that are loaded, be it by a replay, the delivery that brought the one received last."""
-    return tx.scalars(UUID, SQL["last_loaded"], {"tenant_id": tenant_id, "dataset": dataset})
+def last_counting(tx: Tx, tenant_id: str, dataset: str) -> Rows[Counting]:
+    """Of the files that are loaded or wait for it, be it by a replay, the one received last."""
+    return tx.query(Counting, SQL["last_counting"], {"tenant_id": tenant_id, "dataset": dataset})
+
+
+def latest_id(tx: Tx, tenant_id: str, dataset: str) -> Rows[UUID]:
+    """Of the dataset's delivery that was recorded last."""
+    return tx.scalars(UUID, SQL["latest_id"], {"tenant_id": tenant_id, "dataset": dataset})
 
 
 def copy_bad_rows(tx: Tx, lines: Sequence[str]) -> None:
@@ -289,10 +371,18 @@ def copy_bad_rows(tx: Tx, lines: Sequence[str]) -> None:
     tx.copy(SQL["copy_bad_rows"], lines)
 
 
-def bad_rows(tx: Tx, name: IngestionName, status: RowStatus | None, after: int, most: int) -> Rows[BadRow]:
-    """One page, in the order of the file."""
-    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id}
+def bad_rows(
+    tx: Tx, name: IngestionName, status: RowStatus | None, after: int, most: int, *, at_fault: bool | None = None
+) -> Rows[BadRow]:
+    """One page, in the order of the file. `at_fault`: those that are themselves, or those that others hold."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id, "at_fault": at_fault}
     return tx.query(BadRow, SQL["bad_rows"], wanted | {"status": status, "after": after, "most": most})
+
+
+def open_of_groups(tx: Tx, name: IngestionName, groups: Sequence[str]) -> Rows[OpenOfGroup]:
+    """Of each of these groups, how many rows wait; none of those of which none does."""
+    wanted = {"tenant_id": name.tenant_id, "ingestion_id": name.ingestion_id, "groups": list(groups)}
+    return tx.query(OpenOfGroup, SQL["open_of_groups"], wanted)
 
 
 def count_bad_rows(tx: Tx, name: IngestionName) -> Rows[BadRowCounts]:
@@ -328,6 +418,18 @@ def decide_bad_rows(
         "notes": decision.notes,
     }
     tx.execute(SQL["decide_bad_rows"], wanted)
+
+
+def decided_rows(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> Rows[DecidedRow]:
+    """What was decided of rows of these bytes, in whichever of their deliveries."""
+    return tx.query(DecidedRow, SQL["decided_rows"], {"tenant_id": tenant_id, "dataset": dataset, "sha256": sha256})
+
+
+def ignored_groupless(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> Rows[IgnoredRow]:
+    """Rows of these bytes that are of no known group, and that a person has ignored."""
+    return tx.query(
+        IgnoredRow, SQL["ignored_groupless"], {"tenant_id": tenant_id, "dataset": dataset, "sha256": sha256}
+    )
 
 
 def see_schema(

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 
+from ledgersafe.formats.cut_amounts import are_shifted, may_be_cut
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import LONGEST_TITLE, Columns, columns_of, header_at, is_blank
 from ledgersafe.formats.rows import BrokenRow, UnreadableFile, Wishes
@@ -22,8 +23,6 @@ _SEP = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 """What Excel writes above a header to say how a file is cut."""
 _FEWEST_ALIKE = 2
 """Rows that end with the same surplus of separators: of one, it may be an amount that was cut in two."""
-_BEGINS_THOUSANDS, _ENDS_THOUSANDS = re.compile(r"\D*[1-9]\d{0,2}"), re.compile(r"\d{3}(?:\.\d+)?\D*")
-"""Whatever stands before and after: a sign, a code, a minus, CR. One too many only has rows put aside."""
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|table|\?xml|[a-z]+[ >])", re.IGNORECASE)
 _JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
 
@@ -31,14 +30,16 @@ _JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
 @dataclass(frozen=True, slots=True)
 class Layout:
     """`header_row`: the line at which the header begins, from 1. `surplus`: how many separators too many end every row;
-    `columns` counts them as columns without a name. `above`: rows that stand above the header. `facts`: what is told
-    of it.
+    `columns` counts them as columns without a name. `is_cut`: what ends every row may not be too many, but come of an
+    amount that its comma has cut in two; so `columns` ends with the header's last name. `above`: rows that stand above
+    the header. `facts`: what is told of it.
     """
 
     delimiter: str
     header_row: int
     columns: Columns
     surplus: int
+    is_cut: bool
     above: tuple[BrokenRow, ...]
     facts: dict[str, object]
 
@@ -63,10 +64,17 @@ def layout_of(facts: TextFacts, wishes: Wishes) -> Layout:
     sample = list(_sample(whole, delimiter, found))
     columns = columns_of(names, sample)
     told = header.facts(columns, expected)
-    surplus = _surplus(names, [cells for _, cells in sample], delimiter)
-    beyond = range(columns.width + 1, columns.width + surplus + 1)
+    surplus = _surplus(names, [cells for _, cells in sample])
+    is_cut = delimiter == "," and _is_cut(names, [cells for _, cells in sample], surplus, wishes)
+    nameless = columns.nameless
+    if is_cut:
+        nameless = tuple(at for at in nameless if at <= _width_of_names(names))
+    elif surplus:
+        nameless = (*nameless, *range(columns.width + 1, columns.width + surplus + 1))
     data_above = tuple(_row_above(number, above, found) for number, _ in header.data_above(columns))
-    return Layout(delimiter, found, Columns(columns.names, (*columns.nameless, *beyond)), surplus, data_above, told)
+    return Layout(
+        delimiter, found, Columns(columns.names, nameless), 0 if is_cut else surplus, is_cut, data_above, told
+    )
 
 
 def fields_of(text: str, delimiter: str) -> list[str]:
@@ -107,24 +115,32 @@ def _row_above(number: int, lines: Sequence[str], header_row: int) -> BrokenRow:
     return BrokenRow(number, text, f"stands above the header, which is row {header_row}")
 
 
-def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]], delimiter: str) -> int:
-    """How many blank fields too many every row ends with, as some programs write them.
-
-    The same number in every row, and not where each row could hold an amount in two: in `Sofa,1,234.56,` a field too
-    many is no blank one.
-    """
+def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]]) -> int:
+    """How many blank fields too many every row ends with, as some programs write them: the same number in every row."""
     width = len(names)
     rows = [cells for cells in sample if len(cells) >= width and not is_blank(cells) and [*cells] != [*names]]
     surplus = min(map(len, rows), default=width) - width
     alike = [cells for cells in rows if len(cells) == width + surplus]
-    if not surplus or len(alike) < _FEWEST_ALIKE or any(not is_blank(cells[width:]) for cells in alike):
-        return 0
-    return 0 if delimiter == "," and all(map(_has_cut_amount, alike)) else surplus
+    return 0 if len(alike) < _FEWEST_ALIKE or any(not is_blank(cells[width:]) for cells in alike) else surplus
 
 
-def _has_cut_amount(cells: Sequence[str]) -> bool:
-    """Whether two fields of a row, one after the other, could be one amount with a comma: `1,234`, `£ 1,234.56`."""
-    return any(_BEGINS_THOUSANDS.fullmatch(begin) and _ENDS_THOUSANDS.fullmatch(end) for begin, end in pairwise(cells))
+def _is_cut(names: Sequence[str], sample: Sequence[Sequence[str]], surplus: int, wishes: Wishes) -> bool:
+    """Whether the blank fields that end every row, the header's own or too many, may come of amounts in two: in
+    `Sofa,1,234.56,` a field too many is no blank one.
+    """
+    width = len(names)
+    alike = [
+        cells for cells in sample if len(cells) == width + surplus and not is_blank(cells) and [*cells] != [*names]
+    ]
+    if surplus:
+        return may_be_cut(names, alike, surplus, wishes.spelling)
+    named = names[: _width_of_names(names)]
+    return len(named) < width and bool(alike) and are_shifted(named, alike, wishes.spelling)
+
+
+def _width_of_names(names: Sequence[str]) -> int:
+    """How many fields a header has up to its last name."""
+    return max(at for at, name in enumerate(names, 1) if name.strip())
 
 
 def _names(lines: list[str], delimiter: str, number: int, facts: TextFacts) -> list[str]:

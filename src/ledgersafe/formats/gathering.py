@@ -44,7 +44,7 @@ class Gathering:
     def put_aside(self, row: BrokenRow) -> None:
         """A row without values."""
         self._broken.append(row)
-        self._characters += len(row.text)
+        self._characters += len(row.text) + sum(map(len, (row.cells or {}).values()))
 
     def taken(self) -> Batch:
         """What was put in; it is empty again."""

@@ -24,13 +24,15 @@ class UnreadableFile(Exception):
 class BrokenRow:
     """A row that has no values to check: its number, its text as far as it is kept, and what is wrong with it.
 
-    `is_data`: False where it is known to hold none, such as a header that comes again.
+    `is_data`: False where it is known to hold none, such as a header that comes again. `cells`: what certainly stands
+    in columns of it, where cells have places.
     """
 
     number: int
     text: str
     message: str
     is_data: bool = True
+    cells: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,15 @@ class Spelling:
 
     `point`: the decimal separator. `form`: of dates and times (strftime); ISO 8601 where there is none. `is_amount`:
     it has numbers, which may bear the sign or code of their currency, and in which zeros at the end say nothing.
+    `has_decimals`: not of whole numbers, days or texts; of a column of which nothing is known, it may. `tells_events`:
+    by its texts events are told apart, so that 501.0 and 501, which are one number, must be one text.
     """
 
     point: str = "."
     form: str | None = None
     is_amount: bool = False
+    has_decimals: bool = True
+    tells_events: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ class Wishes:
     """How a file is to be read, where that is not to be found out.
 
     `recognised`: how many names of a header are known, for finding it below a title. `spelling`: of a column, by name.
-    `is_all_text`: all columns are known to be texts, so that names of columns may be data.
+    `is_all_text`: all columns are known to be texts, so that names of columns may be data. `skip_rows`: what the first
+    value of a row that is none is like, a pattern of the whole of it.
     """
 
     delimiter: str | None = None
@@ -69,6 +76,7 @@ class Wishes:
     recognised: Callable[[Sequence[str]], int] | None = None
     spelling: Callable[[str], Spelling] | None = None
     is_all_text: bool = False
+    skip_rows: str | None = None
 
     def spelling_of(self, name: str) -> Spelling:
         """How typed values of that column are spelled."""
@@ -111,6 +119,13 @@ def passed_over(facts: Mapping[str, Any]) -> list[str]:
     if lines := facts.get("lines_passed_over"):
         were = "1 line above it was" if lines == 1 else f"{lines:,} lines above it were"
         told.append(f"Its header is row {facts['header_row']:,}: {were} taken for a title and not read.")
+    if rows := facts.get("rows_passed_over"):
+        were = (
+            "1 row was passed over: by source.skip_rows of the contract it is"
+            if rows == 1
+            else (f"{rows:,} rows were passed over: by source.skip_rows of the contract they are")
+        )
+        told.append(f"{were} none.")
     if sheets := facts.get("sheets_not_read"):
         more = f" and {len(sheets) - _MOST_NAMED:,} more" if len(sheets) > _MOST_NAMED else ""
         named = ", ".join(map(repr, sheets[:_MOST_NAMED]))

@@ -118,6 +118,8 @@ class _Look:
                 self._holds_utf8 |= not self._decoder.decode(data, final=final).isascii()
             except UnicodeDecodeError as error:
                 self._not_decodable(data, error)
+            except UnicodeError as error:  # UTF-16 or UTF-32 is asked for, and the file does not begin like that
+                raise unreadable(self._encoding, str(error)) from None
         if self._is_guessed and not self._holds_utf8:
             self._holds_utf8 = holds_utf8(data)
 

@@ -87,7 +87,8 @@ def _twice(item: msgspec.Raw | str, members: Raw) -> str | None:
 def number_text(text: str, spelling: Spelling) -> str:
     """A number without an exponent, with that decimal separator. What is none stays as it is.
 
-    Where the contract has numbers, zeros at the end go: 1.000 is one, and only as a text may it be a thousand.
+    Where the contract has numbers, or texts that tell events apart, zeros at the end go: 1.000 is one, and only as a
+    text may it be a thousand.
     """
     if "e" in text or "E" in text:
         try:
@@ -97,7 +98,7 @@ def number_text(text: str, spelling: Spelling) -> str:
         if not number.is_finite() or abs(number.adjusted()) > _MOST_ZEROS:
             return text
         text = format(number, "f")
-    if spelling.is_amount and text.endswith("0") and "." in text:
+    if (spelling.is_amount or spelling.tells_events) and text.endswith("0") and "." in text:
         text = text.rstrip("0").removesuffix(".")
     return text if spelling.point == "." else text.replace(".", spelling.point)
 

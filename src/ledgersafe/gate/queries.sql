@@ -39,6 +39,12 @@ WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
 ORDER BY idempotency_key
 FOR UPDATE
 
+-- name: known_keys
+-- Why: an event that nobody knows yet, of rows that made one before, would be counted beside that one.
+SELECT idempotency_key
+FROM gate.events_processed
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
+
 -- name: other_payloads
 -- Why: what was decided of every further payload answers its retries.
 SELECT idempotency_key, fingerprint, raw_id, decision

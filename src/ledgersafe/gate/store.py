@@ -135,6 +135,11 @@ def lock_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[Key]:
     return tx.query(Key, SQL["lock_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
+def known_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[str]:
+    """Those of these keys that were seen."""
+    return tx.scalars(str, SQL["known_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
+
+
 def other_payloads(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[Payload]:
     """The payloads of these keys besides the first of each."""
     return tx.query(Payload, SQL["other_payloads"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})

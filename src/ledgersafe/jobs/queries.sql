@@ -77,9 +77,9 @@ ORDER BY started_at DESC, run_id DESC
 LIMIT %(most)s
 
 -- name: file_deliveries
--- Why: files that wait for a worker, and those of which nothing is loaded until a person decides: of several deliveries of
--- the same bytes, the latest says so.
-SELECT w.waiting, w.oldest_waiting_at, h.held
+-- Why: files that wait for a worker, and those of which nothing, or not every row, is loaded until a person decides: of
+-- several deliveries of the same bytes, the latest says so.
+SELECT w.waiting, w.oldest_waiting_at, h.held, o.with_open_rows
 FROM (
   SELECT count(*) AS waiting, min(i.received_at) AS oldest_waiting_at
   FROM files.ingestions i
@@ -94,6 +94,18 @@ CROSS JOIN (
       SELECT FROM files.ingestions r
       WHERE r.replay_of IS NOT NULL AND r.sha256 = i.sha256 AND r.dataset = i.dataset AND r.tenant_id = i.tenant_id
         AND r.ingestion_id > i.ingestion_id)) AS h
+CROSS JOIN (
+  SELECT count(*) AS with_open_rows
+  FROM files.ingestions i
+  WHERE i.status = 'succeeded' AND i.rows_bad > 0
+    AND (%(tenant_ids)s::text[] IS NULL OR i.tenant_id = ANY(%(tenant_ids)s::text[]))
+    AND EXISTS (
+      SELECT FROM files.bad_rows b
+      WHERE b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id AND b.status = 'open')
+    AND NOT EXISTS (
+      SELECT FROM files.ingestions r
+      WHERE r.replay_of IS NOT NULL AND r.sha256 = i.sha256 AND r.dataset = i.dataset AND r.tenant_id = i.tenant_id
+        AND r.ingestion_id > i.ingestion_id)) AS o
 
 -- name: webhooks_in_trouble
 -- Why: who is not told what should be told is seen where everything is looked at.

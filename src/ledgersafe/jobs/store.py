@@ -72,11 +72,12 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class FileDeliveries:
-    """Files that wait for a worker, and those that are held for a person."""
+    """Files that wait for a worker, those that are held for a person, and those of which some rows are."""
 
     waiting: int
     oldest_waiting_at: datetime | None
     held: int
+    with_open_rows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,18 @@ def new_id() -> str:
     """A fresh UUIDv7 as 36 characters of text; within one process each is greater than the one before.
 
     It carries the machine's clock only as a hint for locality: no code may order or select by it. Deliveries are the
-    exception: which of two files is older (files.curated), and which page comes next. So are charts (pipeline.flow).
+    exception (`id_after`): which of two files is older (files.curated), and which page comes next. So are charts
+    (pipeline.flow).
     """
     return str(uuid_utils.uuid7())
+
+
+def id_after(latest: UUID | None) -> str:
+    """A fresh UUIDv7 that is greater than one which is there already, whatever the clock said when that was made."""
+    fresh = UUID(new_id())
+    if latest is None or fresh > latest:
+        return str(fresh)
+    return str(UUID(int=((latest.int >> 80) + 1 << 80) | (fresh.int & ((1 << 80) - 1))))
 
 
 def first_id_of(instant: datetime) -> UUID:

@@ -41,8 +41,8 @@ def read_yaml(text: str) -> Any:
     """What a text of YAML (or JSON, which is YAML) says, as JSON can say it. Raises NotYamlError."""
     try:
         found = yaml.load(text, _Strict)  # noqa: S506 - it is a SafeLoader, with less
-        orjson.dumps(found)
-    except (yaml.YAMLError, orjson.JSONEncodeError, RecursionError, ValueError) as error:
+        orjson.dumps(found, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except (yaml.YAMLError, orjson.JSONEncodeError, RecursionError, ValueError, LookupError) as error:
         raise NotYamlError(" ".join(str(error).split())) from None
     return found
 

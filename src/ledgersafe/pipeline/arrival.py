@@ -100,7 +100,7 @@ def judged(mapped: Mapped, tenant: Tenant | None, future_seconds: float) -> Arri
     event, parcel = mapped.event, mapped.parcel
     expectations = Expectations.at(
         parcel.received_at,
-        currency=_default_currency(tenant, event.get("store_id")),
+        currency=default_currency(tenant, event.get("store_id")),
         simulated=tenant is not None and tenant.simulated,
         future_seconds=future_seconds,
     )
@@ -139,7 +139,8 @@ def as_it_was(tenant: Tenant | None, past: Sequence[PastCurrency], came_at: date
     return replace(tenant, currency=then(OF_TENANT), store_currencies=of_stores)
 
 
-def _default_currency(tenant: Tenant | None, store_id: object) -> str | None:
+def default_currency(tenant: Tenant | None, store_id: object) -> str | None:
+    """The currency of an event of a store that names none, as it is set now; None where nothing is."""
     if tenant is None:
         return None
     if isinstance(store_id, str) and store_id in tenant.store_currencies:

@@ -46,12 +46,29 @@ class Decided:
 
 
 def page(
-    database: Database, name: files.IngestionName, status: files.RowStatus | None, after: int, most: int
+    database: Database,
+    name: files.IngestionName,
+    status: files.RowStatus | None,
+    after: int,
+    most: int,
+    *,
+    at_fault: bool | None = None,
 ) -> list[files.BadRow]:
-    """One page of a delivery's bad rows, in the order of the file. Raises RequestRefused(NOT_FOUND)."""
+    """One page of a delivery's bad rows, in the order of the file. `at_fault`: those that are themselves, or those that
+    a bad row of their group holds. Raises RequestRefused(NOT_FOUND).
+    """
     with database.snapshot() as tx:
         delivery_of(tx, name)
-        return files.bad_rows(tx, name, status, after, most).all()
+        return files.bad_rows(tx, name, status, after, most, at_fault=at_fault).all()
+
+
+def open_of_groups(database: Database, name: files.IngestionName, rows: Sequence[files.BadRow]) -> dict[str, int]:
+    """Of each group that these rows are of, how many of its rows nobody has decided on."""
+    groups = sorted({row.group_key for row in rows if row.group_key is not None})
+    if not groups:
+        return {}
+    with database.snapshot() as tx:
+        return {one.group_key: one.rows_open for one in files.open_of_groups(tx, name, groups).all()}
 
 
 def counted(database: Database, name: files.IngestionName) -> files.BadRowCounts:

@@ -4,7 +4,8 @@ A chunk is one transaction: its decisions, its items' fates and the run's progre
 killed at any point leaves whole chunks behind, and whoever takes the run over goes on where they end.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -15,7 +16,7 @@ from ledgersafe.audit import store as audit
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND, RUN_ENDED
+from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND, PLAN_CHANGED, RUN_ENDED
 from ledgersafe.pipeline.resolve import Operator, Result, Wish, check_wish, decide
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.tenants.rules import SCOPES, Credential
@@ -26,30 +27,55 @@ SAMPLE = 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would decide on: how many open exceptions, and the first few of them."""
+    """What a run would decide on: how many open exceptions, what they come to, and the first few of them.
+
+    `name`: by which a run can be asked for that decides on exactly these, and on their payloads as they are.
+    """
 
     count: int
     sample: list[quarantine.ExceptionRow]
+    at_stake: list[quarantine.Stake]
+    name: str
 
 
 def plan(database: Database, tenant_id: str, chosen: quarantine.Filter, wish: Wish, now: datetime) -> Plan:
     """A dry run. Raises RequestRefused where the wish makes no sense."""
     check_bulk_wish(wish, now)
+    until = now if chosen.created_before is None else chosen.created_before
+    chosen = replace(chosen, created_before=until)
     with database.snapshot() as tx:
-        count = quarantine.count_page(tx, tenant_id, chosen)
+        extent = quarantine.extent(tx, tenant_id, chosen)
         sample = quarantine.page(tx, chosen, SAMPLE)
-        return Plan(count.one(), sample.all())
+        at_stake = quarantine.at_stake(tx, tenant_id, chosen)
+        found = extent.one()
+        return Plan(found.number, sample.all(), at_stake.all(), _name_of(until, found))
 
 
 def start(
-    database: Database, tenant_id: str, chosen: quarantine.Filter, wish: Wish, by: Operator, max_replays: int
+    database: Database,
+    tenant_id: str,
+    chosen: quarantine.Filter,
+    wish: Wish,
+    by: Operator,
+    max_replays: int,
+    planned_as: str | None = None,
 ) -> quarantine.Run:
-    """Plan a run over what is open now, and let the workers have it. Raises RequestRefused."""
+    """Plan a run over what is open now, and let the workers have it.
+
+    `planned_as`: the name of a plan over the same filter: it decides on what that told of, and on nothing else.
+    Raises RequestRefused; with PLAN_CHANGED where that is not there any more as it was.
+    """
     check_bulk_wish(wish, by.now)
+    until = None if planned_as is None else _until(planned_as)
+    if until is not None:
+        chosen = replace(chosen, created_before=until)
     run_id = new_id()
     with database.transaction() as tx:
         quarantine.plan_run(tx, tenant_id, run_id, chosen)
-        planned = quarantine.count_items(tx, tenant_id, run_id).one()
+        extent = quarantine.extent_of_run(tx, tenant_id, run_id).one()
+        if until is not None and _name_of(until, extent) != planned_as:
+            message = f"What was planned has changed: {extent.number} are open of it now. Plan again, look, then begin."
+            raise RequestRefused(PLAN_CHANGED, message)
         run = quarantine.NewRun(
             tenant_id=tenant_id,
             run_id=run_id,
@@ -58,13 +84,28 @@ def start(
             max_replays=max_replays,
             actor=by.credential.actor,
             notes=wish.notes,
-            planned=planned,
+            planned=extent.number,
             created_at=by.now,
         )
         quarantine.insert_run(tx, run)
-        facts = {"filter": _filter_facts(chosen), "wish": _wish_record(wish), "planned": planned}
+        facts = {"filter": _filter_facts(chosen), "wish": _wish_record(wish), "planned": extent.number}
         audit.insert(tx, [_entry(tenant_id, by, "bulk_run.started", run_id, facts, wish.notes)])
         return quarantine.run(tx, [tenant_id], UUID(run_id)).one()
+
+
+def _name_of(until: datetime, extent: quarantine.Extent) -> str:
+    return f"{until.isoformat()}/{extent.number}/{extent.digest}"
+
+
+def _until(planned_as: str) -> datetime:
+    """Until when exceptions were opened that a plan told of. Raises RequestRefused: no plan is called so."""
+    try:
+        until = datetime.fromisoformat(planned_as.partition("/")[0])
+    except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
+        raise RequestRefused(INVALID_PARAMETER, f"No plan is called {planned_as!r}: take `plan` of a dry run's answer.")
+    return until
 
 
 def find(database: Database, by: Credential, run_id: UUID) -> quarantine.Run:
@@ -73,15 +114,17 @@ def find(database: Database, by: Credential, run_id: UUID) -> quarantine.Run:
         return _find(tx, by, run_id)
 
 
-def latest(database: Database, by: Credential, most: int) -> list[quarantine.Run]:
-    """The latest runs that the credential may see."""
+def latest(
+    database: Database, tenant_ids: Sequence[str] | None, before: tuple[datetime, UUID] | None, most: int
+) -> list[quarantine.Run]:
+    """One page of the runs of these tenants, latest first. `before`: (created_at, run_id) of the last one seen."""
     with database.snapshot() as tx:
-        return quarantine.runs(tx, None if by.tenant_ids is None else list(by.tenant_ids), most).all()
+        return quarantine.runs(tx, tenant_ids, before, most).all()
 
 
 def items(
     database: Database, by: Credential, run_id: UUID, outcome: str | None, after_id: UUID | None, most: int
-) -> list[quarantine.Item]:
+) -> list[quarantine.NamedItem]:
     """One page of a run's items. Raises RequestRefused(NOT_FOUND)."""
     with database.snapshot() as tx:
         run = _find(tx, by, run_id)
@@ -131,15 +174,16 @@ def work_off(database: Database, name: quarantine.RunName, now: datetime, future
 
 
 def _decide_chunk(
-    tx: Tx, run: quarantine.Run, chunk: list[UUID], now: datetime, future_seconds: float
+    tx: Tx, run: quarantine.Run, chunk: list[quarantine.Planned], now: datetime, future_seconds: float
 ) -> list[quarantine.Item]:
     wish = _wish_of(run)
-    attempts = {row.exception_id: row for row in quarantine.exceptions_by_id(tx, run.tenant_id, chunk).all()}
+    seen = {one.exception_id: one.last_raw_id for one in chunk}
+    attempts = {row.exception_id: row for row in quarantine.exceptions_by_id(tx, run.tenant_id, list(seen)).all()}
     is_replay = wish.action == "override_and_replay"
-    guarded = [one for one in chunk if is_replay and attempts[one].replay_attempts >= run.max_replays]
-    worth_trying = [one for one in chunk if one not in guarded]
+    guarded = [one for one in seen if is_replay and attempts[one].replay_attempts >= run.max_replays]
+    worth_trying = [one for one in seen if one not in guarded]
     operator = Operator(_credential_of(run), now, future_seconds)
-    results = decide(tx, run.tenant_id, worth_trying, wish, operator) if worth_trying else []
+    results = decide(tx, run.tenant_id, worth_trying, wish, operator, seen).results if worth_trying else []
     skipped = f"replayed {run.max_replays} times already"
     return [_item(result) for result in results] + [quarantine.Item(one, "skipped", skipped) for one in guarded]
 

@@ -11,8 +11,9 @@ import orjson
 from ledgersafe.audit import store as audit
 from ledgersafe.contracts.datasets.diff import Change, diff
 from ledgersafe.contracts.datasets.model import Dataset
-from ledgersafe.contracts.datasets.reading import InvalidContract, checked, parsed
-from ledgersafe.contracts.datasets.writing import from_odcs, members_of
+from ledgersafe.contracts.datasets.reading import InvalidContract, checked, ours, parsed
+from ledgersafe.contracts.datasets.storable import plainly
+from ledgersafe.contracts.datasets.writing import members_of
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.db.errors import StatementRefused
 from ledgersafe.files import curated
@@ -27,6 +28,8 @@ _TRIES = 5
 _SHOWN = 1_000
 _NO_TABLE, _NO_COLUMN = "42P01", "42703"
 """What Postgres says of a table, or a column of it, that is not there."""
+_TOO_MANY_COLUMNS = "54011"
+"""What it says of a table that would have more than 1,600, those that were dropped included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,10 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """One delivery in figures. `faults`: by rule; `null_fractions`: by column."""
+    """One delivery in figures. `standing`: by now; `faults`: by rule; `null_fractions`: by column."""
 
     ingestion: files.Ingestion
+    standing: files.Standing
     faults: Mapping[str, int]
     null_fractions: Mapping[str, float]
 
@@ -54,7 +58,7 @@ def read_contract(text: str, *, is_json: bool) -> Dataset:
     """
     try:
         members = _json(text) if is_json else parsed(text)
-        return checked(_ours(members))
+        return checked(ours(members))
     except InvalidContract as error:
         raise RequestRefused(INVALID_CONTRACT, f"The contract cannot be used: {error}.", faults=error.faults) from None
 
@@ -70,10 +74,16 @@ def put_contract(
     if contract.name != dataset:
         fault = Fault(INVALID_CONTRACT, "/dataset", f"is {contract.name!r}, but the address says {dataset!r}")
         raise RequestRefused(INVALID_CONTRACT, f"dataset {fault.message}.", faults=(fault,))
-    for _ in range(_TRIES):
-        with database.transaction() as tx:
-            if (put := _put(tx, tenant_id, contract, notes, by)) is not None:
-                return put
+    try:
+        for _ in range(_TRIES):
+            with database.transaction() as tx:
+                if (put := _put(tx, tenant_id, contract, notes, by)) is not None:
+                    return put
+    except StatementRefused as error:
+        if error.sqlstate != _TOO_MANY_COLUMNS:
+            raise
+        against = "with the columns of earlier contracts it would have more than 1,600, so name another dataset"
+        raise _clash(dataset, against) from None
     raise RequestRefused(CANNOT_COMMIT, "Others put contracts at the same time: try again.", {"Retry-After": "1"})
 
 
@@ -102,8 +112,12 @@ def _put(tx: Tx, tenant_id: str, contract: Dataset, notes: str | None, by: Opera
 def _ensure_table(tx: Tx, contract: Dataset) -> None:
     against = files.ensure_curated(tx, contract.name, *curated.table_of(contract)).first()
     if against:
-        message = f"The table of {contract.name!r} does not fit this contract: {against}. It is shared by all tenants."
-        raise RequestRefused(CURATED_CLASH, message)
+        raise _clash(contract.name, against)
+
+
+def _clash(dataset: str, against: str) -> RequestRefused:
+    message = f"The table of {dataset!r} does not fit this contract: {against}. It is shared by all tenants."
+    return RequestRefused(CURATED_CLASH, message)
 
 
 def find_contract(database: Database, tenant_id: str, dataset: str, version: int | None) -> files.StoredContract:
@@ -184,16 +198,19 @@ def schema_history(database: Database, tenant_id: str, dataset: str, most: int) 
 def trends(database: Database, tenant_id: str, dataset: str, most: int) -> list[Trend]:
     """The last deliveries of a dataset in figures, latest first."""
     with database.snapshot() as tx:
-        return [_trend(one) for one in files.ingestions(tx, tenant_id, dataset, None, None, most).all()]
+        found = files.ingestions(tx, tenant_id, files.Chosen(dataset), None, most).all()
+        stand = files.standings(tx, tenant_id, [one.ingestion_id for one in found]).all()
+    by_id = {one.ingestion_id: one for one in stand}
+    return [_trend(one, by_id[one.ingestion_id]) for one in found]
 
 
-def _trend(ingestion: files.Ingestion) -> Trend:
+def _trend(ingestion: files.Ingestion, standing: files.Standing) -> Trend:
     quality = ingestion.quality or {}
     faults: dict[str, int] = {}
     for rule in cast("list[dict[str, Any]]", quality.get("rules") or []):
         faults[rule["rule"]] = faults.get(rule["rule"], 0) + rule["count"]
     columns = cast("dict[str, dict[str, Any]]", quality.get("columns") or {})
-    return Trend(ingestion, faults, {name: of["null_fraction"] for name, of in columns.items()})
+    return Trend(ingestion, standing, faults, {name: of["null_fraction"] for name, of in columns.items()})
 
 
 def _contract(tx: Tx, tenant_id: str, dataset: str, version: int | None) -> files.StoredContract:
@@ -204,21 +221,6 @@ def _contract(tx: Tx, tenant_id: str, dataset: str, version: int | None) -> file
     return found
 
 
-def _ours(members: Any) -> Any:
-    """Our members, of those of the standard, too. Raises InvalidContract."""
-    if not isinstance(members, dict) or "apiVersion" not in members:
-        return cast("Any", members)
-    try:
-        return from_odcs(cast("dict[str, Any]", members))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        message = f"is a contract of the standard that cannot be taken over: {error}"
-        raise InvalidContract((Fault(INVALID_CONTRACT, "", message),)) from None
-
-
 def _json(text: str) -> Any:
-    """Raises RequestRefused, InvalidContract."""
-    document = read_json(text.encode())
-    if document.canonical is None or "\\u0000" in text:
-        message = "holds a number that no double holds, or a NUL character"
-        raise InvalidContract((Fault(INVALID_CONTRACT, "", message),))
-    return document.value
+    """Raises RequestRefused: it is no JSON."""
+    return plainly(read_json(text.encode()).value)

@@ -29,10 +29,12 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.kernel.reasons import INTERNAL_ERROR, NO_CONTRACT, RAW_FILE_DAMAGED, ROW_TOO_LONG
 from ledgersafe.pipeline.datasets import dataset_of
+from ledgersafe.pipeline.decided_rows import decisions_of
 from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, REFUSED, Sending, send_events
 from ledgersafe.pipeline.deliver_table import SAME_KEY_TWICE, ensure_table, load_table
 from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, broken_rules, with_passed_over
 from ledgersafe.pipeline.drift import drift_report, hold_drifted, hold_twofold, told_of
+from ledgersafe.pipeline.left_out import left_out
 from ledgersafe.pipeline.lineage import lineage_report
 from ledgersafe.pipeline.wishes import wishes_of
 from ledgersafe.storage.zone import ZoneDamaged
@@ -181,8 +183,12 @@ class _Attempt:
             of = self.ingestion
             before = next(iter(files.schemas(tx, of.tenant_id, of.dataset, 1).all()), None)
             previous = files.last_succeeded(tx, of.tenant_id, of.dataset, of.ingestion_id).first()
+            decided = None if of.replay_of is None else decisions_of(tx, of, dataset)
+            ignored = None if of.replay_of is None else left_out(tx, of)
         self.drift = drift_report(dataset, header, types, before) | {"columns": types}
-        self.work = Work(self.lease, self.ingestion, dataset, version, header, opened, open_it, previous)
+        self.work = Work(
+            self.lease, self.ingestion, dataset, version, header, opened, open_it, previous, decided, ignored
+        )
         hold_drifted(self.drift)
         hold_twofold(header)
         return self.work
@@ -217,6 +223,8 @@ class _Attempt:
             told.append("It has a header and no rows: nothing was loaded.")
         elif tally.rows_bad:
             told.append(f"{tally.rows_bad:,} of {tally.rows_in:,} rows are held: its bad rows say why.")
+        if tally.rows_decided:
+            told.append(f"On {tally.rows_decided:,} of them a person had decided before: that stays.")
         told += tally.told_of_currencies()
         if older:
             told.append(f"{older:,} rows were passed over: the table has what a file that was received later says.")
@@ -247,13 +255,15 @@ class _Attempt:
     ) -> None:  # fmt: skip
         """Write how it ended. Raises LeaseLost, with which the transaction goes."""
         now, of, drift = self.desk.clock.now(), self.ingestion, self.drift
+        if self.facts is not None and self.work is not None:
+            self.facts |= self.work.opened.facts  # some of them are known once all of it is read
         ending = files.Ending(
             status=status,
             rows_in=self.tally.rows_in,
             rows_ok=self.tally.rows_in - self.tally.rows_bad if status == "succeeded" else 0,
             rows_bad=self.tally.rows_bad,
             reason_code=code,
-            detail=with_passed_over(detail, self.facts),
+            detail=_without_nul(with_passed_over(detail, self.facts)),
             facts=self.facts,
             quality=self.tally.report([] if self.work is None else broken_rules(self.work, self.tally)) | made,
             drift=None if drift is None else {name: value for name, value in drift.items() if name != "columns"},
@@ -267,7 +277,7 @@ class _Attempt:
 
     def try_again(self, error: BaseException) -> Status:
         """Have it done again after a pause, a few times; then a person looks."""
-        told = f"{type(error).__name__}: {error}"[:2_000]
+        told = f"{type(error).__name__}: {_without_nul(str(error))}"[:2_000]
         try:
             if self.ingestion.attempts >= MOST_ATTEMPTS:
                 return self.end(
@@ -283,6 +293,11 @@ class _Attempt:
         except DatabaseError as gone:
             _log.warning("delivery_waits_for_the_database", error=str(gone))
         return "received"
+
+
+def _without_nul(text: str | None) -> str | None:
+    """What Postgres keeps: what is told may quote a file, and Postgres has no place for a NUL."""
+    return None if text is None else text.replace("\x00", "\u2400")
 
 
 def _looked_into(opened: Opened) -> tuple[Batch | None, Opened]:

@@ -1,7 +1,8 @@
 """A delivery's rows become events, and go through the same accept as events of the API, chunk by chunk.
 
-All of a file is read and judged before the first event is sent. Each chunk commits together with how far it got, under
-the lease: who takes the delivery over makes the same events again, and goes on after those that are accepted.
+All of a file is read and judged before the first event is sent. Each chunk commits together with which events were
+sent, under the lease: who takes the delivery over makes events of all of the file again, and sends those that were not
+sent. They are known by what they say, not by their number: by another setting, or after an upgrade, others may be held.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ import polars as pl
 import stamina
 
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW
+from ledgersafe.contracts.datasets.event_currencies import codes_by_row, codes_of, fault_of
 from ledgersafe.contracts.datasets.events import EventMaker, MadeEvent
 from ledgersafe.contracts.doors import FILE
 from ledgersafe.db.database import Database, Tx
@@ -27,7 +29,7 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import ROWS_STILL_BAD, TOO_LARGE
 from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.ahead import ahead
-from ledgersafe.pipeline.arrival import Mapped, Parcel, judged, read_document
+from ledgersafe.pipeline.arrival import Mapped, Parcel, default_currency, judged, read_document
 from ledgersafe.pipeline.delivery import (
     KEPT_OF_REJECTED,
     LeaseLost,
@@ -38,14 +40,18 @@ from ledgersafe.pipeline.delivery import (
     judge_file,
 )
 from ledgersafe.pipeline.event_groups import Gathered, gather, stored_key
+from ledgersafe.pipeline.sent_before import SentBefore, sent_before
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
+from ledgersafe.tenants.store import Tenant
 
 ROWS_AT_ONCE = 10_000
 """How many rows become events in one transaction: some hundreds of events."""
 REFUSED = "refused"
 """Among the outcomes: events that the database does not take, whose rows are held."""
 _MOST_REFUSED = 100_000
+_MARK_BYTES = 16
+"""How much of an event's hash tells it from the others of its delivery."""
 MOST_EVENT_BYTES = 1_048_576
 """The largest event that is made of rows: as large as one that the API takes by default."""
 
@@ -107,7 +113,9 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
     done = _Progress(database, work, sending, lambda rows, why: _held_lines(gathered, rows, why, tally))
     _count_refused_before(database, work, tally)
     refused: list[_Refused] = []
-    for chunk in ahead(_chunks(gathered, sending)):
+    second = _second(database, work)
+    for chunk in ahead(_chunks(gathered, sending, _tenant(database, work))):
+        second(chunk)
         refused += chunk.refused
         done.send(chunk.events, chunk.rows)
     if refused:
@@ -116,24 +124,34 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
 
 
 class _Progress:
-    """How many of the file's events are accepted, and what became of them."""
+    """Which of the file's events are sent, by this attempt and those before it, and what became of them."""
 
     def __init__(self, database: Database, work: Work, sending: Sending, hold: "_Hold | None" = None) -> None:
         self._database, self._work, self._sending, self._hold = database, work, sending, hold
-        self._to_skip = self._done = work.ingestion.events_done
+        self._done = work.ingestion.events_done
+        self._sent = _sent_before(database, work) if self._done else Counter[bytes]()
         self.outcomes = Counter(work.ingestion.outcomes or {})
 
     def send(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]] = ()) -> None:
         """Accept the next events of the file, but for those that another attempt sent. `rows`: of each of them."""
-        skipped = min(self._to_skip, len(events))
-        self._to_skip -= skipped
-        if events[skipped:]:
-            self._send_parts(events[skipped:], rows[skipped:])
+        if self._sent:
+            left = [at for at, event in enumerate(events) if not self._was_sent(event)]
+            events, rows = [events[at] for at in left], [rows[at] for at in left] if rows else ()
+        if events:
+            self._send_parts(events, rows)
+
+    def _was_sent(self, event: Mapped) -> bool:
+        """Whether another attempt sent it. Of events that are alike, it may have sent some."""
+        mark = _mark(event)
+        if not self._sent[mark]:
+            return False
+        self._sent[mark] -= 1
+        return True
 
     def _send_parts(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]]) -> None:
         """If they cannot be stored, they are halved until the culprit stands alone: its rows are held."""
         try:
-            self._accept(events)
+            self._accept(events, rows)
         except StatementRefused as error:
             if not _is_of_a_value(error):
                 raise
@@ -145,32 +163,66 @@ class _Progress:
                 raise
             else:
                 said = str(error).partition("\n")[0]
-                self._refuse(self._hold(rows[0], f"its event cannot be stored: {said}"))
+                self._refuse(events[0], self._hold(rows[0], f"its event cannot be stored: {said}"))
 
     @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
-    def _accept(self, events: Sequence[Mapped]) -> None:
+    def _accept(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]]) -> None:
         sending, outcomes = self._sending, self.outcomes.copy()
-        with self._database.snapshot() as tx:
-            tenant = tenants.tenants(tx, [self._work.lease.name.tenant_id]).first()
+        tenant = _tenant(self._database, self._work)
         arrivals = [judged(event, tenant, sending.future_seconds) for event in events]
         with self._database.transaction() as tx:
-            for outcome in run_through(accept_steps(tx, arrivals, slot=sending.slot, rejected=())):
-                outcomes[outcome.result] += 1
-            self._note(tx, len(events), outcomes)
+            accepted = run_through(accept_steps(tx, arrivals, slot=sending.slot, rejected=()))
+            outcomes.update(outcome.result for outcome in accepted)
+            self._note(tx, events, outcomes)
+            if rows:
+                files.insert_origins(tx, self._work.lease.name, [outcome.raw_id for outcome in accepted], rows)
         self._done, self.outcomes = self._done + len(events), outcomes
 
-    def _refuse(self, lines: list[str]) -> None:
+    def _refuse(self, event: Mapped, lines: list[str]) -> None:
         """Keep an event's rows as bad rows now: who takes over passes it by."""
         outcomes = self.outcomes + Counter({REFUSED: 1})
         with self._database.transaction() as tx:
             files.copy_bad_rows(tx, lines)
-            self._note(tx, 1, outcomes)
+            self._note(tx, [event], outcomes)
         self._done, self.outcomes = self._done + 1, outcomes
 
-    def _note(self, tx: Tx, events: int, outcomes: Counter[str]) -> None:
+    def _note(self, tx: Tx, events: Sequence[Mapped], outcomes: Counter[str]) -> None:
         until = self._sending.clock.now() + timedelta(seconds=self._sending.lease_seconds)
-        if files.note_events(tx, self._work.lease, self._done + events, outcomes, until).first() is None:
+        if files.note_events(tx, self._work.lease, self._done + len(events), outcomes, until).first() is None:
             raise LeaseLost
+        files.insert_sent(tx, self._work.lease.name, self._done, b"".join(map(_mark, events)))
+
+
+def _second(database: Database, work: Work) -> Callable[[_Chunk], None]:
+    """Takes the events out of a chunk, as refused ones, that would count rows of the file twice."""
+    before: SentBefore | None = None
+    if work.ingestion.replay_of is not None:
+        with database.snapshot() as tx:
+            before = sent_before(tx, work.ingestion, work.opened.facts.get("sheet"))
+
+    def take(chunk: _Chunk) -> None:
+        if before is None:
+            return
+        events = [(event.event_id, rows) for event, rows in zip(chunk.events, chunk.rows, strict=True)]
+        with database.snapshot() as tx:
+            found = before.second(tx, events)
+        chunk.refused.extend(_Refused(chunk.rows[at], why) for at, why in found.items())
+        for at in sorted(found, reverse=True):
+            del chunk.events[at], chunk.rows[at]
+
+    return take
+
+
+def _mark(event: Mapped) -> bytes:
+    """What an event is known by, however its text is spelled and whatever its tenant takes for volatile."""
+    return event.document.fingerprint()[:_MARK_BYTES]
+
+
+def _sent_before(database: Database, work: Work) -> Counter[bytes]:
+    """The marks of the events that other attempts sent."""
+    with database.snapshot() as tx:
+        parts = files.sent(tx, work.lease.name).all()
+    return Counter(part[at : at + _MARK_BYTES] for part in parts for at in range(0, len(part), _MARK_BYTES))
 
 
 def _is_of_a_value(error: StatementRefused) -> bool:
@@ -208,6 +260,11 @@ def _count_refused_before(database: Database, work: Work, tally: Tally) -> None:
             tally.add_fault(row.row_number, None, "event", None, str(fault["message"]))
 
 
+def _tenant(database: Database, work: Work) -> Tenant | None:
+    with database.snapshot() as tx:
+        return tenants.tenants(tx, [work.lease.name.tenant_id]).first()
+
+
 def parcel_of(ingestion: files.Ingestion, now: datetime) -> Parcel:
     """What a file's events come in: on behalf of who delivered it, for its tenant alone."""
     actor = ingestion.received_by
@@ -227,18 +284,28 @@ def read_made(parcel: Parcel, made: MadeEvent, most_bytes: int) -> Mapped:
     return read_document(parcel, document)
 
 
-def _chunks(gathered: Gathered, sending: Sending) -> Iterator[_Chunk]:
-    work = gathered.work
+def refuse_foreign(tenant: Tenant | None, event: Mapped, codes: frozenset[str] | None) -> None:
+    """Of an event that names no currency: its amounts (`codes`) must be in its store's. Raises RequestRefused."""
+    why = fault_of(codes, default_currency(tenant, event.event.get("store_id")))
+    if why is not None:
+        raise RequestRefused(ROWS_STILL_BAD, why)
+
+
+def _chunks(gathered: Gathered, sending: Sending, tenant: Tenant | None = None) -> Iterator[_Chunk]:
+    work, unsaid = gathered.work, codes_by_row(gathered.unsaid)
     maker = EventMaker(work.dataset, work.lease.name.tenant_id)
     for table, groups in gathered.tables(ROWS_AT_ONCE):
         parcel = parcel_of(work.ingestion, sending.clock.now())
         chunk = _Chunk([], [], [])
         for made in maker.make_all(table, groups):
             try:
-                chunk.events.append(read_made(parcel, made, sending.most_event_bytes))
-                chunk.rows.append(made.rows)
+                event = read_made(parcel, made, sending.most_event_bytes)
+                refuse_foreign(tenant, event, codes_of(unsaid, made.rows) if unsaid else None)
             except RequestRefused as refusal:
                 chunk.refused.append(_Refused(made.rows, refusal.detail))
+            else:
+                chunk.events.append(event)
+                chunk.rows.append(made.rows)
         yield chunk
 
 

@@ -11,7 +11,7 @@ from ledgersafe.files import curated
 from ledgersafe.files import store as files
 from ledgersafe.formats.rows import Batch
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import CURATED_CLASH, TOO_MANY_BAD_ROWS
+from ledgersafe.kernel.reasons import CURATED_CLASH, OTHER_SHEET, TOO_MANY_BAD_ROWS
 from ledgersafe.pipeline.ahead import ahead
 from ledgersafe.pipeline.delivery import (
     KEPT_OF_REJECTED,
@@ -93,7 +93,23 @@ def load_table(tx: Tx, work: Work, tally: Tally, now: datetime, kept: list[str],
     _hold(tx, work, tally, sharing, kept, MOST_SHARING)
     of = work.ingestion
     origin = curated.Origin(of.tenant_id, first_delivery(tx, of), of.sha256, now)
-    return merged(tx, work.dataset, origin, tally.rows_in - tally.rows_bad)
+    loaded = merged(tx, work.dataset, origin, tally.rows_in - tally.rows_bad)
+    _refuse_other_sheet(tx, work)
+    return loaded
+
+
+def _refuse_other_sheet(tx: Tx, work: Work) -> None:
+    """Without a key, a row of one sheet would replace that of the same number of another. Raises Rejected.
+
+    Asked once the rows are merged: whoever loads the other sheet at the same time has ended by then.
+    """
+    sheet = work.opened.facts.get("sheet")
+    if work.dataset.primary_key or sheet is None or work.ingestion.replay_of is None:
+        return
+    if (other := files.other_sheet(tx, work.ingestion, sheet).first()) is not None:
+        told = f"Sheet {other!r} of this file is loaded, and without a primary_key its rows would be replaced by"
+        message = f"{told} those of {sheet!r} that have the same numbers. Send {sheet!r} as a file of its own."
+        raise Rejected(OTHER_SHEET, message)
 
 
 def merged(tx: Tx, dataset: Dataset, origin: curated.Origin, rows: int, *, whole: bool = True) -> Loaded:

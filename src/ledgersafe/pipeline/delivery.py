@@ -18,6 +18,8 @@ from ledgersafe.db.database import Tx
 from ledgersafe.files import store as files
 from ledgersafe.formats.rows import Batch, BrokenRow, Opened, passed_over
 from ledgersafe.kernel.reasons import QUALITY_FAILED, TOO_MANY_BAD_ROWS, Reason
+from ledgersafe.pipeline.decided_rows import Decisions
+from ledgersafe.pipeline.left_out import LeftOut
 from ledgersafe.pipeline.wishes import refuse_other_header
 
 _SAMPLES = 5
@@ -41,7 +43,10 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One attempt at one delivery. `reopen`: read the file once more. `previous`: the dataset's last good delivery."""
+    """One attempt at one delivery. `reopen`: read the file once more. `previous`: the dataset's last good delivery.
+
+    `decided`: what people decided of the file's rows before. `left_out`: those of no known group that they ignored.
+    """
 
     lease: files.Lease
     ingestion: files.Ingestion
@@ -51,6 +56,8 @@ class Work:
     opened: Opened
     reopen: Callable[[], Opened]
     previous: files.Ingestion | None = None
+    decided: Decisions | None = None
+    left_out: LeftOut | None = None
 
 
 @dataclass(slots=True)
@@ -68,10 +75,14 @@ class _Range:
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted while a file is read; it becomes the quality report. `borne`: of amounts, by column."""
+    """What is counted while a file is read; it becomes the quality report. `borne`: of amounts, by column.
+
+    `rows_decided`: of the bad rows, those that are held since a person decided on them, and for nothing else.
+    """
 
     rows_in: int = 0
     rows_bad: int = 0
+    rows_decided: int = 0
     rules: dict[tuple[str | None, str], _Rule] = field(default_factory=dict[tuple[str | None, str], _Rule])
     ranges: dict[str, _Range] = field(default_factory=dict[str, _Range])
     borne: dict[str, Borne] = field(default_factory=dict[str, Borne])
@@ -179,6 +190,10 @@ def checked_batches(work: Work, tally: Tally) -> Iterator[tuple[Batch, Checked]]
             renamed = Batch(part, broken)
             checked = check(work.dataset, part, borne=tally.borne)
             refuse_other_header(work.dataset, work.header, work.opened.facts, part, checked)
+            if work.decided is not None:
+                good = checked.good.height
+                checked = work.decided.hold(checked)
+                tally.rows_decided += good - checked.good.height
             tally.add(work.dataset, renamed, checked)
             yield renamed, checked
             broken = ()
@@ -217,7 +232,7 @@ def broken_rules(work: Work, tally: Tally) -> list[str]:
 
 def judge_file(work: Work, tally: Tally) -> None:
     """Whether what is good in it may be loaded, once all of it is read. Raises Rejected."""
-    dataset, bad = work.dataset, tally.rows_bad
+    dataset, bad = work.dataset, tally.rows_bad - tally.rows_decided
     if bad and dataset.shape.on_bad_rows == "reject_file":
         raise Rejected(TOO_MANY_BAD_ROWS, f"{bad:,} of {tally.rows_in:,} rows are bad, and on_bad_rows is reject_file.")
     if dataset.too_many(bad, tally.rows_in):

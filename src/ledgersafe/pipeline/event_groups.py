@@ -3,31 +3,40 @@
 All of the file is held at once, since a group's rows may stand anywhere in it: so it is bounded.
 """
 
-import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 
 import polars as pl
 
 from ledgersafe.contracts.datasets.casting import cast, given_of, or_default
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, ROW, Checked
-from ledgersafe.contracts.datasets.events import Table, agreements
+from ledgersafe.contracts.datasets.event_currencies import MARKED_COLUMNS, foreign
+from ledgersafe.contracts.datasets.event_kinds import agreements
+from ledgersafe.contracts.datasets.event_times import far_apart
+from ledgersafe.contracts.datasets.events import Table
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.formats.rows import Batch, BrokenRow, UnreadableFile
 from ledgersafe.kernel.reasons import FILE_TOO_LARGE
+from ledgersafe.pipeline.broken_rows import Known, by_cells, layout_of, placed
 from ledgersafe.pipeline.delivery import Tally, Work, bad_row_lines, checked_batches
+from ledgersafe.pipeline.footers import ALONE, footers
 
 MOST_BYTES = 120_000_000
 """How many bytes of text one file may have: grouped and sorted they take about seven times that, under 1 GiB."""
 MOST_VALUES = 10_000_000
 """How many values: each takes some memory, however short it is. A row counts as two more of them."""
+_VALUES_OF_A_BROKEN_ROW = 10
+"""As how many it counts: it is kept by itself."""
+_BROKEN_AT_ONCE = 500
+"""How many are cut into fields at a time: each may have thousands."""
 _KEY = "_group"
 _FIRST = "_first"
 _HELD: dict[str, type[pl.DataType]] = {ROW: pl.Int64, _KEY: pl.String}
 _LONGEST_KEY = 200
 _GROUPLESS = "has no value, and nothing else says of which event the row is"
-_Parts = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -36,6 +45,7 @@ class Gathered:
 
     `culprits`: groups that are held, and by which bad row. `unplaced`: one that may be of any group: it holds all.
     `held`: ROW and group of the rows that are good and held; what is told of them is made when it is written.
+    `unsaid`: amounts that say a currency, of events that do not (MARKED_COLUMNS).
     """
 
     work: Work
@@ -45,6 +55,7 @@ class Gathered:
     culprits: dict[str, int] = field(default_factory=dict[str, int])
     unplaced: int | None = None
     held: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_HELD))
+    unsaid: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MARKED_COLUMNS))
 
     def bad_lines(self) -> Iterator[list[str]]:
         """The bad rows found so far, as lines for `files.copy_bad_rows`: batch by batch, as there may be very many."""
@@ -85,7 +96,8 @@ class Gathered:
     def _why_held(self, key: str) -> str:
         if (number := self.culprits.get(key)) is not None:
             return f"row {number:,} of its group is bad, which holds all of it"
-        return f"row {self.unplaced:,} is bad and does not say of which group it is, which holds all of them"
+        told = f"row {self.unplaced:,} is bad and does not say of which group it is, which holds all of them"
+        return f"{told}: ignore it if it is no line of any, else put it right; then replay the file"
 
     def tables(self, rows: int) -> Iterator[tuple[Table, list[range]]]:
         """The good rows, group after group in the order in which they begin; about so many at once."""
@@ -102,8 +114,9 @@ def gather(work: Work, tally: Tally) -> Gathered:
     batches: list[tuple[Batch, Checked]] = []
     size = values = 0
     for batch, checked in checked_batches(work, tally):
-        size += int(batch.frame.estimated_size())
+        size += int(batch.frame.estimated_size()) + sum(len(row.text) for row in batch.broken)
         values += batch.frame.height * (batch.frame.width + 1)  # with its number, and the group to come
+        values += sum(_VALUES_OF_A_BROKEN_ROW + len(row.cells or ()) for row in batch.broken)
         if size > MOST_BYTES or values > MOST_VALUES:
             most = f"{MOST_BYTES:,} bytes or {MOST_VALUES:,} values"
             message = f"Its rows have more than {most}: send files that become events in parts."
@@ -116,7 +129,9 @@ def gather(work: Work, tally: Tally) -> Gathered:
     _hold_groupless(found, tally)
     _hold_repeated(found, tally)
     _hold_differing(found, tally)
-    _find_culprits(found)
+    _hold_far_apart(found, tally)
+    _hold_foreign(found, tally)
+    _find_culprits(found, tally)
     return found
 
 
@@ -194,8 +209,7 @@ def _hold_repeated(found: Gathered, tally: Tally) -> None:
 
 def _hold_differing(found: Gathered, tally: Tally) -> None:
     """Rows of a group that do not agree what event they are of are bad: which is right, a person has to say."""
-    events = found.work.dataset.shape.events
-    for one in agreements(events) if events is not None else ():
+    for one in agreements(found.work.dataset):
         name, message = one.column, one.message
         said = pl.DataFrame([found.good[_KEY], one.said(found.good)]).unique()
         groups = said.filter(said[_KEY].is_duplicated())[_KEY].unique()
@@ -209,29 +223,84 @@ def _hold_differing(found: Gathered, tally: Tally) -> None:
             tally.add_fault(number, name, "event", value, message)
 
 
-def _find_culprits(found: Gathered) -> None:
+def _hold_far_apart(found: Gathered, tally: Tally) -> None:
+    """Rows of a group whose times lie days apart are bad: they may be of several events that share a number."""
+    apart = far_apart(found.work.dataset, found.good, found.good[_KEY])
+    if not apart.height:
+        return
+    found.groups |= dict(found.good.join(apart.select(ROW), on=ROW).select(ROW, _KEY).rows())
+    found.add_faults(apart.select(ROW, "column", pl.lit("event").alias("rule"), "value", "message"))
+    tally.rows_bad += apart.height
+    for number, name, value, message in apart.rows():
+        tally.add_fault(number, name, "event", value, message)
+
+
+def _hold_foreign(found: Gathered, tally: Tally) -> None:
+    """Amounts that say another currency than their event are bad: which of the two is right, a person has to say."""
+    marked = pl.concat([pl.DataFrame(schema=MARKED_COLUMNS), *(checked.marked for _, checked in found.batches)])
+    apart, found.unsaid = foreign(found.work.dataset, found.good, found.good[_KEY], marked)
+    if not apart.height:
+        return
+    faults = apart.select(ROW, "column", pl.lit("currency").alias("rule"), "value", "message")
+    found.groups |= dict(found.good.join(apart.select(ROW).unique(), on=ROW).select(ROW, _KEY).rows())
+    found.add_faults(faults)
+    tally.rows_bad += faults[ROW].n_unique()
+    for number, name, value, message in apart.rows():
+        tally.add_fault(number, name, "currency", value, message)
+
+
+def _find_culprits(found: Gathered, tally: Tally) -> None:
     """Which group each bad row belongs to. Where that is not certain, it may be any of them: all are held."""
     lost: list[int] = []
     for batch, checked in found.batches:
-        if broken := [row for row in batch.broken if row.is_data]:
-            lost += _place_broken(found, broken)
         if checked.faults.height:
             lost += _place_bad(found, batch, checked)
+    if broken := [row for batch, _ in found.batches for row in batch.broken if row.is_data]:
+        lost += _place_broken(found, broken)
+    if lost and found.work.left_out is not None:
+        every, lost = len(lost), found.work.left_out.holding(lost, (batch for batch, _ in found.batches))
+        tally.rows_decided += every - len(lost)
+    if lost:
+        lost = _without_footers(found, lost)
     for number, key in found.groups.items():
         found.culprits.setdefault(key, number)
     found.unplaced = min(lost, default=None)
 
 
+def _without_footers(found: Gathered, lost: Sequence[int]) -> list[int]:
+    """Those of them that hold all groups: what says at the file's end that it ends holds itself alone."""
+    dataset = found.work.dataset
+    alone = footers(found.work, found.batches, lost, partial(_value, found.work), _group_by(dataset))
+    if not alone:
+        return [*lost]
+    found.add_faults(_faults(pl.Series(alone), None, "footer", _nothing(len(alone)), [ALONE] * len(alone)))
+    for at, (batch, checked) in enumerate(found.batches):
+        told = [replace(row, message=f"{row.message}; {ALONE}") if row.number in alone else row for row in batch.broken]
+        found.batches[at] = Batch(batch.frame, tuple(told)), checked
+    return [number for number in lost if number not in alone]
+
+
 def _place_bad(found: Gathered, batch: Batch, checked: Checked) -> list[int]:
     """Of rows that break a rule. Returns those whose group cannot be read."""
     dataset, names = found.work.dataset, _group_by(found.work.dataset)
+    of_group = checked.faults.filter(pl.col("column").is_in(names))
     numbers = checked.faults[ROW].unique(maintain_order=True)
-    unplaced = checked.faults.filter(pl.col("column").is_in(names) & (pl.col("rule") != "unique"))[ROW].unique()
+    unplaced = of_group.filter(~pl.col("rule").is_in(["unique", "event"]))[ROW].unique()
     placed = numbers.filter(~numbers.is_in(unplaced.implode()) & ~numbers.is_in(list(found.groups)))
     rows = batch.frame.filter(batch.frame[ROW].is_in(placed.implode()))
     keys = keys_of(dataset, pl.DataFrame([_value(found.work, name, rows) for name in names]))
-    found.groups |= dict(zip(rows[ROW].to_list(), keys.to_list(), strict=True))
-    return unplaced.to_list()
+    of = dict(zip(rows[ROW].to_list(), keys.to_list(), strict=True))
+    unsure = _of_two_cases(found, {of[row]: row for row in of_group.filter(rule="event")[ROW].unique() if row in of})
+    found.groups |= {number: key for number, key in of.items() if number not in unsure}
+    return [*unplaced, *unsure]
+
+
+def _of_two_cases(found: Gathered, rows: Mapping[str, int]) -> list[int]:
+    """Rows by their groups: those whose group may be another one of the file, written in other letters (r77, R77)."""
+    if not rows:
+        return []
+    groups = Counter(key.casefold() for key in {*found.good[_KEY].unique().to_list(), *rows})
+    return [number for key, number in rows.items() if groups[key.casefold()] > 1]
 
 
 def _value(work: Work, name: str, rows: pl.DataFrame) -> pl.Series:
@@ -242,49 +311,37 @@ def _value(work: Work, name: str, rows: pl.DataFrame) -> pl.Series:
 
 
 def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
-    """Of rows that could not be cut into values, by the fields at the places of the group's columns.
-
-    They are believed only in a row of one line, at its beginning, with as many fields as the header or more: wherever
-    else a field too few or too many may stand before them. But not with as many as two rows have where the line break
-    between them is missing: the other one is of another group. Of several columns, one may hold a delimiter: together
-    they must be a group of the file. Returns the rows whose group is not certain.
-    """
-    work = found.work
-    delimiter = work.opened.facts.get("delimiter")
-    places = {ours: at for theirs, at in work.opened.places.items() if (ours := work.header.renamed.get(theirs))}
-    names = _group_by(work.dataset)
-    if not isinstance(delimiter, str) or any(name not in places for name in names):
-        return [row.number for row in broken]
-    at = [places[name] for name in names]
-    if sorted(at) != list(range(len(at))):
-        return [row.number for row in broken]
-    width = len(work.opened.columns) + len(work.opened.facts.get("columns_without_name", ()))
-    known = frozenset(found.good[_KEY].unique().to_list() if len(at) > 1 else ())
-    lost: list[int] = []
-    for row in broken:
-        fields = _fields(row.text, delimiter)
-        key = _key_in(work, names, at, fields) if width <= len(fields) < 2 * width - 1 else None
-        if key is not None and (len(at) == 1 or key in known):
-            found.groups[row.number] = key
-        else:
-            lost.append(row.number)
-    return lost
+    """Of rows that could not be cut into values. Returns those whose group is not certain."""
+    of = by_cells(found.work, _group_by(found.work.dataset), broken, partial(_keys_in, found.work))
+    of |= dict.fromkeys(_of_two_cases(found, {key: number for number, key in of.items() if key is not None}))
+    of |= _placed(found, [row for row in broken if row.cells is None])
+    found.groups |= {number: key for number, key in of.items() if key is not None}
+    return [number for number, key in of.items() if key is None]
 
 
-def _key_in(work: Work, names: Sequence[str], places: Sequence[int], fields: Sequence[str]) -> str | None:
-    read = [_value(work, name, pl.DataFrame({name: [fields[at]]})) for name, at in zip(names, places, strict=True)]
-    frame = pl.DataFrame([pl.Series(ROW, [0]), *read])
-    return None if groupless(work.dataset, frame).height else keys_of(work.dataset, frame)[0]
+def _placed(found: Gathered, broken: Sequence[BrokenRow]) -> dict[int, str | None]:
+    """Of rows whose text alone is known."""
+    work, dataset = found.work, found.work.dataset
+    ends = [batch.frame[ROW][-1] for batch, _ in found.batches if batch.frame.height]
+    layout = layout_of(work, _group_by(dataset), max([*ends, *(row.number for row in broken)]))
+    if layout is None:
+        return dict.fromkeys(row.number for row in broken)
+    known = Known()
+    for batch, _ in found.batches:
+        read = pl.DataFrame([_value(work, name, batch.frame) for name in layout.names])
+        keys = keys_of(dataset, read)
+        known.add(read, keys)
+        known.add(batch.frame.select(name for name in layout.names if name in batch.frame.columns), keys)
+    of: dict[int, str | None] = {}
+    for start in range(0, len(broken), _BROKEN_AT_ONCE):
+        of |= placed(layout, known, broken[start : start + _BROKEN_AT_ONCE], partial(_keys_in, work))
+    return of
 
 
-def _fields(text: str, delimiter: str) -> list[str]:
-    """Of a row of one line; none of one in which others may be."""
-    if "\n" in text or "\r" in text:
-        return []
-    try:
-        return next(csv.reader([text], delimiter=delimiter), list[str]())
-    except csv.Error:
-        return []
+def _keys_in(work: Work, rows: pl.DataFrame) -> pl.Series:
+    """Each row's group; null where it says none. `rows`: ROW and the group's columns, as the file has them."""
+    read = pl.DataFrame([rows[ROW], *(_value(work, name, rows) for name in _group_by(work.dataset))])
+    return keys_of(work.dataset, read).set(rows[ROW].is_in(groupless(work.dataset, read)[ROW].implode()), None)
 
 
 def _nothing(rows: int) -> pl.Series:

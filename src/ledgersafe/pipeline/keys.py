@@ -21,6 +21,8 @@ from ledgersafe.tenants.rules import (
     unknown_scopes,
 )
 
+MOST_ACTORS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -117,6 +119,12 @@ def list_keys(database: Database, by: Credential) -> list[tenants.ApiKey]:
     """The keys that serve none but the credential's tenants."""
     with database.snapshot() as tx:
         return tenants.all_api_keys(tx, by.tenant_ids).all()
+
+
+def actors(database: Database, by: Credential) -> dict[str, str]:
+    """Actor, as the audit log has it → what its key is called; of keys that serve a tenant of the credential's."""
+    with database.snapshot() as tx:
+        return {f"key:{one.key_id}": one.label for one in tenants.labels(tx, by.tenant_ids, MOST_ACTORS).all()}
 
 
 def revoke_key(database: Database, key_id: str, by: Credential, now: datetime) -> tenants.ApiKey:

@@ -20,7 +20,7 @@ from ledgersafe.contracts.envelope import is_usable_id
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.files import store as files
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.ids import new_id
+from ledgersafe.kernel.ids import id_after
 from ledgersafe.kernel.reasons import (
     DELIVERY_UNDER_WAY,
     FILE_CHANGED,
@@ -117,11 +117,12 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
         raw_path = zone.keep(incoming.temporary, of.tenant_id, of.dataset, by.now.date(), incoming.sha256, ending)
     except (ZoneUnavailable, ZoneDamaged) as error:
         raise not_kept(error) from error
-    new = files.NewIngestion(
-        of.tenant_id, new_id(), of.dataset, of.filename, of.source, incoming.sha256, incoming.size, raw_path
-    )
     with database.transaction() as tx:
         tenants.ensure_tenant(tx, of.tenant_id, by.now, "first file")
+        name = _next_id(tx, of.tenant_id, of.dataset)
+        new = files.NewIngestion(
+            of.tenant_id, name, of.dataset, of.filename, of.source, incoming.sha256, incoming.size, raw_path
+        )
         made = files.insert_ingestion(tx, new, by.now, by.credential.actor).first()
         if made is None:
             there = files.ingestion_of_bytes(tx, of.tenant_id, of.dataset, incoming.sha256).one()
@@ -129,15 +130,21 @@ def land(database: Database, zone: RawZone, incoming: Incoming, by: Operator) ->
         return Landed(files.ingestion(tx, of.tenant_id, made).one(), duplicate=False)
 
 
+def _next_id(tx: Tx, tenant_id: str, dataset: str) -> str:
+    """Of what is received now: later than all that was, also where the clock was ahead when that came."""
+    return id_after(files.latest_id(tx, tenant_id, dataset).first())
+
+
 def _overtaken(tx: Tx, known: files.Ingestion) -> str | None:
     """What to tell who sends a file of keyed rows again, after another one: later rows stay over its own."""
     contract = files.contract(tx, known.tenant_id, known.dataset).first()
     if contract is None or not orjson.loads(contract.members).get("primary_key"):
         return None
-    last = files.last_loaded(tx, known.tenant_id, known.dataset).first()
-    if last is None or last <= known.ingestion_id:
+    last = files.last_counting(tx, known.tenant_id, known.dataset).first()
+    if last is None or last.ingestion_id <= known.ingestion_id:
         return None
-    told = f"These bytes were received on {known.received_at:%Y-%m-%d}, and delivery {last} is loaded since."
+    since = "is loaded since" if last.is_loaded else "came since, and waits to be loaded"
+    told = f"These bytes were received on {known.received_at:%Y-%m-%d}, and delivery {last.ingestion_id} {since}."
     return f"{told} Nothing changes. If they are to count again, change the file, such as by a blank line at its end."
 
 
@@ -200,16 +207,17 @@ def find(database: Database, tenant_id: str, ingestion_id: UUID) -> Found:
 
 
 def deliveries(
-    database: Database,
-    tenant_id: str,
-    dataset: str | None,
-    status: files.Status | None,
-    before: UUID | None,
-    most: int,
+    database: Database, tenant_id: str, chosen: files.Chosen, before: UUID | None, most: int
 ) -> list[files.Ingestion]:
     """One page of deliveries, latest first."""
     with database.snapshot() as tx:
-        return files.ingestions(tx, tenant_id, dataset, status, before, most).all()
+        return files.ingestions(tx, tenant_id, chosen, before, most).all()
+
+
+def standings(database: Database, tenant_id: str, ingestion_ids: Sequence[UUID]) -> dict[UUID, files.Standing]:
+    """How these deliveries stand by now, by id."""
+    with database.snapshot() as tx:
+        return {one.ingestion_id: one for one in files.standings(tx, tenant_id, ingestion_ids).all()}
 
 
 def replay(database: Database, tenant_id: str, ingestion_id: UUID, notes: str, by: Operator) -> files.Ingestion:
@@ -225,7 +233,7 @@ def replay(database: Database, tenant_id: str, ingestion_id: UUID, notes: str, b
             raise RequestRefused(DELIVERY_UNDER_WAY, f"Delivery {ingestion_id} is {of.status}.", {"Retry-After": "5"})
         new = files.NewIngestion(
             tenant_id,
-            new_id(),
+            _next_id(tx, tenant_id, of.dataset),
             of.dataset,
             of.filename,
             of.source,

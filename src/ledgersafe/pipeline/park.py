@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +27,21 @@ SLOT = 65
 
 
 class Parked(msgspec.Struct, frozen=True):
-    """An accepted arrival of a key, and why it cannot be posted."""
+    """An accepted arrival of a key, and why it cannot be posted. `amount`: what is at stake, where it can be read."""
 
     raw_id: str
     event_id: str
     unposted: Unposted
+    amount: Decimal | None = None
+    currency: str | None = None
+
+
+class Released(msgspec.Struct, frozen=True):
+    """An exception that goes on by itself, and the arrival of its key that is to be posted now."""
+
+    exception_id: UUID
+    event_id: str
+    raw_id: str
 
 
 def park(tx: Tx, tenant_id: str, now: datetime, parked: Sequence[Parked]) -> None:
@@ -58,7 +69,7 @@ def park(tx: Tx, tenant_id: str, now: datetime, parked: Sequence[Parked]) -> Non
         else:
             others.append((key.idempotency_key, fingerprint, "open"))
         known = exception_of.get(key.idempotency_key)
-        new = _exception(stored[one.event_id], one.unposted, now) if known is None else None
+        new = _exception(stored[one.event_id], one, now) if known is None else None
         exception_id = str(known) if new is None else new.exception_id
         if new is not None:
             opened.append(new)
@@ -89,15 +100,15 @@ def keys_of(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> list[str]:
     return [row.idempotency_key for row in quarantine.exceptions_by_id(tx, tenant_id, exception_ids).all()]
 
 
-def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime) -> int:
+def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime) -> list[Released]:
     """Let go of exceptions whose original is posted by now: their payloads are accepted again, and to be posted.
 
-    Returns how many were still open.
+    Returns those that were still open.
     """
     seen = quarantine.exceptions_by_id(tx, tenant_id, exception_ids).all()
     names = sorted({row.idempotency_key for row in seen if row.status == "open"})
     if not names:
-        return 0
+        return []
     keys = {key.idempotency_key: key for key in gate.lock_keys(tx, tenant_id, names).all()}
     rows = [row for row in quarantine.exceptions_by_id(tx, tenant_id, exception_ids).all() if row.status == "open"]
     payloads = gate.other_payloads(tx, tenant_id, names)
@@ -110,7 +121,7 @@ def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime)
     patched = {row.raw_id for row in decided.all() if row.patch is not None}
     released: list[quarantine.ExceptionRow] = []
     others: list[tuple[str, bytes, Decision]] = []
-    to_post: list[tuple[str, str]] = []
+    to_post: list[Released] = []
     for row in rows:
         of_key = known[row.idempotency_key]
         undecided = [payload for payload in of_key.values() if payload.decision == "open"]
@@ -124,37 +135,37 @@ def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime)
         else:
             others.append((row.idempotency_key, payload.fingerprint, decision))
         key.status, key.processed_at = "processed", now
-        to_post.append((row.idempotency_key, str(payload.raw_id)))
+        to_post.append(Released(row.exception_id, row.idempotency_key, str(payload.raw_id)))
         released.append(row)
     if not released:
-        return 0
+        return []
     gate.update_keys(tx, tenant_id, [keys[row.idempotency_key] for row in released])
     if others:
         gate.decide_other_payloads(tx, tenant_id, others)
-    gate.insert_to_post(tx, tenant_id, [key for key, _ in to_post], [raw_id for _, raw_id in to_post])
+    gate.insert_to_post(tx, tenant_id, [one.event_id for one in to_post], [one.raw_id for one in to_post])
     quarantine.release(tx, tenant_id, [row.exception_id for row in released], audit.SYSTEM, now)
     ended = [Told(str(row.exception_id), row.idempotency_key, now, resolution="released") for row in released]
     announce(tx, tenant_id, "exception.resolved", ended)
-    audit.insert(tx, [_released(tenant_id, now, row) for row in released])
+    audit.insert(tx, [_release_entry(tenant_id, now, row) for row in released])
     count = len(released)
     gate.add_to_counters(tx, SLOT, gate.Counts(tenant_id, 0, count, -count, 0, -count))
-    return count
+    return to_post
 
 
-def _exception(stored: bronze.StoredRaw, unposted: Unposted, now: datetime) -> quarantine.NewException:
+def _exception(stored: bronze.StoredRaw, one: Parked, now: datetime) -> quarantine.NewException:
     return quarantine.NewException(
         exception_id=new_id(),
         idempotency_key=stored.event_id,
-        reason_code=unposted.fault.reason.code,
-        details_json=orjson.dumps([unposted.fault.as_json()]).decode(),
+        reason_code=one.unposted.fault.reason.code,
+        details_json=orjson.dumps([one.unposted.fault.as_json()]).decode(),
         raw_id=str(stored.raw_id),
         last_raw_id=str(stored.raw_id),
         arrivals=1,
         store_id=stored.store_id,
         source_system=stored.source_system,
         event_type=stored.event_type,
-        amount=None,
-        currency=None,
+        amount=one.amount,
+        currency=one.currency,
         created_at=now,
         last_arrival_at=stored.received_at,
     )
@@ -172,7 +183,7 @@ def _audit(tenant_id: str, now: datetime, one: Parked, exception_id: str, *, is_
     return audit.Entry(tenant_id, now, audit.SYSTEM, action, "exception", exception_id, after=facts)
 
 
-def _released(tenant_id: str, now: datetime, row: quarantine.ExceptionRow) -> audit.Entry:
+def _release_entry(tenant_id: str, now: datetime, row: quarantine.ExceptionRow) -> audit.Entry:
     before = {"status": "open", "reason_code": row.reason_code}
     after = {"event_id": row.idempotency_key, "resolution": "released", "key_status": "processed"}
     subject = str(row.exception_id)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import stamina
@@ -56,6 +55,17 @@ class Promoted:
 
     def __bool__(self) -> bool:
         return bool(self.posted or self.parked or self.put_off)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of posting: how many were tried (a worker is at the others), why which could not be posted, and the
+    transactions that others may have been waiting for.
+    """
+
+    tried: int
+    unposted: Sequence[Unposted]
+    arrived: Sequence[Name]
 
 
 def tenants_to_post(database: Database) -> list[str]:
@@ -154,18 +164,16 @@ def post_accepted(
     return {one.raw_id: one.unposted.fault for one in parked}, arrived
 
 
-def post_waiting(tx: Tx, tenant_id: str, now: datetime, raw_id: UUID) -> list[Unposted] | None:
-    """Post what waits on the work list for its turn, for who wants to see what comes of it and forgets it all.
-
-    Returns why it cannot be posted, nothing where it is posted, and None where a worker is at it already.
-    """
+def post_waiting(tx: Tx, tenant_id: str, now: datetime, raw_ids: Sequence[str]) -> Tried:
+    """Post what waits on the work list for its turn, for who wants to see what comes of it and forgets it all."""
     tx.look_up_by_index()
     latest = _latest(now)  # also what is put off
-    claimed = gate.claim_to_post(tx, tenant_id, latest, latest, 1, [str(raw_id)]).all()
+    claimed = gate.claim_to_post(tx, tenant_id, latest, latest, len(raw_ids), raw_ids).all()
     if not claimed:
-        return None
-    parked, _ = _post_accepted(tx, tenant_id, now, _accepted(tx, tenant_id, claimed))
-    return [one.unposted for one in parked]
+        return Tried(0, (), ())
+    accepted = _accepted(tx, tenant_id, claimed)
+    parked, arrived = _post_accepted(tx, tenant_id, now, accepted)
+    return Tried(len(accepted), [one.unposted for one in parked], arrived)
 
 
 def _post_accepted(
@@ -174,7 +182,8 @@ def _post_accepted(
     books, candidates, parked = _read(tx, tenant_id, now, list(accepted.values()))
     for one, found in zip(candidates, post(tx, books, candidates), strict=True):
         if found is not None:
-            parked.append(Parked(one.raw_id, accepted[one.raw_id].stored.event_id, found))
+            event_id, amount = accepted[one.raw_id].stored.event_id, getattr(one.event, "total_amount", None)
+            parked.append(Parked(one.raw_id, event_id, found, amount, one.currency or None))
     return parked, books.arrived
 
 

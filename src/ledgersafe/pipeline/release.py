@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledgersafe.db.database import Database, Tx
-from ledgersafe.pipeline.park import unpark
+from ledgersafe.pipeline.park import Released, unpark
 from ledgersafe.silver import store as silver
 from ledgersafe.silver.store import Name
 
@@ -14,13 +14,13 @@ _A_SWEEP = 1_000
 
 def release_waiting(
     tx: Tx, tenant_id: str, arrived: Sequence[Name], now: datetime, decided: Collection[UUID] = ()
-) -> int:
-    """Let go of what waits for these transactions, just posted, whose heads are held. Returns how many.
+) -> list[Released]:
+    """Let go of what waits for these transactions, just posted, whose heads are held. Returns what goes on.
 
     `decided`: exceptions that the caller closes itself, in the same transaction; they wait no more, and that is all.
     """
     waiting = [one for one in take_waiting(tx, tenant_id, arrived) if one not in decided]
-    return unpark(tx, tenant_id, waiting, now) if waiting else 0
+    return unpark(tx, tenant_id, waiting, now) if waiting else []
 
 
 def take_waiting(tx: Tx, tenant_id: str, arrived: Sequence[Name]) -> list[UUID]:
@@ -38,5 +38,5 @@ def sweep(database: Database, now: datetime) -> int:
             overdue = sorted(silver.overdue_waiting(tx, tenant_id, _A_SWEEP).all())
             if overdue:
                 silver.delete_waiting(tx, tenant_id, overdue)
-                released += unpark(tx, tenant_id, overdue, now)
+                released += len(unpark(tx, tenant_id, overdue, now))
     return released

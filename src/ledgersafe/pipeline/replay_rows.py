@@ -6,14 +6,17 @@ asked for go in, or none. Of rows that become events a whole group goes at once:
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 import stamina
 
 from ledgersafe.audit import store as audit
 from ledgersafe.contracts.datasets.checking import FAULT_COLUMNS, IN_WHICH_CURRENCY, ROW, check
+from ledgersafe.contracts.datasets.event_currencies import Codes, codes_by_row, codes_of, foreign
+from ledgersafe.contracts.datasets.event_times import far_apart
 from ledgersafe.contracts.datasets.events import EventMaker, groups
+from ledgersafe.contracts.datasets.grouping import is_grouped_alike
 from ledgersafe.contracts.datasets.headers import matched
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.explain import escaped
@@ -36,14 +39,22 @@ from ledgersafe.pipeline.bad_rows import (
     refuse_decided,
 )
 from ledgersafe.pipeline.datasets import dataset_of
-from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made
+from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made, refuse_foreign
 from ledgersafe.pipeline.deliver_table import merged
 from ledgersafe.pipeline.delivery import first_delivery
 from ledgersafe.pipeline.event_groups import groupless, keys_of, stored_key
-from ledgersafe.pipeline.resolve import SLOT, Operator
+from ledgersafe.pipeline.rereading import TYPED_FORMATS, read_otherwise
+from ledgersafe.pipeline.resolve import Operator
+from ledgersafe.pipeline.sent_before import sent_before
+from ledgersafe.pipeline.writing import SLOT
 from ledgersafe.tenants import store as tenants
 
 _MOST_FAULTS = 100
+_SHOWN = 60
+_OF_ANOTHER_SPELLING = (
+    "the file's own number or time is kept as {!r}, as version {} of the contract spells it, and the one in force "
+    "reads that otherwise: set it in the spelling of the one in force, or replay the whole delivery"
+)
 Patch = Mapping[str, str | None]
 Patches = Mapping[int, Patch]
 """By row number: column → what is put in place of its value; None is no value."""
@@ -51,12 +62,16 @@ Patches = Mapping[int, Patch]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """The rows of a decision, locked, with the contract in force."""
+    """The rows of a decision, locked, with the contract in force.
+
+    `spelled_by`: the older contract by which numbers and times of a typed file were spelled.
+    """
 
     ingestion: files.Ingestion
     dataset: Dataset
     rows: dict[int, files.BadRow]
     patches: Patches
+    spelled_by: Dataset | None = None
 
 
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
@@ -79,9 +94,8 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
         _refuse_unknown(dataset, patches)
         is_of_groups = dataset.shape.kind == "events"
         named = {number: row for number, row in wanted.items() if is_of_groups or number in patches}
-        case = _Case(
-            ingestion, dataset, {number: row for number, row in named.items() if row.status == "open"}, patches
-        )
+        rows = {number: row for number, row in named.items() if row.status == "open"}
+        case = _Case(ingestion, dataset, rows, patches, _read_by(tx, ingestion, dataset, stored.version))
         decided = _send(tx, case, by) if is_of_groups else _load(tx, case, by)
         put = {number: patches.get(number) or None for number in decided.rows}
         files.decide_bad_rows(tx, name, put, files.Decision("replayed", by.now, by.credential.actor, notes))
@@ -95,7 +109,7 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
 def _load(tx: Tx, case: _Case, by: Operator) -> Decided:
     """Into the dataset's table."""
     dataset, of = case.dataset, case.ingestion
-    good = _good(case)
+    good, _ = _good(case)
     clash = files.ensure_curated(tx, dataset.name, *curated.table_of(dataset)).one()
     if clash:
         raise RequestRefused(CURATED_CLASH, f"files.curated_{dataset.name} does not fit the contract: {clash}.")
@@ -125,24 +139,43 @@ def _send(tx: Tx, case: _Case, by: Operator) -> Decided:
     """As events, through the same accept as all others."""
     of, dataset = case.ingestion, case.dataset
     _refuse_groupless(tx, case)
-    good = _good(case)
+    good, unsaid = _good(case)
     joined = _joined(tx, case, good)
     if joined.rows.keys() != case.rows.keys():
-        case, good = joined, _good(joined)
+        case = joined
+        good, unsaid = _good(case)
     assert dataset.shape.events is not None, "asked of events only"
     maker = EventMaker(dataset, of.tenant_id)
     parcel = parcel_of(of, by.now)
+    tenant = tenants.tenants(tx, [of.tenant_id]).first()
     rows = ((row[ROW], row) for row in good.iter_rows(named=True))
     events: list[Mapped] = []
+    made_of: list[list[int]] = []
     for group in groups(dataset.shape.events, rows).values():
         try:
-            events.append(read_made(parcel, maker.make(group), MOST_EVENT_BYTES))
+            event = read_made(parcel, maker.make(group), MOST_EVENT_BYTES)
+            refuse_foreign(tenant, event, codes_of(unsaid, [number for number, _ in group]))
         except RequestRefused as refusal:
             raise _still_bad([Fault(ROWS_STILL_BAD, f"/{group[0][0]}", refusal.detail)]) from None
-    tenant = tenants.tenants(tx, [of.tenant_id]).first()
+        events.append(event)
+        made_of.append([number for number, _ in group])
+    _refuse_second(tx, of, events, made_of)
     arrivals = [judged(event, tenant, by.future_seconds) for event in events]
     outcomes = run_through(accept_steps(tx, arrivals, slot=SLOT, rejected=()))
+    name = files.IngestionName(of.tenant_id, of.ingestion_id)
+    files.insert_origins(tx, name, [one.raw_id for one in outcomes], made_of)
     return Decided("replayed", sorted(case.rows), outcomes=dict(Counter(one.result for one in outcomes)))
+
+
+def _refuse_second(tx: Tx, of: files.Ingestion, events: Sequence[Mapped], made_of: Sequence[Sequence[int]]) -> None:
+    """Rows of which another delivery of the file has made events by now make no others."""
+    before = sent_before(tx, of, (of.facts or {}).get("sheet"))
+    if before is None:
+        return
+    named = [(event.event_id, rows) for event, rows in zip(events, made_of, strict=True)]
+    faults = [Fault(ROWS_STILL_BAD, f"/{made_of[at][0]}", why) for at, why in before.second(tx, named).items()]
+    if faults:
+        raise _still_bad(faults)
 
 
 def _refuse_groupless(tx: Tx, case: _Case) -> None:
@@ -163,19 +196,30 @@ def _joined(tx: Tx, case: _Case, good: pl.DataFrame) -> _Case:
     name = files.IngestionName(case.ingestion.tenant_id, case.ingestion.ingestion_id)
     more = files.lock_bad_rows(tx, name, [], sorted(new)).all()
     rows = case.rows | {row.row_number: row for row in more if row.status == "open"}
-    return _Case(case.ingestion, case.dataset, dict(sorted(rows.items())), case.patches)
+    return replace(case, rows=dict(sorted(rows.items())))
 
 
-def _good(case: _Case) -> pl.DataFrame:
-    """The rows with the patches over them, if all keep the contract. Raises RequestRefused(ROWS_STILL_BAD)."""
+def _good(case: _Case) -> tuple[pl.DataFrame, Codes]:
+    """The rows with the patches over them, if all keep the contract. Raises RequestRefused(ROWS_STILL_BAD).
+
+    And of those whose amounts say a currency, while their events do not, which it may be.
+    """
     values = {number: _values(case.dataset, row, case.patches.get(number, {})) for number, row in case.rows.items()}
     names = [column.name for column in case.dataset.columns]
     rows = [(number, *(of.get(name) for name in names)) for number, of in values.items()]
     frame = pl.DataFrame(rows, schema={ROW: pl.Int64} | dict.fromkeys(names, pl.String), orient="row")
     found = check(case.dataset, frame)
-    faults = pl.concat([found.faults, _of_currencies(case), _repeated(case.dataset, found.good)])
+    faults = [found.faults, _of_currencies(case), _of_another_spelling(case), _repeated(case.dataset, found.good)]
+    faults = pl.concat(faults)
+    unsaid = found.marked
     if case.dataset.shape.kind == "events":
-        faults = faults.vstack(groupless(case.dataset, found.good))
+        marked = found.marked.filter(pl.col(ROW).is_in(found.good[ROW].implode()))
+        keys = keys_of(case.dataset, found.good)
+        apart, unsaid = foreign(case.dataset, found.good, keys, marked)
+        apart = apart.select(ROW, "column", pl.lit("currency").alias("rule"), "value", "message")
+        days = far_apart(case.dataset, found.good, keys)
+        days = days.select(ROW, "column", pl.lit("event").alias("rule"), "value", "message")
+        faults = pl.concat([faults, groupless(case.dataset, found.good), apart, days])
     faults = faults.unique(maintain_order=True)
     if faults.height:
         told = [
@@ -183,7 +227,7 @@ def _good(case: _Case) -> pl.DataFrame:
             for number, column, _, _, message in faults.head(_MOST_FAULTS).rows()
         ]
         raise _still_bad(told)
-    return found.good
+    return found.good, codes_by_row(unsaid)
 
 
 def _of_currencies(case: _Case) -> pl.DataFrame:
@@ -194,9 +238,38 @@ def _of_currencies(case: _Case) -> pl.DataFrame:
         of = matched(case.dataset, list(kept)).renamed if kept else {}
         for name in {str(fault["column"]) for fault in row.faults if fault["rule"] == "currency"}:
             ours = of.get(name, name)
-            known = [column for column in case.dataset.columns if column.name == ours and column.currency is None]
+            known = [one for one in case.dataset.columns if one.name == ours and one.is_in_unnamed_currency]
             if known and ours not in case.patches.get(number, {}):
                 found.append((number, ours, "currency", None, IN_WHICH_CURRENCY))
+    return pl.DataFrame(found, schema=FAULT_COLUMNS, orient="row")
+
+
+def _read_by(tx: Tx, ingestion: files.Ingestion, dataset: Dataset, version: int) -> Dataset | None:
+    """The contract that a typed file was read by, where it is not the one in force. Raises RequestRefused: the file's
+    rows would be other ones by now, or of other groups.
+    """
+    known = ingestion.contract_version
+    if known in (None, version):
+        return None
+    try:
+        was = dataset_of(files.contract(tx, ingestion.tenant_id, ingestion.dataset, known).one())
+    except RequestRefused:
+        told = f"Its rows were read by version {known} of the contract, which cannot be read any more"
+        raise RequestRefused(INVALID_PARAMETER, f"{told}: replay the whole delivery.") from None
+    if was.shape.kind != dataset.shape.kind or not is_grouped_alike(was, dataset):
+        told = f"Version {version} of the contract groups rows otherwise than version {known}, which held these"
+        message = f"{told}: which of them make one event, only the whole file says. Replay the whole delivery."
+        raise RequestRefused(INVALID_PARAMETER, message)
+    return was if (ingestion.facts or {}).get("format") in TYPED_FORMATS else None
+
+
+def _of_another_spelling(case: _Case) -> pl.DataFrame:
+    """Values of a typed file that the contract in force would read as others than the file has."""
+    found: list[tuple[int, str, str, None, str]] = []
+    for number, ours, text in read_otherwise(case.spelled_by, case.dataset, case.rows) if case.spelled_by else ():
+        if ours not in case.patches.get(number, {}):
+            message = _OF_ANOTHER_SPELLING.format(text[:_SHOWN], case.ingestion.contract_version)
+            found.append((number, ours, "spelling", None, message))
     return pl.DataFrame(found, schema=FAULT_COLUMNS, orient="row")
 
 

@@ -4,10 +4,10 @@ One decision may be about one exception or about a chunk of a bulk run: the road
 order, as accept does, so that an arrival, a second operator and a run can meet on one key, and one of them wins.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
@@ -32,18 +32,16 @@ from ledgersafe.kernel.reasons import (
     PATCH_TOUCHES_IDENTITY,
     REPLAY_REFUSED,
 )
-from ledgersafe.pipeline.announce import Told, announce
 from ledgersafe.pipeline.arrival import Arrival, as_it_was, judged, patched, read_again
 from ledgersafe.pipeline.candidate import Accepted, body_of
+from ledgersafe.pipeline.park import Released
 from ledgersafe.pipeline.promote import post_accepted
 from ledgersafe.pipeline.release import release_waiting
+from ledgersafe.pipeline.writing import Writes, write
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
 from ledgersafe.tenants.store import Tenant
-
-SLOT = 64
-"""The counters' row of decisions: above those of the API's processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +71,31 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one exception: closed, or the refusal that left it open."""
+    """What became of one exception: closed, or the refusal that left it open.
+
+    `released`: how many others waited for what it posted, and go on by themselves; 0 where many were decided at once.
+    """
 
     exception_id: UUID
     closed: quarantine.Closed | None
     refusal: RequestRefused | None
     key_status: Status | None
+    released: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of each exception. `released`: others that waited for what was posted, and go on by themselves."""
+
+    results: list[Result]
+    released: list[Released]
+
+    def of_one(self) -> Result:
+        """That of the only one. Raises the refusal that left it open."""
+        (result,) = self.results
+        if result.refusal is not None:
+            raise result.refusal
+        return replace(result, released=len(self.released))
 
 
 @dataclass(slots=True)
@@ -96,20 +113,6 @@ class _Held:
         return next((payload for payload in self.payloads if payload.raw_id == raw_id), None)
 
 
-@dataclass(slots=True)
-class _Writes:
-    """What a decision changes, gathered, then written in one go."""
-
-    keys: list[gate.Key] = field(default_factory=list[gate.Key])
-    others: list[tuple[str, bytes, Decision]] = field(default_factory=list[tuple[str, bytes, Decision]])
-    posted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    not_to_post: list[str] = field(default_factory=list[str])
-    closed: list[quarantine.Closed] = field(default_factory=list[quarantine.Closed])
-    attempted: list[UUID] = field(default_factory=list[UUID])
-    audited: list[audit.Entry] = field(default_factory=list[audit.Entry])
-    statuses: Counter[Status] = field(default_factory=Counter[Status])
-
-
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
 def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operator) -> Result:
     """Decide on one exception. What would become of it: see `preview`.
@@ -120,10 +123,8 @@ def resolve(database: Database, exception_id: UUID, wish: Wish, operator: Operat
     check_wish(wish, operator.now)
     with database.transaction() as tx:
         row = find(tx, exception_id, operator)
-        (result,) = decide(tx, row.tenant_id, [exception_id], wish, operator)
-    if result.refusal is not None:
-        raise result.refusal
-    return result
+        outcome = decide(tx, row.tenant_id, [exception_id], wish, operator)
+    return outcome.of_one()
 
 
 def find(tx: Tx, exception_id: UUID, operator: Operator) -> quarantine.ExceptionRow:
@@ -135,12 +136,32 @@ def find(tx: Tx, exception_id: UUID, operator: Operator) -> quarantine.Exception
     return row
 
 
-def decide(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], wish: Wish, operator: Operator) -> list[Result]:
-    """Decide on exceptions of one tenant, each by itself: one that cannot be resolved leaves the others alone."""
-    writes = _Writes()
-    results = _judge_all(tx, tenant_id, exception_ids, wish, operator, writes)
-    _write(tx, tenant_id, wish, operator, writes)
-    return results
+def decide(
+    tx: Tx,
+    tenant_id: str,
+    exception_ids: Sequence[UUID],
+    wish: Wish,
+    operator: Operator,
+    seen: Mapping[UUID, UUID | None] = MappingProxyType({}),
+) -> Outcome:
+    """Decide on exceptions of one tenant, each by itself: one that cannot be resolved leaves the others alone.
+
+    `seen`: the latest payload of each that was looked at; who got another one since stays open.
+    """
+    writes = Writes()
+    results = _judge_all(tx, tenant_id, exception_ids, wish, operator, seen, writes)
+    patch = None if wish.patch is None else orjson.dumps(wish.patch).decode()
+    decided = quarantine.Decided(
+        tenant_id=tenant_id,
+        action=wish.action,
+        notes=wish.notes,
+        actor=operator.credential.actor,
+        resolved_at=operator.now,
+        patch=patch,
+        books_date=wish.books_date,
+    )
+    write(tx, decided, writes)
+    return Outcome(results, writes.released)
 
 
 def check_wish(wish: Wish, now: datetime) -> None:
@@ -158,10 +179,20 @@ def check_wish(wish: Wish, now: datetime) -> None:
 
 
 def _judge_all(
-    tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], wish: Wish, operator: Operator, writes: _Writes
+    tx: Tx,
+    tenant_id: str,
+    exception_ids: Sequence[UUID],
+    wish: Wish,
+    operator: Operator,
+    seen: Mapping[UUID, UUID | None],
+    writes: Writes,
 ) -> list[Result]:
     held = _lock(tx, tenant_id, exception_ids)
-    refusals = {one: refusal for one in exception_ids if (refusal := _stale(held.get(one), one, wish)) is not None}
+    refusals: dict[UUID, RequestRefused] = {}
+    for one in exception_ids:
+        stale = _stale(held.get(one), one, seen.get(one, wish.expected_last_raw_id))
+        if stale is not None:
+            refusals[one] = stale
     open_ones = [held[one] for one in exception_ids if one not in refusals]
     if wish.action == "mark_resolved_no_replay":
         for one in open_ones:
@@ -197,20 +228,20 @@ def _lock(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> dict[UUID, _
     }
 
 
-def _stale(held: _Held | None, exception_id: UUID, wish: Wish) -> RequestRefused | None:
+def _stale(held: _Held | None, exception_id: UUID, seen: UUID | None) -> RequestRefused | None:
     if held is None:
         return RequestRefused(NOT_FOUND, f"There is no exception {exception_id}.")
     row = held.exception
     if row.status != "open":
         message = f"Exception {exception_id} was {row.resolution} by {row.resolution_actor} at {row.resolved_at}."
         return RequestRefused(ALREADY_RESOLVED, message)
-    if wish.expected_last_raw_id is not None and wish.expected_last_raw_id != row.last_raw_id:
+    if seen is not None and seen != row.last_raw_id:
         message = f"Payload {row.last_raw_id} came since you looked. Look at it, then decide."
         return RequestRefused(EXCEPTION_CHANGED, message)
     return None
 
 
-def _ignore(held: _Held, tenant_id: str, wish: Wish, operator: Operator, writes: _Writes) -> None:
+def _ignore(held: _Held, tenant_id: str, wish: Wish, operator: Operator, writes: Writes) -> None:
     status, changes = rules.after_ignoring(held.known())
     resolution: quarantine.Resolution = "ignored" if status == "ignored" else "dismissed"
     closed = quarantine.Closed(held.exception.exception_id, held.key.idempotency_key, resolution, None)
@@ -219,7 +250,7 @@ def _ignore(held: _Held, tenant_id: str, wish: Wish, operator: Operator, writes:
 
 
 def _replay_all(
-    tx: Tx, tenant_id: str, open_ones: Sequence[_Held], wish: Wish, operator: Operator, writes: _Writes
+    tx: Tx, tenant_id: str, open_ones: Sequence[_Held], wish: Wish, operator: Operator, writes: Writes
 ) -> dict[UUID, RequestRefused]:
     """Have each chosen payload accepted, or say everything that speaks against it."""
     refusals: dict[UUID, RequestRefused] = {}
@@ -252,7 +283,8 @@ def _replay_all(
         and held.exception.exception_id not in faults
         and not _stays_as_it_is(chosen[held.exception.exception_id], wish)
     ]
-    faults |= _post(tx, tenant_id, [(held, arrivals[_chosen_id(held, chosen)]) for held in fit], wish, operator)
+    to_post = [(held, arrivals[chosen[held.exception.exception_id].raw_id]) for held in fit]
+    faults |= _post(tx, tenant_id, to_post, wish, operator, writes)
     for held in open_ones:
         exception_id = held.exception.exception_id
         if exception_id in faults:
@@ -318,12 +350,13 @@ def _taken_source_events(tx: Tx, tenant_id: str, good: Mapping[UUID, Arrival]) -
     return faults
 
 
-def _chosen_id(held: _Held, chosen: Mapping[UUID, gate.Payload]) -> UUID:
-    return chosen[held.exception.exception_id].raw_id
-
-
 def _post(
-    tx: Tx, tenant_id: str, fit: Sequence[tuple[_Held, bronze.StoredRaw]], wish: Wish, operator: Operator
+    tx: Tx,
+    tenant_id: str,
+    fit: Sequence[tuple[_Held, bronze.StoredRaw]],
+    wish: Wish,
+    operator: Operator,
+    writes: Writes,
 ) -> dict[UUID, tuple[Fault, ...]]:
     """Post the chosen payloads at once, by the rules of the books; the faults of those that cannot be."""
     if not fit:
@@ -332,14 +365,14 @@ def _post(
         Accepted(body_of(stored), wish.patch, wish.books_date, was_posted=held.key.posted_at is not None)
         for held, stored in fit
     ]
-    faults, released = post_accepted(tx, tenant_id, operator.now, accepted)
+    faults, arrived = post_accepted(tx, tenant_id, operator.now, accepted)
     refused = {
         held.exception.exception_id: (fault,)
         for held, stored in fit
         if (fault := faults.get(str(stored.raw_id))) is not None
     }
     decided = {held.exception.exception_id for held, _ in fit} - refused.keys()
-    release_waiting(tx, tenant_id, released, operator.now, decided)
+    writes.released += release_waiting(tx, tenant_id, arrived, operator.now, decided)
     return refused
 
 
@@ -348,7 +381,7 @@ def _stays_as_it_is(chosen: gate.Payload, wish: Wish) -> bool:
     return wish.patch is None and chosen.decision == "accepted"
 
 
-def _accept(held: _Held, tenant_id: str, chosen: gate.Payload, wish: Wish, operator: Operator, writes: _Writes) -> None:
+def _accept(held: _Held, tenant_id: str, chosen: gate.Payload, wish: Wish, operator: Operator, writes: Writes) -> None:
     """One payload counts from now on, and no other."""
     key = held.key.idempotency_key
     changes = rules.after_choosing(held.known(), chosen.fingerprint, patched=wish.patch is not None)
@@ -365,7 +398,7 @@ def _accept(held: _Held, tenant_id: str, chosen: gate.Payload, wish: Wish, opera
 
 
 def _close(
-    held: _Held, status: Status, changes: Mapping[bytes, Decision], closed: quarantine.Closed, writes: _Writes
+    held: _Held, status: Status, changes: Mapping[bytes, Decision], closed: quarantine.Closed, writes: Writes
 ) -> None:
     key = held.key
     for fingerprint, decided in changes.items():
@@ -381,7 +414,7 @@ def _close(
 
 
 def _refuse_replay(
-    held: _Held, tenant_id: str, faults: tuple[Fault, ...], wish: Wish, operator: Operator, writes: _Writes
+    held: _Held, tenant_id: str, faults: tuple[Fault, ...], wish: Wish, operator: Operator, writes: Writes
 ) -> RequestRefused:
     """The exception stays open; that it was tried, and why it failed, is on record."""
     writes.attempted.append(held.exception.exception_id)
@@ -422,48 +455,3 @@ def _entry(
     subject = str(held.exception.exception_id)
     actor = operator.credential.actor
     return audit.Entry(tenant_id, operator.now, actor, action, "exception", subject, before, after, notes)
-
-
-def _write(tx: Tx, tenant_id: str, wish: Wish, operator: Operator, writes: _Writes) -> None:
-    if writes.attempted:
-        quarantine.count_refused_replays(tx, tenant_id, writes.attempted, operator.now)
-    if writes.closed:
-        _write_closed(tx, tenant_id, wish, operator, writes)
-    if writes.audited:
-        audit.insert(tx, writes.audited)
-
-
-def _write_closed(tx: Tx, tenant_id: str, wish: Wish, operator: Operator, writes: _Writes) -> None:
-    patch = None if wish.patch is None else orjson.dumps(wish.patch).decode()
-    decided = quarantine.Decided(
-        tenant_id=tenant_id,
-        action=wish.action,
-        notes=wish.notes,
-        actor=operator.credential.actor,
-        resolved_at=operator.now,
-        patch=patch,
-        books_date=wish.books_date,
-    )
-    gate.update_keys(tx, tenant_id, writes.keys)
-    if writes.others:
-        gate.decide_other_payloads(tx, tenant_id, writes.others)
-    if writes.not_to_post:
-        gate.delete_to_post(tx, tenant_id, writes.not_to_post)
-    if writes.posted:
-        keys, raw_ids = sorted(key for key, _ in writes.posted), [raw_id for _, raw_id in writes.posted]
-        gate.note_posted(tx, tenant_id, keys, raw_ids, operator.now)
-    quarantine.close_exceptions(tx, decided, writes.closed)
-    ended = [
-        Told(str(one.exception_id), one.idempotency_key, operator.now, resolution=one.resolution)
-        for one in writes.closed
-    ]
-    announce(tx, tenant_id, "exception.resolved", ended)
-    change = gate.Counts(
-        tenant_id,
-        events_raw=0,
-        processed=writes.statuses["processed"],
-        quarantined=writes.statuses["quarantined"],
-        ignored=writes.statuses["ignored"],
-        exceptions_open=-len(writes.closed),
-    )
-    gate.add_to_counters(tx, SLOT, change)

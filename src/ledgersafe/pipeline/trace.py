@@ -8,7 +8,9 @@ from uuid import UUID
 
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
+from ledgersafe.contracts.doors import FILE
 from ledgersafe.db.database import Database, Tx
+from ledgersafe.files import store as files
 from ledgersafe.gate import store as gate
 from ledgersafe.gold import store as gold
 from ledgersafe.gold.rules import Table, tables
@@ -16,6 +18,7 @@ from ledgersafe.ledger import store as ledger
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
 from ledgersafe.silver.rules import LineInWords, Posting
+from ledgersafe.tenants import store as tenants
 
 MOST_ARRIVALS = 1_000
 MOST_LINES = 1_000
@@ -39,7 +42,8 @@ class GoldRow:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One key from arrival to the books. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`.
+    """One key from arrival to the books. `arrivals`: the first MOST_ARRIVALS of `key.arrivals`; `origins`: of those
+    that came out of files.
 
     `transactions`, `entries`: what the event caused, postings and reversals; `lines`: the first MOST_LINES of them;
     `gold`: the rows that these moved.
@@ -48,6 +52,7 @@ class Trace:
     tenant_id: str
     key: gate.Key
     arrivals: list[bronze.StoredRaw]
+    origins: dict[UUID, files.Origin]
     payloads: list[gate.Payload]
     exceptions: list[quarantine.ExceptionRow]
     audit: list[audit.StoredEntry]
@@ -65,7 +70,7 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
         if key is None:
             return None
         later = gate.later_arrivals(tx, tenant_id, event_id, MOST_ARRIVALS - 1).all()
-        arrivals = bronze.arrivals_by_id(tx, tenant_id, [key.first_payload().raw_id, *later])
+        arrivals = bronze.arrivals_by_id(tx, tenant_id, [key.first_payload().raw_id, *later]).all()
         others = gate.other_payloads(tx, tenant_id, [event_id])
         exceptions = quarantine.exceptions_of_key(tx, tenant_id, event_id).all()
         decisions = audit.of_objects(tx, tenant_id, "exception", [str(row.exception_id) for row in exceptions])
@@ -75,7 +80,8 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
         return Trace(
             tenant_id,
             key,
-            arrivals.all(),
+            arrivals,
+            _origins(tx, tenant_id, arrivals),
             payloads,
             exceptions,
             decisions.all(),
@@ -85,6 +91,21 @@ def trace(database: Database, tenant_id: str, event_id: str) -> Trace | None:
             _entries(tx, tenant_id, transactions),
             _gold_rows(gold.moved_by(tx, tenant_id, event_id, list(tables())).all()),
         )
+
+
+def receipts(database: Database, tenant_id: str, txn_id: str) -> list[silver.Posted]:
+    """What is in the books under a receipt's number, in whichever store; at most MOST_LINES postings and reversals."""
+    with database.snapshot() as tx:
+        tx.look_up_by_index()
+        stores = tenants.store_settings(tx, tenants.StoreFilter(tenant_ids=[tenant_id])).all()
+        store_ids = [store.store_id for store in stores]
+        return silver.postings_of_receipt(tx, tenant_id, store_ids, txn_id, MOST_LINES).all()
+
+
+def _origins(tx: Tx, tenant_id: str, arrivals: Sequence[bronze.StoredRaw]) -> dict[UUID, files.Origin]:
+    """Which rows of which files these were made of, where they were."""
+    ids = [row.raw_id for row in arrivals if row.door == FILE]
+    return {origin.raw_id: origin for origin in files.origins(tx, tenant_id, ids).all()} if ids else {}
 
 
 def _names(caused: Sequence[silver.Posted]) -> list[Posting]:
@@ -144,12 +165,15 @@ def _keys(table: Table, posting: gold.Moved) -> Iterator[dict[str, KeyValue]]:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionDetail:
-    """One exception with every payload of its key; `arrivals` holds the arrival that brought each."""
+    """One exception with every payload of its key; `arrivals` holds the arrival that brought each, `origins` of which
+    rows of a file it was made.
+    """
 
     exception: quarantine.ExceptionRow
     key: gate.Key
     payloads: list[gate.Payload]
     arrivals: dict[UUID, bronze.StoredRaw]
+    origins: dict[UUID, files.Origin]
 
 
 def exception_detail(
@@ -163,10 +187,17 @@ def exception_detail(
         key = gate.key(tx, row.tenant_id, row.idempotency_key).one()
         payloads = [key.first_payload(), *gate.other_payloads(tx, row.tenant_id, [row.idempotency_key]).all()]
         arrivals = bronze.arrivals_by_id(tx, row.tenant_id, [payload.raw_id for payload in payloads]).all()
-        return ExceptionDetail(row, key, payloads, {arrival.raw_id: arrival for arrival in arrivals})
+        origins = _origins(tx, row.tenant_id, arrivals)
+        return ExceptionDetail(row, key, payloads, {arrival.raw_id: arrival for arrival in arrivals}, origins)
 
 
 def exception_page(database: Database, chosen: quarantine.Filter, most: int) -> list[quarantine.ExceptionRow]:
     """One page of exceptions, oldest first."""
     with database.snapshot() as tx:
         return quarantine.page(tx, chosen, most).all()
+
+
+def count_exceptions(database: Database, chosen: quarantine.Filter, most: int) -> int:
+    """How many there are on all pages; `most`: no more are counted."""
+    with database.snapshot() as tx:
+        return quarantine.count_page(tx, chosen, most).one()

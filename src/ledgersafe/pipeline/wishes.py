@@ -44,8 +44,12 @@ def wishes_of(dataset: Dataset) -> Wishes:
             return Spelling()
         column = dataset.column(ours)
         form = column.formats[0] if column.shape.format is not None else None
-        return Spelling(column.shape.decimal, form, column.type.is_number)
+        has_decimals = column.type.name in ("decimal", "number")
+        return Spelling(column.shape.decimal, form, column.type.is_number, has_decimals, column.tells_events)
 
     source = dataset.shape.source
     is_all_text = all(column.type.name == "string" for column in dataset.columns)
-    return Wishes(source.delimiter, source.encoding, source.header_row, source.sheet, recognised, spelling, is_all_text)
+    return Wishes(
+        source.delimiter, source.encoding, source.header_row, source.sheet, recognised, spelling, is_all_text,
+        source.skip_rows,
+    )  # fmt: skip

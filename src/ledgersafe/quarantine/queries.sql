@@ -42,6 +42,22 @@ WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
 ORDER BY created_at, exception_id
 LIMIT %(most)s
 
+-- name: count_page
+-- Why: how long the queue is that somebody pages through. Bounded: of what is resolved there are years.
+SELECT count(*) AS number
+FROM (
+  SELECT exception_id
+  FROM quarantine.exceptions
+  WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+    AND (%(status)s::text IS NULL OR status = %(status)s)
+    AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
+    AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s)
+    AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
+    AND (%(assigned_to)s::text IS NULL OR assigned_to = %(assigned_to)s)
+    AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
+         reason_code, details_json::text)), lower(%(text)s)) > 0)
+  LIMIT %(most)s) AS x
+
 -- name: exception
 -- Why: the detail page of one.
 SELECT tenant_id, exception_id, idempotency_key, status, reason_code, details_json, raw_id, last_raw_id, arrivals,
@@ -113,8 +129,8 @@ RETURNING exception_id
 
 -- name: plan_run
 -- Why: a run decides on what was there when it was planned, and on nothing that comes later.
-INSERT INTO quarantine.bulk_items (tenant_id, run_id, exception_id)
-SELECT tenant_id, %(run_id)s, exception_id
+INSERT INTO quarantine.bulk_items (tenant_id, run_id, exception_id, last_raw_id)
+SELECT tenant_id, %(run_id)s, exception_id, last_raw_id
 FROM quarantine.exceptions
 WHERE tenant_id = %(tenant_id)s AND status = 'open'
   AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
@@ -124,9 +140,9 @@ WHERE tenant_id = %(tenant_id)s AND status = 'open'
   AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
        reason_code, details_json::text)), lower(%(text)s)) > 0)
 
--- name: count_page
--- Why: a dry run tells how many a run would decide on.
-SELECT count(*)
+-- name: extent
+-- Why: a dry run tells how many a run would decide on, and which payloads in all: by the digest it is known again.
+SELECT count(*) AS number, coalesce(bit_xor(hashtextextended(exception_id::text || last_raw_id::text, 0)), 0) AS digest
 FROM quarantine.exceptions
 WHERE tenant_id = %(tenant_id)s AND status = 'open'
   AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
@@ -136,9 +152,25 @@ WHERE tenant_id = %(tenant_id)s AND status = 'open'
   AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
        reason_code, details_json::text)), lower(%(text)s)) > 0)
 
--- name: count_items
--- Why: how many a run decides on, known once it is planned.
-SELECT count(*) FROM quarantine.bulk_items WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
+-- name: at_stake
+-- Why: whoever decides on many sees how much money that is.
+SELECT currency, trim_scale(sum(amount)) AS amount, count(*) AS exceptions
+FROM quarantine.exceptions
+WHERE tenant_id = %(tenant_id)s AND status = 'open'
+  AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
+  AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
+  AND (%(assigned_to)s::text IS NULL OR assigned_to = %(assigned_to)s)
+  AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', idempotency_key, store_id, source_system, event_type,
+       reason_code, details_json::text)), lower(%(text)s)) > 0)
+GROUP BY currency
+ORDER BY exceptions DESC, currency
+
+-- name: extent_of_run
+-- Why: how many a run decides on, and on which payloads, known once it is planned.
+SELECT count(*) AS number, coalesce(bit_xor(hashtextextended(exception_id::text || last_raw_id::text, 0)), 0) AS digest
+FROM quarantine.bulk_items
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
 
 -- name: insert_run
 -- Why: a run is a thing of its own: it can be watched, cancelled, resumed, and found again after a crash.
@@ -155,12 +187,14 @@ FROM quarantine.bulk_runs
 WHERE run_id = %(run_id)s AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
 
 -- name: runs
--- Why: the list of runs, latest first.
+-- Why: keyset page: the list of runs, latest first.
 SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
        created_at, updated_at
 FROM quarantine.bulk_runs
-WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
-ORDER BY created_at DESC, run_id
+WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
+  AND (%(before_created_at)s::timestamptz IS NULL
+       OR (created_at, run_id) < (%(before_created_at)s::timestamptz, %(before_id)s::uuid))
+ORDER BY created_at DESC, run_id DESC
 LIMIT %(most)s
 
 -- name: set_run_status
@@ -188,7 +222,7 @@ FOR UPDATE SKIP LOCKED
 
 -- name: next_items
 -- Why: the next chunk; the lock on the run keeps others away from it.
-SELECT exception_id
+SELECT exception_id, last_raw_id
 FROM quarantine.bulk_items
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND outcome IS NULL
 ORDER BY exception_id
@@ -209,13 +243,14 @@ SET resolved = resolved + %(resolved)s, refused = refused + %(refused)s, skipped
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
 
 -- name: items
--- Why: keyset page: what became of the items of a run.
-SELECT exception_id, outcome, detail
-FROM quarantine.bulk_items
-WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
-  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
-  AND (%(after_id)s::uuid IS NULL OR exception_id > %(after_id)s::uuid)
-ORDER BY exception_id
+-- Why: keyset page: what became of the items of a run, by the names that operators know them by.
+SELECT i.exception_id, e.idempotency_key, i.outcome, i.detail
+FROM quarantine.bulk_items i
+JOIN quarantine.exceptions e ON e.tenant_id = i.tenant_id AND e.exception_id = i.exception_id
+WHERE i.tenant_id = %(tenant_id)s AND i.run_id = %(run_id)s
+  AND (%(outcome)s::text IS NULL OR i.outcome = %(outcome)s)
+  AND (%(after_id)s::uuid IS NULL OR i.exception_id > %(after_id)s::uuid)
+ORDER BY i.exception_id
 LIMIT %(most)s
 
 -- name: decisions

@@ -192,6 +192,41 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedItem:
+    """The same, with the key that it is about."""
+
+    exception_id: UUID
+    idempotency_key: str
+    outcome: Literal["resolved", "refused", "skipped"] | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An exception that a run is to decide on, and its latest payload as it was planned; None: whichever it is."""
+
+    exception_id: UUID
+    last_raw_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many exceptions a filter or a run is about; `digest`: the same for the same exceptions and payloads."""
+
+    number: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What so many exceptions come to. `currency`, `amount`: None where their events do not say."""
+
+    currency: str | None
+    amount: Decimal | None
+    exceptions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What a chunk adds to its run."""
 
@@ -246,19 +281,13 @@ def join_exceptions(tx: Tx, tenant_id: str, rows: Sequence[Joined]) -> None:
 def page(tx: Tx, chosen: Filter, most: int) -> Rows[ExceptionRow]:
     """One page of exceptions, oldest first."""
     after_created_at, after_id = chosen.after or (None, None)
-    parameters = {
-        "tenant_ids": chosen.tenant_ids,
-        "status": chosen.status,
-        "store_id": chosen.store_id,
-        "reason_code": chosen.reason_code,
-        "created_before": chosen.created_before,
-        "assigned_to": chosen.assigned_to,
-        "text": chosen.text,
-        "after_created_at": after_created_at,
-        "after_id": after_id,
-        "most": most,
-    }
+    parameters = _page_parameters(chosen, most) | {"after_created_at": after_created_at, "after_id": after_id}
     return tx.query(ExceptionRow, SQL["page"], parameters)
+
+
+def count_page(tx: Tx, chosen: Filter, most: int) -> Rows[int]:
+    """How many exceptions there are like this on all pages together; `most`: no more are counted."""
+    return tx.scalars(int, SQL["count_page"], _page_parameters(chosen, most))
 
 
 def exception(tx: Tx, tenant_ids: Sequence[str] | None, exception_id: UUID) -> Rows[ExceptionRow]:
@@ -320,14 +349,19 @@ def plan_run(tx: Tx, tenant_id: str, run_id: str, chosen: Filter) -> None:
     tx.execute(SQL["plan_run"], _filter_parameters(tenant_id, chosen) | {"run_id": run_id})
 
 
-def count_page(tx: Tx, tenant_id: str, chosen: Filter) -> Rows[int]:
-    """How many open exceptions the filter names."""
-    return tx.scalars(int, SQL["count_page"], _filter_parameters(tenant_id, chosen))
+def extent(tx: Tx, tenant_id: str, chosen: Filter) -> Rows[Extent]:
+    """The open exceptions that the filter names, in all."""
+    return tx.query(Extent, SQL["extent"], _filter_parameters(tenant_id, chosen))
 
 
-def count_items(tx: Tx, tenant_id: str, run_id: str) -> Rows[int]:
-    """How many items a run has."""
-    return tx.scalars(int, SQL["count_items"], {"tenant_id": tenant_id, "run_id": run_id})
+def at_stake(tx: Tx, tenant_id: str, chosen: Filter) -> Rows[Stake]:
+    """The money of the open exceptions that the filter names, by currency; what is of most of them first."""
+    return tx.query(Stake, SQL["at_stake"], _filter_parameters(tenant_id, chosen))
+
+
+def extent_of_run(tx: Tx, tenant_id: str, run_id: str) -> Rows[Extent]:
+    """The items of a run, in all."""
+    return tx.query(Extent, SQL["extent_of_run"], {"tenant_id": tenant_id, "run_id": run_id})
 
 
 def insert_run(tx: Tx, run: NewRun) -> None:
@@ -340,9 +374,11 @@ def run(tx: Tx, tenant_ids: Sequence[str] | None, run_id: UUID) -> Rows[Run]:
     return tx.query(Run, SQL["run"], {"tenant_ids": tenant_ids, "run_id": run_id})
 
 
-def runs(tx: Tx, tenant_ids: Sequence[str] | None, most: int) -> Rows[Run]:
-    """The latest runs."""
-    return tx.query(Run, SQL["runs"], {"tenant_ids": tenant_ids, "most": most})
+def runs(tx: Tx, tenant_ids: Sequence[str] | None, before: tuple[datetime, UUID] | None, most: int) -> Rows[Run]:
+    """One page of runs, latest first. `before`: (created_at, run_id) of the last one seen."""
+    created_at, run_id = before or (None, None)
+    parameters = {"tenant_ids": tenant_ids, "before_created_at": created_at, "before_id": run_id, "most": most}
+    return tx.query(Run, SQL["runs"], parameters)
 
 
 def set_run_status(tx: Tx, name: RunName, status: Literal["running", "cancelled"], now: datetime) -> Rows[UUID]:
@@ -361,10 +397,10 @@ def lock_run(tx: Tx, name: RunName) -> Rows[Run]:
     return tx.query(Run, SQL["lock_run"], asdict(name))
 
 
-def next_items(tx: Tx, name: RunName, most: int) -> Rows[UUID]:
+def next_items(tx: Tx, name: RunName, most: int) -> Rows[Planned]:
     """The next exceptions of a run that is locked."""
     parameters = {"tenant_id": name.tenant_id, "run_id": name.run_id, "most": most}
-    return tx.scalars(UUID, SQL["next_items"], parameters)
+    return tx.query(Planned, SQL["next_items"], parameters)
 
 
 def end_items(tx: Tx, name: RunName, items: Sequence[Item]) -> None:
@@ -385,10 +421,10 @@ def advance_run(tx: Tx, name: RunName, progress: Progress, now: datetime) -> Non
     tx.execute(SQL["advance_run"], parameters)
 
 
-def items(tx: Tx, name: RunName, outcome: str | None, after_id: UUID | None, most: int) -> Rows[Item]:
+def items(tx: Tx, name: RunName, outcome: str | None, after_id: UUID | None, most: int) -> Rows[NamedItem]:
     """One page of a run's items."""
     parameters = asdict(name) | {"outcome": outcome, "after_id": after_id, "most": most}
-    return tx.query(Item, SQL["items"], parameters)
+    return tx.query(NamedItem, SQL["items"], parameters)
 
 
 def decisions(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID | str]) -> Rows[Overlaid]:
@@ -423,6 +459,19 @@ def open_by_reason(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[OfReason]:
 def oldest_open(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[datetime]:
     """When the oldest was opened of those that are; no row where none is."""
     return tx.scalars(datetime, SQL["oldest_open"], {"tenant_ids": tenant_ids})
+
+
+def _page_parameters(chosen: Filter, most: int) -> dict[str, object]:
+    return {
+        "tenant_ids": chosen.tenant_ids,
+        "status": chosen.status,
+        "store_id": chosen.store_id,
+        "reason_code": chosen.reason_code,
+        "created_before": chosen.created_before,
+        "assigned_to": chosen.assigned_to,
+        "text": chosen.text,
+        "most": most,
+    }
 
 
 def _filter_parameters(tenant_id: str, chosen: Filter) -> dict[str, object]:

@@ -43,6 +43,16 @@ FROM silver.transactions
 WHERE tenant_id = %(tenant_id)s AND event_id = ANY(%(event_ids)s::text[])
 ORDER BY transaction_id, revision, kind
 
+-- name: postings_of_receipt
+-- Why: people ask by the number that stands on a receipt; shops number by themselves, so it may be several ones.
+SELECT t.transaction_id, t.revision, t.kind, t.store_id, t.txn_id, t.type, t.event_type, t.event_id, t.business_date,
+       t.books_date, t.currency, t.total, t.is_referenced
+FROM unnest(%(store_ids)s::text[]) AS a (store_id)
+JOIN silver.heads h ON h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = %(txn_id)s
+JOIN silver.transactions t ON t.tenant_id = h.tenant_id AND t.transaction_id = h.transaction_id
+ORDER BY t.store_id, t.transaction_id, t.revision, t.kind
+LIMIT %(most)s
+
 -- name: lines
 -- Why: how much of each line there is to give back.
 SELECT l.transaction_id, l.revision, l.line_no, l.sku, l.quantity, l.amount

@@ -219,6 +219,12 @@ def postings_of_events(tx: Tx, tenant_id: str, event_ids: Sequence[str]) -> Rows
     return tx.query(Posted, SQL["postings_of_events"], {"tenant_id": tenant_id, "event_ids": list(event_ids)})
 
 
+def postings_of_receipt(tx: Tx, tenant_id: str, store_ids: Sequence[str], txn_id: str, most: int) -> Rows[Posted]:
+    """What was posted and reversed under a receipt's number in any of these stores."""
+    wanted = {"tenant_id": tenant_id, "store_ids": list(store_ids), "txn_id": txn_id, "most": most}
+    return tx.query(Posted, SQL["postings_of_receipt"], wanted)
+
+
 def lines(tx: Tx, tenant_id: str, revisions: Iterable[Revision]) -> Rows[PostedLine]:
     """The lines of these postings."""
     return tx.query(PostedLine, SQL["lines"], _revisions(tenant_id, revisions))

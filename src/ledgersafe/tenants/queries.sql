@@ -21,6 +21,15 @@ SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by,
 FROM tenants.api_keys
 WHERE key_id = ANY(%(key_ids)s::text[])
 
+-- name: labels
+-- Why: people know each other by the names that their keys were given, also where a key serves other tenants besides.
+-- Keys of all tenants are nobody's colleagues but their own.
+SELECT key_id, label
+FROM tenants.api_keys
+WHERE label <> '' AND (%(tenant_ids)s::text[] IS NULL OR tenant_ids && %(tenant_ids)s::text[])
+ORDER BY created_at DESC, key_id
+LIMIT %(most)s
+
 -- name: all_api_keys
 -- Why: the list that an administrator sees: keys whose tenants all are his.
 SELECT key_id, secret_sha256, label, tenant_ids, scopes, created_at, created_by, expires_at, revoked_at, last_used_at,

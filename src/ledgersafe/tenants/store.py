@@ -100,6 +100,14 @@ class StoreFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What a key is called."""
+
+    key_id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A row of tenants.api_keys; `tenant_ids` is None where the key serves all tenants."""
 
@@ -245,6 +253,11 @@ def api_keys(tx: Tx, key_ids: Sequence[str]) -> Rows[ApiKey]:
 def all_api_keys(tx: Tx, tenant_ids: Sequence[str] | None) -> Rows[ApiKey]:
     """Every key that serves none but these tenants; with None, every key."""
     return tx.query(ApiKey, SQL["all_api_keys"], {"tenant_ids": _listed(tenant_ids)})
+
+
+def labels(tx: Tx, tenant_ids: Sequence[str] | None, most: int) -> Rows[Label]:
+    """What the keys that serve one of these tenants are called, the latest first; with None, every key."""
+    return tx.query(Label, SQL["labels"], {"tenant_ids": _listed(tenant_ids), "most": most})
 
 
 def insert_api_key(tx: Tx, key: ApiKey) -> None:

@@ -1,5 +1,6 @@
 """The bad rows of a delivery, page by page; one of them closely; and several at once."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from ledgersafe.console.files.deciding import Decision, ask, may
 from ledgersafe.console.files.links import show_links
 from ledgersafe.console.files.members import Members, listed, members
 from ledgersafe.console.screen import Screen
-from ledgersafe.console.table import Badge, Cell, Code, Lines, Link, Tone, show_table
+from ledgersafe.console.table import Badge, Cell, Code, Lines, Link, Tone, Under, show_table
 from ledgersafe.console.trouble import show_trouble
 from ledgersafe.console.words import count, literal, moment, plural
 
@@ -21,6 +22,9 @@ Patch = dict[str, str | None]
 """Column → what is put in place of its value; None is no value."""
 _ROWS_A_PAGE = 50
 _MOST_ROWS = 1_000
+_SEVERAL = 2
+_THEIR_OWN, _OTHERS = "a fault of their own", "a row of their group"
+_NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 _HEADS = ("Row", "State", "Group", "What is wrong with it", "Decided")
 _STATES = ("open", "replayed", "ignored")
 _TONES: dict[str, Tone] = {"open": "warn", "replayed": "good"}
@@ -29,11 +33,14 @@ _WORDS = {"replayed": "was put right and loaded", "ignored": "was left out"}
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The delivery whose rows they are. `columns`: of the contract in force."""
+    """The delivery whose rows they are. `columns`: of the contract in force. `has_groups`: they become events, and one
+    that is bad holds all of its group.
+    """
 
     screen: Screen
     delivery: Members
     columns: Sequence[str]
+    has_groups: bool
 
     @property
     def path(self) -> str:
@@ -44,7 +51,8 @@ class Held:
         """The page of this delivery, with a row of it looked at."""
         name = str(self.delivery["ingestion_id"])
         number = None if row is None else str(row)
-        return self.screen.link("delivery", id=name, report="Bad rows", rows=_state(), row=number, cursor=cursor())
+        wanted = {"report": "Bad rows", "rows": _state(), "fault": _whose_fault()}
+        return self.screen.link("delivery", id=name, **wanted, row=number, cursor=cursor())
 
 
 def show_bad_rows(held: Held) -> None:
@@ -53,22 +61,52 @@ def show_bad_rows(held: Held) -> None:
         _show_one(held, chosen)
     elif held.delivery["bad_rows"]["open"]:
         _show_several(held)
-    state = choice_field("Rows that are", "rows", _STATES, any_is="Any")
-    wanted = {"status": state, "cursor": cursor(), "limit": _ROWS_A_PAGE}
+    state, fault = _filters(held)
+    at_fault = None if fault is None else str(fault == _THEIR_OWN).lower()
+    wanted = {"status": state, "at_fault": at_fault, "cursor": cursor(), "limit": _ROWS_A_PAGE}
     page = held.screen.get(held.path, wanted)
     rows = [_cells(held, row) for row in page["items"]]
     heads = [name for name in _HEADS if any(row[name] for row in rows)]
     shown = [[row[name] for name in heads] for row in rows]
-    show_table(heads, shown, empty=_none(held, state), name="Bad rows")
-    filters = {"id": str(held.delivery["ingestion_id"]), "report": "Bad rows", "rows": state}
+    show_table(heads, shown, empty=_none(held, state, fault), name="Bad rows")
+    filters = {"id": str(held.delivery["ingestion_id"]), "report": "Bad rows", "rows": state, "fault": fault}
     show_paging(held.screen, "delivery", page, filters)
+
+
+def _filters(held: Held) -> tuple[str | None, str | None]:
+    """How the rows stand, and whose fault it is that they do not go in."""
+    left, right = st.columns(2)
+    with left:
+        state = choice_field("Rows that are", "rows", _STATES, any_is="Any")
+    if not held.has_groups and _whose_fault() is None:
+        return state, None
+    with right:
+        fault = choice_field("Held by", "fault", (_THEIR_OWN, _OTHERS), any_is="Any")
+    if fault is None and (others := _held_by_others(held.delivery)):
+        st.caption(
+            f"{plural(others, 'row has', 'rows have')} no fault: each is held by a bad row of its group. "
+            f"Held by *{_THEIR_OWN}* shows those that hold them: put one right, and all of its group goes in with it."
+        )
+    return state, fault
+
+
+def _held_by_others(delivery: Members) -> int:
+    """As it was when the delivery ended."""
+    rules = listed(members(delivery["quality"]).get("rules"))
+    return sum(int(rule["count"]) for rule in rules if rule["rule"] == "group")
 
 
 def _state() -> str | None:
     return st.query_params.get("rows")
 
 
-def _none(held: Held, state: str | None) -> str:
+def _whose_fault() -> str | None:
+    return st.query_params.get("fault")
+
+
+def _none(held: Held, state: str | None, fault: str | None) -> str:
+    if fault is not None:
+        return f"None of its bad rows is held by {fault} here. Choose *Any* to see all of them."
     if state is not None:
         return f"None of its bad rows is {state} here. Choose *Any* to see all of them."
     rejected = held.delivery["status"] in ("quarantined", "failed")
@@ -80,10 +118,17 @@ def _cells(held: Held, row: Members) -> dict[str, Cell]:
     return {
         "Row": Link(count(row["row_number"]), held.link(row["row_number"])),
         "State": Badge(row["status"], _TONES.get(row["status"], "quiet")),
-        "Group": row["group_key"],
+        "Group": _group(row),
         "What is wrong with it": Lines(tuple(_fault(fault) for fault in listed(row["faults"]))),
         "Decided": decided,
     }
+
+
+def _group(row: Members) -> Cell:
+    """With how many of its rows wait, this one among them."""
+    if row["status"] != "open" or not row["group_key"] or row["group_open"] < _SEVERAL:
+        return row["group_key"]
+    return Under(str(row["group_key"]), f"{count(row['group_open'])} rows of it wait")
 
 
 def _fault(fault: Members) -> str:
@@ -118,7 +163,7 @@ def _show_one(held: Held, chosen: str) -> None:
 
 def _row(held: Held, chosen: str) -> Members | None:
     """The bad row of that number, if there is one. Raises ApiError."""
-    if not (chosen.isascii() and chosen.isdigit()) or not 0 < int(chosen[:20]) < 2**63:
+    if _NUMBER.fullmatch(chosen) is None:
         return None
     found = held.screen.get(held.path, {"cursor": str(int(chosen) - 1), "limit": 1})["items"]
     return found[0] if found and found[0]["row_number"] == int(chosen) else None

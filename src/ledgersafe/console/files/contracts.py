@@ -103,7 +103,7 @@ def show_change(screen: Screen, dataset: str, latest: Members | None) -> None:
         return
     st.markdown(
         "A contract says what a valid file is. `ledgersafe contracts infer FILE --dataset "
-        f"{literal(dataset)}` writes a first one from a file: read it, correct it, and paste it here."
+        f"{dataset}` writes a first one from a file: read it, correct it, and paste it here."
     )
     version = 0 if latest is None else latest["version"]
     begun = _FIRST.format(name=dataset) if latest is None else write_yaml(latest["contract"])

@@ -121,7 +121,8 @@ def _show_missing(items: Sequence[Members]) -> None:
 
 def _delivery(screen: Screen, one: Members) -> tuple[Cell, ...]:
     faults = [f"{rule}: {number:,}" for rule, number in members(one["faults"]).items()]
-    badge = Badge(one["reason_code"], "bad") if one["reason_code"] else state_badge(one)
+    is_held = one["reason_code"] and not one["replayed_as"]
+    badge = Badge(one["reason_code"], "bad") if is_held else state_badge(one)
     return (
         moment(one["received_at"]),
         Link(one["filename"], screen.link("delivery", id=one["ingestion_id"])),

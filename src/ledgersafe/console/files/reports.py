@@ -4,11 +4,13 @@ from typing import cast
 
 import streamlit as st
 
+from ledgersafe.console.files.links import show_links
 from ledgersafe.console.files.members import Members, listed, members
 from ledgersafe.console.files.states import size
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Code, Link, Number, show_table
 from ledgersafe.console.words import count, literal, moment
+from ledgersafe.kernel.strict_yaml import write_yaml
 
 _NOT_READ = "There is no such report: the file was not read. What it waits for is said above."
 
@@ -54,7 +56,7 @@ def _rule_rows(rule: Members) -> list[tuple[Cell, ...]]:
     return rows
 
 
-def show_drift(delivery: Members) -> None:
+def show_drift(screen: Screen, delivery: Members) -> None:
     """Which columns are new, missing or renamed, and whether that breaks anything."""
     drift = members(delivery["drift"])
     if not drift:
@@ -68,6 +70,7 @@ def show_drift(delivery: Members) -> None:
         st.warning(f"Its columns differ from its contract's. The contract says: *{literal(drift['policy'])}*.")
     st.subheader("Against its contract", anchor=False)
     show_table(("Column", "Is", "What that means"), _differences(drift), empty=_SAME, name="Drift")
+    _show_aliases(screen, delivery, drift)
     st.subheader("Against the file before", anchor=False)
     show_table(
         ("Column", "Is", "Was", "Now"),
@@ -75,6 +78,20 @@ def show_drift(delivery: Members) -> None:
         empty="It has the columns of the file before.",
         name="Change",
     )
+
+
+def _show_aliases(screen: Screen, delivery: Members, drift: Members) -> None:
+    """How the contract is told that a column has another name in files."""
+    renames: dict[str, str] = {one["could_be"]: one["column"] for one in drift["suggested_renames"]}
+    if not renames and drift["added"] and drift["removed"]:
+        renames = {drift["removed"][0]: "THE NEW NAME"}
+    if not renames:
+        return
+    dataset = str(delivery["dataset"])
+    st.markdown("If a column only has another name, its contract learns that by an alias. Add to the column:")
+    aliases = {"columns": {name: {"aliases": [said]} for name, said in renames.items()}}
+    st.code(write_yaml(aliases), language="yaml")
+    show_links({f"Change the contract of {dataset}": screen.link("dataset", name=dataset, tab="Change")}, name="Way on")
 
 
 _SAME = "Each of its columns is one of the contract's, and none is missing."

@@ -12,6 +12,8 @@ from ledgersafe.console.words import count, plural
 from ledgersafe.kernel.reasons import REASONS
 
 STATES = ("received", "processing", "succeeded", "quarantined", "failed")
+ROWS_WAIT = "rows wait"
+"""Loaded, but for rows that wait for a decision: no state of the API, but what people look for."""
 AT_WORK = frozenset({"received", "processing"})
 _TONES: dict[str, Tone] = {"succeeded": "good", "quarantined": "bad", "failed": "bad"}
 _FAULTY_FILE = (
@@ -22,8 +24,8 @@ _NEXT = {
     "NO_CONTRACT": "Put a contract for this dataset in force, on the dataset's page; then work this delivery through "
     "again. Nobody has to send the file again: it is kept.",
     "SCHEMA_DRIFT": "Look at Drift: which columns are new, missing or renamed. Either the sender goes back to the "
-    "contract's columns, or the contract learns the new ones (an alias for a renamed column); then work this delivery "
-    "through again.",
+    "contract's columns, or the contract learns the new ones (an alias for a renamed column: Drift shows how it is "
+    "written); then work this delivery through again.",
     "TOO_MANY_BAD_ROWS": "Look at Quality: what is wrong with its rows. Have the sender send a mended file, or change "
     "the contract, and work this delivery through again.",
     "QUALITY_FAILED": "Look at Quality: which rule the file as a whole breaks. Have the sender send a whole file, or "
@@ -47,9 +49,11 @@ def needs_one_tenant(screen: Screen, title: str | None = None) -> None:
 
 
 def state_badge(delivery: Mapping[str, Any]) -> Badge:
-    """Its state in the API's word."""
+    """Its state in the API's word: amber while rows of it wait, quiet where it was worked through again."""
     status = str(delivery["status"])
-    has_bad = status == "succeeded" and (delivery["rows_bad"] > 0 or parked(delivery) > 0)
+    if delivery["replayed_as"]:
+        return Badge(status, "quiet")
+    has_bad = status == "succeeded" and (delivery["rows_open"] > 0 or parked(delivery) > 0)
     return Badge(status, "warn" if has_bad else _TONES.get(status, "quiet"))
 
 
@@ -67,6 +71,8 @@ def drift_badge(drifted: bool | None) -> Badge | None:
 
 def sentence(delivery: Mapping[str, Any]) -> str:
     """What became of it, for who has never seen a delivery."""
+    if delivery["replayed_as"]:
+        return "It was worked through again since: how the file stands now is told by its latest delivery."
     match delivery["status"]:
         case "received" if delivery["attempts"]:
             return "It is tried again in a moment: the attempt before met trouble of the machine."
@@ -77,8 +83,7 @@ def sentence(delivery: Mapping[str, Any]) -> str:
         case "succeeded" if not delivery["rows_in"]:
             return "It was read, and has no rows."
         case "succeeded" if delivery["rows_bad"]:
-            held = plural(delivery["rows_bad"], "row was", "rows were")
-            return f"{count(delivery['rows_ok'])} of {count(delivery['rows_in'])} rows are loaded; {held} held."
+            return _with_held(delivery)
         case "succeeded" if delivery["outcomes"] is not None:
             return f"All of it became events: {plural(delivery['rows_ok'], 'row')}."
         case "succeeded":
@@ -89,12 +94,26 @@ def sentence(delivery: Mapping[str, Any]) -> str:
             return "We failed at it, and nothing of it is loaded. The file is kept."
 
 
+def _with_held(delivery: Mapping[str, Any]) -> str:
+    """How many rows are loaded by now, and what became of those that were held."""
+    bad, waiting = delivery["rows_bad"], delivery["rows_open"]
+    stands = members(delivery.get("bad_rows"))
+    loaded = f"{count(delivery['rows_ok'] + stands.get('replayed', 0))} of {count(delivery['rows_in'])} rows are loaded"
+    if waiting == bad:
+        return f"{loaded}; {plural(bad, 'row was', 'rows were')} held."
+    parts = {"put right": stands.get("replayed", 0), "left out": stands.get("ignored", 0)}
+    told = [f"{count(number)} {words}" for words, number in parts.items() if number]
+    told = told if stands else [f"{count(bad - waiting)} decided on"]
+    waits = f"{count(waiting)} {'waits' if waiting == 1 else 'wait'}" if waiting else "none waits"
+    return f"{loaded}; of {plural(bad, 'row that was', 'rows that were')} held: {', '.join([*told, waits])}."
+
+
 def next_step(delivery: Mapping[str, Any]) -> str | None:
     """What a person can do now; None where nothing is to be done."""
-    if delivery["status"] in AT_WORK:
+    if delivery["status"] in AT_WORK or delivery["replayed_as"]:
         return None
     if delivery["status"] == "succeeded":
-        waiting = delivery.get("bad_rows", {}).get("open", 0)
+        waiting = delivery["rows_open"]
         if not waiting:
             return None
         return f"{plural(waiting, 'bad row waits', 'bad rows wait')} for a decision: put each right, or leave it out."

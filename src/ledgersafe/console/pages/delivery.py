@@ -31,8 +31,9 @@ def show(screen: Screen) -> None:
         _follow(screen, str(delivery["ingestion_id"]))
         return
     _show_counts(delivery)
-    show_parked(screen, delivery, contract)
-    _show_replay(screen, delivery)
+    if not delivery["replayed_as"]:
+        show_parked(screen, delivery, contract)
+        _show_replay(screen, delivery)
     _show_reports(screen, delivery, contract)
 
 
@@ -75,17 +76,31 @@ def _show_head(screen: Screen, delivery: Members) -> None:
     state = state_badge(delivery)
     st.html(f"<p>{badge(state.text, state.tone)} {sentence(delivery)}</p>")
     show_told()
+    if delivery["replayed_as"]:
+        latest = screen.link("delivery", id=str(delivery["replayed_as"]))
+        show_links({"To its latest delivery": latest}, name="Latest delivery")
     if delivery["detail"]:
-        told = f"{literal(delivery['detail'])}{_code(delivery)}"
-        (st.error if delivery["status"] in ("quarantined", "failed") else st.warning)(told)
+        _show_detail(delivery)
     if (step := next_step(delivery)) is not None:
         st.info(f"**What to do next.** {step}")
-    if delivery["status"] == "quarantined" and delivery["reason_code"] in _ABOUT_CONTRACTS:
+    is_held = delivery["status"] == "quarantined" and not delivery["replayed_as"]
+    if is_held and delivery["reason_code"] in _ABOUT_CONTRACTS:
         where = screen.link("dataset", name=dataset, tab="Change")
         show_links({f"To the contract of {dataset}": where}, name="Way on")
 
 
 _ABOUT_CONTRACTS = frozenset({"NO_CONTRACT", "SCHEMA_DRIFT", "TOO_MANY_BAD_ROWS", "QUALITY_FAILED", "CURATED_CLASH"})
+
+
+def _show_detail(delivery: Members) -> None:
+    """Why it ended so; where a later delivery counts, as what it was."""
+    told = f"{literal(delivery['detail'])}{_code(delivery)}"
+    if delivery["replayed_as"]:
+        st.caption(f"What was said of it then: {told}")
+    elif delivery["status"] in ("quarantined", "failed"):
+        st.error(told)
+    else:
+        st.warning(told)
 
 
 def _code(delivery: Members) -> str:
@@ -109,6 +124,9 @@ def _follow(screen: Screen, name: str) -> None:
 
 def _show_counts(delivery: Members) -> None:
     """How many rows came, and what became of them by now."""
+    if delivery["status"] in ("quarantined", "failed") and not delivery["rows_in"]:
+        st.caption("Its rows were not counted: it was held before they were read.")
+        return
     quality = members(delivery["quality"])
     counts = {"Rows": delivery["rows_in"], "Loaded": delivery["rows_ok"], "Held": delivery["rows_bad"]}
     if delivery["rows_bad"]:
@@ -146,11 +164,12 @@ def _show_reports(screen: Screen, delivery: Members, contract: Members) -> None:
     report = section_field("Reports", "report", _REPORTS, default=first)
     match report:
         case "Bad rows":
-            show_bad_rows(Held(screen, delivery, tuple(members(contract.get("columns")))))
+            names, has_groups = tuple(members(contract.get("columns"))), contract.get("kind") == "events"
+            show_bad_rows(Held(screen, delivery, names, has_groups=has_groups))
         case "Quality":
             show_quality(delivery)
         case "Drift":
-            show_drift(delivery)
+            show_drift(screen, delivery)
         case "Lineage":
             show_lineage(screen, delivery)
         case _:

@@ -3,19 +3,22 @@
 from collections.abc import Mapping
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 import streamlit as st
 
-from ledgersafe.client.api import ApiProblem
+from ledgersafe.client.api import ApiProblem, in_path
+from ledgersafe.console.parts.asked import is_decided_so, unanswered
 from ledgersafe.console.parts.assigning import show_assign
-from ledgersafe.console.parts.decide import done_by_us, show_decision
+from ledgersafe.console.parts.choices import native_event, total_of
+from ledgersafe.console.parts.decide import done_by_us, show_decision, tell_once
 from ledgersafe.console.parts.decided import outcome, resolved_by, show_decided, trace_of
 from ledgersafe.console.parts.effects import Fault, show_faults
-from ledgersafe.console.parts.facts import show_link
+from ledgersafe.console.parts.facts import is_of_another_tenant, show_link
 from ledgersafe.console.parts.guidance import meaning, to_do
+from ledgersafe.console.parts.neighbours import come_from, show_way_back, show_way_on
 from ledgersafe.console.parts.past import show_history
 from ledgersafe.console.parts.payloads import show_payloads
+from ledgersafe.console.parts.queue import exception_link
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import badge
 from ledgersafe.console.words import age, amount, literal
@@ -31,43 +34,47 @@ def show(screen: Screen) -> None:
         st.info(what)
         show_link("All open exceptions", screen.link("exceptions"))
         return
-    exception = answer["exception"]
-    _show_head(screen, exception)
+    exception, place = answer["exception"], come_from()
+    if is_of_another_tenant(screen, exception["tenant_id"], "exception", exception_link(screen, exception)):
+        return
+    ways = show_way_back(screen, place)
+    _show_head(answer, screen)
     is_open = exception["status"] == "open"
     seen = _seen(exception) if is_open else None
     trace = trace_of(screen, answer)
     if is_open:
         _show_wrong(exception)
-        show_payloads(answer)
+        show_payloads(screen, answer)
         show_decision(screen, answer, seen or exception["last_raw_id"])
         show_assign(screen, exception)
     else:
-        _show_how_it_ended(exception)
+        _show_how_it_ended(screen, exception)
         show_decided(screen, answer, trace)
-        show_payloads(answer)
+        show_payloads(screen, answer)
         _show_wrong(exception)
     show_history(screen, answer, trace)
+    show_way_on(screen, ways, place, exception)
 
 
 def _find(screen: Screen, exception_id: str) -> Mapping[str, Any] | None:
     if not exception_id:
         return None
     try:
-        return screen.client.get(f"/v1/exceptions/{quote(exception_id, safe='')}")
+        return screen.client.get(f"/v1/exceptions/{in_path(exception_id)}")
     except ApiProblem as problem:
         if problem.status in (404, 422):
             return None
         raise
 
 
-def _show_head(screen: Screen, exception: Mapping[str, Any]) -> None:
-    show_link("← Exceptions", screen.link("exceptions"))
+def _show_head(answer: Mapping[str, Any], screen: Screen) -> None:
+    exception = answer["exception"]
     st.html(f'<h1 class="ls-title">{escape(exception["idempotency_key"])}</h1>')  # exactly so: it is copied from here
     is_open = exception["status"] == "open"
     badges = badge("open" if is_open else "resolved", "warn" if is_open else "good")
     badges += " " + badge(exception["reason_code"], "bad" if is_open else "quiet")
     st.html(badges)
-    stake = amount(exception["amount"], exception["currency"])
+    stake = _at_stake(answer)
     told = [
         f"{age(exception['created_at'], screen.now)} old",
         f"tenant {exception['tenant_id']}",
@@ -78,6 +85,16 @@ def _show_head(screen: Screen, exception: Mapping[str, Any]) -> None:
         f"assigned to {exception['assigned_to']}" if exception["assigned_to"] else "assigned to nobody",
     ]
     st.markdown(" · ".join(literal(one) for one in told if one))
+
+
+def _at_stake(answer: Mapping[str, Any]) -> str:
+    """Its amount; where it came with two, both."""
+    exception = answer["exception"]
+    came = [native_event(answer[f"{name}_raw_event"]) or {} for name in ("first", "last")]
+    first, last = (total_of(event) for event in came)
+    if first is None or last is None or first == last:
+        return amount(exception["amount"], exception["currency"])
+    return f"{amount(first)} → {amount(last, exception['currency'])}"
 
 
 def _show_wrong(exception: Mapping[str, Any]) -> None:
@@ -100,12 +117,18 @@ def _seen(exception: Mapping[str, Any]) -> str:
     return exception["last_raw_id"]
 
 
-def _show_how_it_ended(exception: Mapping[str, Any]) -> None:
+def _show_how_it_ended(screen: Screen, exception: Mapping[str, Any]) -> None:
+    """Who did it. That nothing was done of what this tab asked is said only where the API said so."""
     exception_id = exception["exception_id"]
-    told = f"{outcome(exception)}, by {resolved_by(exception)}."
+    told, asked = literal(f"{outcome(exception)}, by {resolved_by(screen, exception)}."), unanswered(exception_id)
     if st.session_state.get(done_by_us(exception_id)):
-        st.success(f"Done. {literal(told)}")
+        tell_once(exception_id)
+        st.success(f"Done. {told}")
+    elif is_decided_so(exception, asked, screen.who.actor):
+        st.success(f"Done: your decision arrived, though no answer came back. {told}")
+    elif asked:
+        st.warning(f"**Already resolved:** {told} No answer came to what you chose; what is shown here is what counts.")
     elif f"seen:{exception_id}" in st.session_state:
-        st.warning(f"**Already resolved** while you looked: {literal(told)} Nothing that you chose was done.")
+        st.warning(f"**Already resolved** while you looked: {told} Nothing that you chose was done.")
     else:
-        st.info(f"**Already resolved.** {literal(told)} There is nothing left to decide here.")
+        st.info(f"**Already resolved.** {told} There is nothing left to decide here.")

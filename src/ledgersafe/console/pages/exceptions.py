@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ledgersafe.console.fields import first_page
+from ledgersafe.console.fields import section_field
 from ledgersafe.console.parts.assigning import show_assign_many
 from ledgersafe.console.parts.bulk import show_bulk, started_run
 from ledgersafe.console.parts.queue import show_filters, show_queue
@@ -31,25 +31,5 @@ def show(screen: Screen) -> None:
 def _view() -> str:
     begun = started_run()
     if begun is not None:
-        st.session_state["view-shown"] = RUNS
-        st.query_params["run"] = begun
-    at = st.query_params.get("view", _QUEUE)
-    picked = st.segmented_control(
-        "View",
-        list(_VIEWS),
-        default=None if "view-shown" in st.session_state else at if at in _VIEWS else _QUEUE,
-        format_func=lambda name: _VIEWS[name],
-        key="view-shown",
-        label_visibility="collapsed",
-        required=True,
-        on_change=_other_view,
-    )
-    view = picked or _QUEUE
-    if view != st.query_params.get("view", _QUEUE):
-        st.query_params["view"] = view
-    return view
-
-
-def _other_view() -> None:
-    first_page()
-    st.query_params.pop("run", None)
+        st.query_params.update({"view": RUNS, "run": begun})
+    return section_field("View", "view", _VIEWS, shown=lambda name: _VIEWS[name], forgets=("run",))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from ledgersafe.console.fields import choice_field, cursor, section_field, show_paging
 from ledgersafe.console.files.members import Members, members
-from ledgersafe.console.files.states import STATES, drift_badge, needs_one_tenant, parked, state_badge
+from ledgersafe.console.files.states import ROWS_WAIT, STATES, drift_badge, needs_one_tenant, parked, state_badge
 from ledgersafe.console.files.uploading import show_upload
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Link, Number, show_table
@@ -50,9 +50,13 @@ def _show_deliveries(screen: Screen) -> None:
     with left:
         dataset = choice_field("Dataset", "dataset", _with_named(_names(_datasets(screen))))
     with right:
-        state = choice_field("State", "state", STATES)
+        state = choice_field("State", "state", (*STATES, ROWS_WAIT))
+    if state is not None:
+        st.caption("Of a file that was worked through again the latest delivery alone; *Any* shows all of them.")
     filters = {"dataset": dataset, "state": state}
-    wanted = {"dataset": dataset, "status": state, "cursor": cursor(), "limit": _ROWS_A_PAGE}
+    of_state = {"status": "succeeded", "with_open_rows": "true"} if state == ROWS_WAIT else {"status": state}
+    of_state |= {"only_latest": None if state is None else "true"}
+    wanted = {"dataset": dataset, **of_state, "cursor": cursor(), "limit": _ROWS_A_PAGE}
     page = screen.get("/v1/ingestions", wanted)
     show_table(
         ("Received (UTC)", "File", "Dataset", "State", "Loaded", "Held", "Drift", "Why", "By"),
@@ -82,15 +86,24 @@ def _delivery(screen: Screen, one: Members) -> tuple[Cell, ...]:
         Link(one["dataset"], screen.link("dataset", name=one["dataset"])),
         state_badge(one),
         Number(count(one["rows_ok"])),
-        Number(count(one["rows_bad"])),
+        Number(_held(one)),
         drift_badge(one["drifted"]),
-        _why(one),
+        _why(screen, one),
         one["received_by"],
     )
 
 
-def _why(one: Members) -> str | None:
+def _held(one: Members) -> str:
+    """How many of its rows wait, where some of them do not any more."""
+    waiting, bad = one["rows_open"], one["rows_bad"]
+    is_told = one["status"] == "succeeded" and not one["replayed_as"] and waiting < bad
+    return f"{count(waiting)} of {count(bad)}" if is_told else count(bad)
+
+
+def _why(screen: Screen, one: Members) -> Cell:
     """What else to know of it at a glance."""
+    if one["replayed_as"]:
+        return Link("worked through again", screen.link("delivery", id=one["replayed_as"]))
     replay, held = "a replay" if one["replay_of"] else None, parked(one)
     return one["reason_code"] or (f"{plural(held, 'event')} parked" if held else replay)
 
@@ -98,7 +111,17 @@ def _why(one: Members) -> str | None:
 def _show_datasets(screen: Screen) -> None:
     page = screen.get("/v1/datasets", {"cursor": cursor(), "limit": _ROWS_A_PAGE})
     show_table(
-        ("Dataset", "Its rows become", "Contract", "Deliveries", "Waiting", "Held", "Last received (UTC)", "About"),
+        (
+            "Dataset",
+            "Its rows become",
+            "Contract",
+            "Deliveries",
+            "Waiting",
+            "Held",
+            "Rows wait",
+            "Last received (UTC)",
+            "About",
+        ),
         [_dataset(screen, one) for one in page["items"]],
         empty="There is no dataset yet: the first file of one makes it. Choose *Send a file* above.",
         name="Datasets",
@@ -109,6 +132,7 @@ def _show_datasets(screen: Screen) -> None:
 def _dataset(screen: Screen, one: Members) -> tuple[Cell, ...]:
     name, version = one["dataset"], one["contract_version"]
     held = screen.link("files", dataset=name, state="quarantined")
+    open_rows = screen.link("files", dataset=name, state=ROWS_WAIT)
     return (
         Link(name, screen.link("dataset", name=name)),
         {"table": "a table", "events": "events"}.get(one["kind"] or ""),
@@ -116,6 +140,7 @@ def _dataset(screen: Screen, one: Members) -> tuple[Cell, ...]:
         Link(count(one["deliveries"]), screen.link("files", dataset=name)),
         Number(count(one["waiting"])),
         Link(count(one["quarantined"]), held) if one["quarantined"] else "0",
+        Link(count(one["with_open_rows"]), open_rows) if one["with_open_rows"] else "0",
         moment(one["last_received_at"]),
         one["description"],
     )

@@ -1,16 +1,17 @@
 """Health: is all well, what waits for a person, how much is there, and does it flow."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import streamlit as st
 
 from ledgersafe.console.charts import show_lines
 from ledgersafe.console.fields import choice_field
+from ledgersafe.console.files.states import ROWS_WAIT
 from ledgersafe.console.screen import NOTHING_YET, Screen
 from ledgersafe.console.table import Badge, Cell, Code, Link, Number, show_table
 from ledgersafe.console.trouble import guarded
-from ledgersafe.console.words import count, plural, span
+from ledgersafe.console.words import count, literal, plural, span
 from ledgersafe.kernel.reasons import REASONS
 
 _LOOKS_AGAIN_SECONDS = 15
@@ -18,6 +19,8 @@ _LATE_SECONDS = 60.0
 """What is posted within a second is late when it takes a minute."""
 _LATE_TABLE_SECONDS = 660.0
 """Most tables follow at once, some every five minutes: after two rounds of those, any is late."""
+_LATE_JOB_SECONDS = 120.0
+"""A worker that runs takes a job within seconds of its being due."""
 _SHORTEST = "last hour"
 _SPANS = {_SHORTEST: 60, "last 4 hours": 240, "last day": 1440}
 """What charts may show, in minutes."""
@@ -64,9 +67,11 @@ def _counts(screen: Screen) -> dict[str, int] | None:
 def _show_waiting(screen: Screen, flow: dict[str, Any]) -> None:
     """What nobody but a person moves on, with the way to it."""
     rows = [*_exceptions(screen, flow["exceptions"]), *_held_files(screen, flow), *_webhooks(screen, flow)]
-    troubles = _late(flow)
+    troubles = [*_late(flow), *_jobs(screen)]
     if not rows and not troubles:
-        st.success("All is well: nothing waits for a person, and everything that arrived is in the books.")
+        under_way = flow["posting"]["waiting"] + flow["files"]["waiting"]
+        books = "what arrived a moment ago is being posted" if under_way else "everything that arrived is in the books"
+        st.success(f"All is well: nothing waits for a person, and {books}.")
         return
     if rows:
         st.subheader("Waiting for a decision")
@@ -90,16 +95,28 @@ def _exceptions(screen: Screen, found: dict[str, Any]) -> list[list[Cell]]:
 
 
 def _held_files(screen: Screen, flow: dict[str, Any]) -> list[list[Cell]]:
-    held = flow["files"]["held"]
-    to = screen.link("files", state="quarantined")
-    meaning = "Nothing of it is loaded until somebody decides."
-    return [[Link(plural(held, "held file"), to), meaning, None]] * (held > 0)
+    found: list[list[Cell]] = []
+    for number, what, state, meaning in (
+        (flow["files"]["held"], "held file", "quarantined", "Nothing of it is loaded until somebody decides."),
+        (
+            flow["files"]["with_open_rows"],
+            "file with bad rows",
+            ROWS_WAIT,
+            "The rest of it is loaded; those rows wait.",
+        ),
+    ):
+        if number:
+            many = what.replace("file", "files", 1)
+            found.append([Link(plural(number, what, many), screen.link("files", state=state)), meaning, None])
+    return found
 
 
 def _webhooks(screen: Screen, flow: dict[str, Any]) -> list[list[Cell]]:
     number = flow["webhooks"]["failing"] + flow["webhooks"]["disabled"]
     meaning = "A receiver is not told what it asked to be told."
-    return [[Link(plural(number, "failing webhook"), screen.link("pipeline")), meaning, None]] * (number > 0)
+    return [[Link(plural(number, "failing webhook"), screen.link("pipeline", shown="Webhooks")), meaning, None]] * (
+        number > 0
+    )
 
 
 def _late(flow: dict[str, Any]) -> list[str]:
@@ -108,12 +125,43 @@ def _late(flow: dict[str, Any]) -> list[str]:
     posting = flow["posting"]
     if (posting["oldest_seconds"] or 0) > _LATE_SECONDS:
         since = span(timedelta(seconds=posting["oldest_seconds"]))
-        waiting = plural(posting["waiting"], "event")
-        found.append(f"{waiting} wait to be posted, the oldest for {since}: does the worker run? `ledgersafe work`")
+        waiting = plural(posting["waiting"], "event waits", "events wait")
+        found.append(f"{waiting} to be posted, the oldest for {since}: does the worker run? `ledgersafe work`")
+    files = flow["files"]
+    if (files["oldest_seconds"] or 0) > _LATE_SECONDS:
+        since, waiting = (
+            span(timedelta(seconds=files["oldest_seconds"])),
+            plural(files["waiting"], "file waits", "files wait"),
+        )
+        found.append(f"{waiting} for a worker, the oldest for {since}: does the worker run? `ledgersafe work`")
     behind = [table["table"] for table in flow["gold"] if _is_late(table)]
     if behind:
         found.append(f"Not up to date for minutes: {', '.join(behind)}. The page Pipeline shows why.")
     return found
+
+
+def _jobs(screen: Screen) -> list[str]:
+    """Jobs that should run and do not. They belong to no tenant, and are told to keys of all tenants only."""
+    if screen.who.tenant_ids is not None:
+        return []
+    jobs: list[dict[str, Any]] = screen.client.get("/v1/jobs")["items"]
+    groups = {
+        "paused by somebody": [one for one in jobs if one["paused"]],
+        "failing": [one for one in jobs if one["attempts"] and not one["paused"]],
+        "overdue": [one for one in jobs if _is_overdue(one, screen.now)],
+    }
+    return [
+        f"{plural(len(group), 'job is', 'jobs are')} {how}: {', '.join(literal(one['name']) for one in group)}. "
+        f"The page Pipeline shows more, and has the way to change it."
+        for how, group in groups.items()
+        if group
+    ]
+
+
+def _is_overdue(job: dict[str, Any], now: datetime) -> bool:
+    waits = now - datetime.fromisoformat(job["due_at"])
+    is_idle = not (job["paused"] or job["running"] or job["attempts"])
+    return is_idle and waits > timedelta(seconds=_LATE_JOB_SECONDS)
 
 
 def _is_late(table: dict[str, Any]) -> bool:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 import streamlit as st
 
-from ledgersafe.client.api import ApiProblem
+from ledgersafe.client.api import ApiProblem, in_path
 from ledgersafe.console.fields import text_field
+from ledgersafe.console.parts.actors import called
+from ledgersafe.console.parts.origin import AS_IT_IS, file_in_words, show_rows, way_to
 from ledgersafe.console.parts.pretty import show_json
 from ledgersafe.console.parts.traced_books import entries_of, show_entries, show_gold, show_transactions
 from ledgersafe.console.screen import Screen
@@ -37,19 +38,21 @@ def show(screen: Screen) -> None:
     if event_id is None:
         st.info(
             "Enter an event id: the `event_id` that its sender gave it. It stands in every row of the pages "
-            "*Exceptions* and *Ledger* (section *Entries*), and leads here from there."
+            "*Exceptions* and *Ledger* (section *Entries*), and leads here from there. The number of a receipt that is "
+            "posted (its `txn_id`) leads to its events."
         )
         return
     try:
-        found = screen.get(f"/v1/events/{quote(event_id, safe='')}")
+        found = screen.get(f"/v1/events/{in_path(event_id)}")
     except ApiProblem as problem:
         if problem.status != 404:
             raise
-        _show_unknown(screen, event_id)
+        if not _show_receipt(screen, event_id):
+            _show_unknown(screen, event_id)
         return
     entries = entries_of(screen, found)
     _show_summary(screen, found, entries)
-    _show_arrivals(found)
+    _show_arrivals(screen, found)
     _show_gate(found)
     _show_exceptions(screen, found)
     if found["transactions"]:
@@ -64,9 +67,33 @@ def show(screen: Screen) -> None:
 def _asked() -> str | None:
     field, button = st.columns([5, 1], vertical_alignment="bottom")
     with field:
-        event_id = text_field("Event id", "event", placeholder="e.g. or-C496350")
+        event_id = text_field("Event id, or a receipt's number", "event", placeholder="e.g. or-C496350", is_id=True)
     button.button("Find", type="primary", width="stretch")  # leaving the field has asked already
     return event_id
+
+
+def _show_receipt(screen: Screen, txn_id: str) -> bool:
+    """The events behind a receipt's number, if anything is posted under it."""
+    try:
+        found = screen.get(f"/v1/receipts/{in_path(txn_id)}")["items"]
+    except ApiProblem as problem:
+        if problem.status != 404:
+            raise
+        return False
+    st.markdown(f"No event is called {literal(txn_id)}. These stand in the books under that number:")
+    rows: list[list[Cell]] = [
+        [
+            Link(one["event_id"], screen.link("trace", event=one["event_id"])),
+            one["event_type"],
+            one["store_id"],
+            "taken back" if one["kind"] == "reversal" else "posted",
+            one["business_date"],
+            Number(amount(one["total"], one["currency"])),
+        ]
+        for one in found
+    ]
+    show_table(("Event", "Type", "Store", "", "Business date", "Total"), rows, empty="", name="Of this receipt")
+    return True
 
 
 def _show_unknown(screen: Screen, event_id: str) -> None:
@@ -76,6 +103,9 @@ def _show_unknown(screen: Screen, event_id: str) -> None:
         "- Another tenant may have sent it: choose that one at the left.\n"
         "- A body that was no event at all was refused at the door and has no trace: `ledgersafe rejected list`."
     )
+    if event_id != event_id.strip():
+        to = escape(screen.link("trace", event=event_id.strip()))
+        st.html(f'<p class="ls-way"><a href="{to}" target="_self">The same without the blanks at its ends</a></p>')
     to = escape(screen.link("exceptions", text=event_id))
     st.html(f'<p class="ls-way"><a href="{to}" target="_self">Look for it among the exceptions</a></p>')
 
@@ -129,13 +159,13 @@ def _why_not_posted(found: Mapping[str, Any]) -> str:
     return "Nothing: what it says moves no money and no goods."
 
 
-def _show_arrivals(found: Mapping[str, Any]) -> None:
+def _show_arrivals(screen: Screen, found: Mapping[str, Any]) -> None:
     st.subheader("Arrivals")
     decided = {one["fingerprint"]: one["decision"] for one in found["payloads"]}
     firsts = {one["raw_id"] for one in found["payloads"]}
     heads = ("Received (UTC)", "Door", "Type", "Store", "Source", "Happened (UTC)", "Outcome", "Body")
     arrivals: Sequence[Mapping[str, Any]] = found["arrivals"]
-    rows = [_arrival(one, decided, firsts) for one in arrivals[:_MOST_ARRIVALS]]
+    rows = [_arrival(screen, one, decided, firsts) for one in arrivals[:_MOST_ARRIVALS]]
     show_table(heads, rows, empty="None.", name="Arrivals")
     total = found["key"]["arrivals"]
     if total > len(rows):
@@ -146,11 +176,13 @@ def _show_arrivals(found: Mapping[str, Any]) -> None:
     for one in bodies[:_MOST_BODIES]:
         with st.expander(f"Body received {moment(one['received_at'])} UTC"):
             show_json(one["payload_json"], (), f"Body received {moment(one['received_at'])}")
+        if one["origin"]:
+            show_rows(screen, screen.one_tenant(), one, f"{AS_IT_IS}: {file_in_words(one['origin'])}")
     if len(bodies) > _MOST_BODIES:
         st.caption(f"{len(bodies) - _MOST_BODIES:,} more payloads: its exception compares them.")
 
 
-def _arrival(one: Mapping[str, Any], decided: Mapping[str, str], firsts: set[str]) -> list[Cell]:
+def _arrival(screen: Screen, one: Mapping[str, Any], decided: Mapping[str, str], firsts: set[str]) -> list[Cell]:
     decision = decided.get(one["payload_hash"])
     outcome: Cell = "same as before: counted once"
     if one["raw_id"] in firsts:
@@ -159,7 +191,10 @@ def _arrival(one: Mapping[str, Any], decided: Mapping[str, str], firsts: set[str
         )
         outcome = Badge(_DECISIONS.get(decision or "", decision or "received"), tone)
     told = (one["event_type"], one["store_id"], one["source_system"], moment(one["occurred_at"]))
-    return [moment(one["received_at"]), one["door"], *told, outcome, Code(one["body_sha256"][:12])]
+    door: Cell = one["door"]
+    if one["origin"]:
+        door = Link(file_in_words(one["origin"]), way_to(screen, screen.one_tenant(), one["origin"]))
+    return [moment(one["received_at"]), door, *told, outcome, Code(one["body_sha256"][:12])]
 
 
 def _show_gate(found: Mapping[str, Any]) -> None:
@@ -190,7 +225,7 @@ def _show_exceptions(screen: Screen, found: Mapping[str, Any]) -> None:
         steps: list[list[Cell]] = [
             [
                 moment(one["occurred_at"]),
-                one["actor"],
+                called(screen, one["actor"]),
                 Link(one["action"], screen.link("audit", **to, object=one["object_id"])),
                 one["notes"],
             ]
@@ -208,6 +243,6 @@ def _exception(screen: Screen, one: Mapping[str, Any]) -> list[Cell]:
         Number(amount(one["amount"], one["currency"])),
         moment(one["resolved_at"]),
         one["resolution"],
-        one["resolution_actor"],
+        called(screen, one["resolution_actor"]) if one["resolution_actor"] else None,
         one["resolution_notes"],
     ]

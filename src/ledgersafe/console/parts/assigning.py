@@ -16,7 +16,7 @@ def show_assign(screen: Screen, exception: Mapping[str, Any]) -> None:
     """Give it to somebody, or to nobody."""
     st.subheader("Who looks at it")
     if not screen.who.may("operate"):
-        st.caption(f"Assigned to {exception['assigned_to'] or 'nobody'}; your key may only read.")
+        st.caption(f"Assigned to {literal(exception['assigned_to'] or 'nobody')}; your key may only read.")
         return
     with st.form("assign", border=False):
         field, button = st.columns([3, 1], vertical_alignment="bottom")
@@ -30,19 +30,45 @@ def show_assign(screen: Screen, exception: Mapping[str, Any]) -> None:
 
 def show_assign_many(screen: Screen, found: Sequence[Mapping[str, Any]]) -> None:
     """Give some of those on a page to somebody."""
+    _assign_wanted(screen)
     open_ones = {one["exception_id"]: one["idempotency_key"] for one in found if one["status"] == "open"}
     if not open_ones or not screen.who.may("operate"):
         return
     with st.expander("Assign some of these"), st.form("assign-many", border=False):
-        chosen = st.pills(
-            "Which", list(open_ones), selection_mode="multi", format_func=lambda one: literal(cut(open_ones[one], 40))
+        st.pills(
+            "Which",
+            list(open_ones),
+            selection_mode="multi",
+            format_func=lambda one: literal(cut(open_ones.get(one, one), 40)),
+            key=_CHOSEN,
         )
-        whom = st.text_input("Assigned to (empty: nobody)", value=screen.who.actor, max_chars=255)
-        pressed = st.form_submit_button("Assign")
-    if pressed and not chosen:
+        st.text_input("Assigned to (empty: nobody)", value=screen.who.actor, max_chars=255, key=_WHOM)
+        st.form_submit_button("Assign", on_click=_keep_wanted, args=(open_ones,))
+
+
+_CHOSEN, _WHOM, _WANTED = "assign-which", "assign-whom", "assign-wanted"
+
+
+def _keep_wanted(names: Mapping[str, str]) -> None:
+    """What was chosen, before the page is drawn anew: one that somebody decided on meanwhile is no more among it."""
+    chosen = {one: names.get(one, one) for one in st.session_state[_CHOSEN]}
+    st.session_state[_WANTED] = (chosen, st.session_state[_WHOM])
+
+
+def _assign_wanted(screen: Screen) -> None:
+    """Each by itself: one that cannot be assigned any more does not keep the others from it."""
+    chosen, whom = st.session_state.pop(_WANTED, (None, ""))
+    if chosen is None:
+        return
+    if not chosen:
         st.error("Choose which first.")
-    elif pressed and all(assigned(screen, one, whom) for one in chosen):
+        return
+    refused = [name for one, name in chosen.items() if not assigned(screen, one, whom)]
+    if not refused:
+        st.session_state.pop(_CHOSEN, None)
         st.rerun()
+    told = ", ".join(literal(cut(name, 40)) for name in refused)
+    st.warning(f"{len(chosen) - len(refused)} of {len(chosen)} are assigned. Not so: {told}.")
 
 
 def assigned(screen: Screen, exception_id: str, whom: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import streamlit as st
 
 from ledgersafe.console.fields import cursor, show_paging, text_field
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.parts.day_range import day_field
 from ledgersafe.console.parts.pretty import cut
 from ledgersafe.console.screen import Screen
@@ -67,7 +68,8 @@ def _filters() -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for column, (name, (label, placeholder)) in zip(st.columns(len(labels)), labels.items(), strict=True):
         with column:
-            found["object_id" if name == "object" else name] = text_field(label, name, placeholder=placeholder)
+            is_id = name == "object"
+            found["object_id" if is_id else name] = text_field(label, name, placeholder=placeholder, is_id=is_id)
     return found
 
 
@@ -89,7 +91,7 @@ def _row(screen: Screen, one: Mapping[str, Any], *, most: int) -> list[Cell]:
         *tenant,
         Lines(
             (
-                Link(one["actor"], screen.link("audit", actor=one["actor"])),
+                Link(called(screen, one["actor"]), screen.link("audit", actor=one["actor"])),
                 Link(one["action"], screen.link("audit", action=one["action"])),
             )
         ),

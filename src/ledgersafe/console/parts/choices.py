@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ _SIGNED = ("total_amount", "discount_amount", "tax_amount")
 _OF_LINE = ("qty", "amount", "unit_price", "discount", "tax")
 _OF_TENDER = ("amount", "change")
 _ZERO = Decimal(0)
+_LOCKED = "PERIOD_LOCKED"
 _PLAIN = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Event = Mapping[str, Any]
@@ -25,7 +26,10 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to decide. `name`: in the address. `canonical`: which payload counts. `by_hand`: the patch is typed."""
+    """One way to decide. `name`: in the address. `canonical`: which payload counts. `by_hand`: the patch is typed.
+
+    `on_open_day`: it is booked on a day that the operator chooses, for its own lies in a closed month.
+    """
 
     name: str
     title: str
@@ -34,9 +38,10 @@ class Choice:
     canonical: str | None = None
     patch: Mapping[str, Any] | None = None
     by_hand: bool = False
+    on_open_day: bool = False
 
     def wish(self) -> dict[str, Any]:
-        """As the API wants it, without notes."""
+        """As the API wants it, without notes and day."""
         return {
             "action": self.action,
             "canonical_raw_id": self.canonical,
@@ -49,15 +54,36 @@ def choices(answer: Mapping[str, Any]) -> list[Choice]:
     payloads: Sequence[Mapping[str, Any]] = answer["payloads"]
     if len(payloads) > 1:
         return [*_one_of(payloads, answer), _by_hand(), _let_go(several=True)]
-    event = native_event(answer["first_raw_event"])
-    mended = [] if event is None else list(_mended(event, answer))
-    return [*mended, _by_hand(), _as_it_is(), _let_go(several=False)]
+    event, codes = native_event(answer["first_raw_event"]), _codes(answer)
+    mended = [] if event is None else list(_mended(event, answer, codes))
+    plain = [_by_hand(), _as_it_is()] if _LOCKED not in codes else [_as_it_is(), _by_hand()]
+    total = [] if event is None or "TOTALS_MISMATCH" not in codes else list(_with_total_of_lines(event))
+    return [*mended, *plain, _let_go(several=False), *total]
+
+
+def on_open_day(choice: Choice) -> Choice:
+    """The same, booked on a day of an open month."""
+    title = "Book it on an open day" if choice == _as_it_is() else f"{choice.title}, booked on an open day"
+    meaning = "Its month is closed: it is booked on the day that you choose. Its own date stays with it."
+    return replace(choice, name=f"{choice.name}-open-day", title=title, meaning=meaning, on_open_day=True)
+
+
+def _codes(answer: Mapping[str, Any]) -> set[str]:
+    """Every reason that was found."""
+    exception = answer["exception"]
+    return {exception["reason_code"], *(fault["reason_code"] for fault in exception["details_json"])}
 
 
 def native_event(arrival: Mapping[str, Any]) -> dict[str, Any] | None:
     """The event of an arrival, where it came as one; None where a door made it of something else."""
     body = arrival["payload_json"]
     return cast("dict[str, Any]", body) if arrival["door"] in _NATIVE and isinstance(body, dict) else None
+
+
+def total_of(event: Event) -> str | None:
+    """What an event says it comes to; None where that is no number."""
+    total = _number(event.get("total_amount"))
+    return None if total is None else format(total, "f")
 
 
 def payload_names(answer: Mapping[str, Any]) -> dict[str, str]:
@@ -91,14 +117,10 @@ def _let_go(*, several: bool) -> Choice:
     return Choice("ignore", "Let it go", meaning, action=IGNORE)
 
 
-def _mended(event: Event, answer: Mapping[str, Any]) -> Iterator[Choice]:
+def _mended(event: Event, answer: Mapping[str, Any], codes: set[str]) -> Iterator[Choice]:
     """Ways that suggest themselves for what is wrong."""
-    found = {fault["reason_code"] for fault in answer["exception"]["details_json"]}
-    codes = found | {answer["exception"]["reason_code"]}
     if "NEGATIVE_AMOUNT" in codes:
         yield from _without_signs(event)
-    if "TOTALS_MISMATCH" in codes:
-        yield from _with_total_of_lines(event)
     if "MISSING_REFERENCE" in codes or "CANNOT_EXCEED_ORIGINAL" in codes:
         yield from _on_its_own(event)
     arrived = answer["first_raw_event"]["received_at"]
@@ -148,10 +170,14 @@ def _without_signs(event: Event) -> Iterator[Choice]:
 
 
 def _with_total_of_lines(event: Event) -> Iterator[Choice]:
+    """Offered after all others: in most cases a line is missing or wrong, and then it would hide that."""
     total = _total_of_lines(event)
     if total is not None and total != _number(event.get("total_amount")):
         told = _money(total, event.get("currency"))
-        meaning = "What the lines, discount, tax and rounding make; total_amount changes, the lines stay."
+        meaning = (
+            "Only if the receipt shows that the lines are right and the total was mistyped: it becomes what lines, "
+            "discount, tax and rounding make."
+        )
         yield Choice("total", f"The total is {told}", meaning, patch={"total_amount": format(total, "f")})
 
 

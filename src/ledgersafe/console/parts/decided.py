@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import streamlit as st
 
-from ledgersafe.client.api import ApiError
+from ledgersafe.client.api import ApiError, ApiProblem, in_path
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.parts.choices import payload_names
 from ledgersafe.console.parts.effects import show_entries
 from ledgersafe.console.parts.facts import show_facts, show_link
@@ -25,9 +25,9 @@ MOST_ARRIVALS = 50
 """The trace of a key holds every arrival with its body: beyond so many it is for the page of the trace alone."""
 
 
-def resolved_by(exception: Mapping[str, Any]) -> str:
+def resolved_by(screen: Screen, exception: Mapping[str, Any]) -> str:
     """Who resolved it, and when."""
-    return f"{exception['resolution_actor'] or 'system'} at {moment(exception['resolved_at'])} UTC"
+    return f"{called(screen, exception['resolution_actor'])} at {moment(exception['resolved_at'])} UTC"
 
 
 def outcome(exception: Mapping[str, Any]) -> str:
@@ -36,12 +36,18 @@ def outcome(exception: Mapping[str, Any]) -> str:
 
 
 def trace_of(screen: Screen, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The trace of its key; None where that is too long for this page."""
+    """The trace of its key; None where that is too long for this page, or cannot be had: there is more on the page."""
     if answer["events_processed"]["arrivals"] > MOST_ARRIVALS:
         return None
     exception = answer["exception"]
-    path = f"/v1/events/{quote(exception['idempotency_key'], safe='')}"
-    return screen.client.get(path, {"tenant_id": exception["tenant_id"]})
+    try:
+        return _asked(screen, exception["tenant_id"], exception["idempotency_key"])
+    except ApiProblem:
+        return None
+
+
+def _asked(screen: Screen, tenant_id: str, event_id: str) -> Mapping[str, Any]:
+    return screen.client.get(f"/v1/events/{in_path(event_id)}", {"tenant_id": tenant_id})
 
 
 def show_decided(screen: Screen, answer: Mapping[str, Any], trace: Mapping[str, Any] | None) -> None:
@@ -52,7 +58,7 @@ def show_decided(screen: Screen, answer: Mapping[str, Any], trace: Mapping[str, 
     show_facts(
         {
             "Decision": outcome(exception),
-            "By": resolved_by(exception),
+            "By": resolved_by(screen, exception),
             "Reason given": exception["resolution_notes"],
             "Payload that counts": None
             if counts is None
@@ -72,7 +78,7 @@ def show_decided(screen: Screen, answer: Mapping[str, Any], trace: Mapping[str, 
 def _show_books(screen: Screen, exception: Mapping[str, Any], trace: Mapping[str, Any] | None) -> None:
     st.subheader("What became of it")
     if trace is None:
-        st.caption("It arrived too often to show it all here.")
+        st.caption("It is too long to show it here, or could not be had.")
     elif trace["waiting_to_post"]:
         st.info("It waits to be posted; that takes a second or two.")
         _look_again(screen, exception["tenant_id"], exception["idempotency_key"])
@@ -122,7 +128,7 @@ def _sides(amount: str) -> dict[str, str]:
 @st.fragment(run_every=1)
 def _look_again(screen: Screen, tenant_id: str, event_id: str) -> None:
     try:
-        found = screen.client.get(f"/v1/events/{quote(event_id, safe='')}", {"tenant_id": tenant_id})
+        found = _asked(screen, tenant_id, event_id)
     except ApiError as error:
         show_trouble(error)
         return

@@ -23,7 +23,7 @@ def show(screen: Screen) -> None:
     with first:
         account = choice_field("Account", "account", list(accounts))
     with second:
-        store = text_field("Store", "store", placeholder="all")
+        store = text_field("Store", "store", placeholder="all", is_id=True)
     days = day_range(screen, third, fourth)
     filters = {"account": account, "store": store}
     show_range(screen, days, SECTION, filters)

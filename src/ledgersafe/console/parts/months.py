@@ -2,37 +2,23 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import streamlit as st
 
 from ledgersafe.client.api import ApiError
 from ledgersafe.console.fields import text_field
+from ledgersafe.console.parts.closing import SECTION, show_closing
 from ledgersafe.console.parts.day_range import last_day
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Link, badge, show_table
 from ledgersafe.console.trouble import show_trouble
 from ledgersafe.console.words import literal, moment
 
-SECTION = "Months"
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _NEWS = "news of months"
 _MOST_NOTES = 10_000
-_MOST_ROWS = 1_000
-_DAYS = 31
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What a month's days come to. `off`: store days that do not tie out."""
-
-    parked: int
-    waiting: int
-    disputed: int
-    off: int
-    days: int
 
 
 def show(screen: Screen) -> None:
@@ -80,16 +66,10 @@ def _show_month(screen: Screen, month: date, status: str, periods: Sequence[Mapp
         st.markdown("Nothing is posted into it. What comes late for it is held until an operator chooses another day.")
         _show_button(screen, month, "reopen", None)
         return
-    ended = last_day(month) + timedelta(days=1)
-    if screen.now.date() < ended:
-        _show_button(screen, month, "close", f"It has not ended: it can be closed from {ended} on.")
+    if screen.now.date() <= last_day(month):
+        _show_button(screen, month, "close", f"It has not ended: it can be closed once {last_day(month)} is over.")
         return
-    st.markdown("**What speaks against closing it**")
-    rows: list[list[Cell]] = [list(one) for one in _against(screen, month, periods)]
-    name = "What speaks against closing it"
-    show_table(
-        ("", "What", "See"), rows, name=name, empty="Nothing: all that came for it is in the books, and ties out."
-    )
+    show_closing(screen, month, periods)
     _show_button(screen, month, "close", None)
 
 
@@ -101,53 +81,6 @@ def _show_history(screen: Screen, month: date) -> None:
     ]
     if rows:
         show_table(("When (UTC)", "Who", "What", "Notes"), rows, empty="", name="What was done with it")
-
-
-def _against(screen: Screen, month: date, periods: Sequence[Mapping[str, Any]]) -> list[tuple[Badge, str, Link | None]]:
-    """Every thing to know before it is closed, the worst first."""
-    with st.spinner("Adding up the month"):
-        sums = _sums(screen, month)
-        silent, is_more = _silent(screen, month)
-    queue = Link("Exceptions", screen.link("exceptions", status="open"))
-    bounds = {"from": month.isoformat(), "to": last_day(month).isoformat()}
-    tie_out = Link("Tie-out", screen.link("ledger", section="Tie-out", **bounds))
-    found: list[tuple[Badge, str, Link | None]] = []
-    if sums.off:
-        found.append((Badge("off", "bad"), f"Store days that do not tie out: {sums.off:,} of {sums.days:,}.", tie_out))
-    if sums.parked:
-        text = f"Parked events of it: {sums.parked:,}. Once it is closed, they need another day in the books."
-        found.append((Badge("parked", "bad"), text, queue))
-    if sums.disputed:
-        text = f"Posted events with another payload parked: {sums.disputed:,}. A decision could change sums."
-        found.append((Badge("disputed", "warn"), text, queue))
-    if sums.waiting:
-        text = f"Events that wait to be posted: {sums.waiting:,}. Once it is closed, they are held."
-        found.append((Badge("waiting", "warn"), text, Link("Pipeline", screen.link("pipeline"))))
-    if silent:
-        text = f"Store days without any sale or return: {'at least ' if is_more else ''}{silent:,}."
-        found.append((Badge("silent", "warn"), text, None))
-    earlier = [one["period"] for one in periods if one["status"] == "open" and one["period"] < month.isoformat()]
-    if earlier:
-        first = f"{date.fromisoformat(earlier[0]):%B %Y}"
-        text = f"{first} is still open." if len(earlier) == 1 else f"{len(earlier)} earlier months are still open."
-        to = screen.link("ledger", section=SECTION, month=earlier[0][:7])
-        found.append((Badge("order", "quiet"), text, Link(first, to)))
-    return found
-
-
-def _sums(screen: Screen, month: date) -> Sums:
-    """Added up here, of all days of all stores: nothing of it goes to the browser but the sums."""
-    asked = {"since": month.isoformat(), "until": last_day(month).isoformat(), "limit": _DAYS}
-    days: Sequence[Mapping[str, Any]] = screen.get("/v1/reconciliation", asked)["items"]
-    counts = {name: sum(int(day["events"][name]) for day in days) for name in ("parked", "waiting", "disputed")}
-    return Sums(**counts, off=sum(not day["ok"] for day in days), days=len(days))
-
-
-def _silent(screen: Screen, month: date) -> tuple[int, bool]:
-    """How many store days reported nothing, and whether there may be more."""
-    asked = {"since": month.isoformat(), "until": last_day(month).isoformat(), "limit": _MOST_ROWS, "simulated": "true"}
-    answer = screen.get("/v1/reports/store_day_completeness", asked)
-    return sum(not one["has_reported"] for one in answer["items"]), answer["next"] is not None
 
 
 def _show_button(screen: Screen, month: date, verb: str, why_not: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What reads whole tables: done when somebody asks for it, once, and again with a reload of the address that asks."""
+"""What reads whole tables: done once, when somebody at this page asks for it, and not because of an address alone."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,7 +27,9 @@ def on_request(
     if st.button(label, key=f"ask for {name}"):
         st.query_params[CHECK] = name
         st.session_state.pop(held, None)
-    if st.query_params.get(CHECK) != name:
+    elif held not in st.session_state:
+        if st.query_params.get(CHECK) == name:
+            st.info("This address is of such a check. It reads whole tables, so it begins with the button above.")
         return None
     if held not in st.session_state:
         found = _asked(ask, command)

@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from ledgersafe.console.parts.actors import called
+from ledgersafe.console.parts.origin import file_in_words
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Cell, show_table
 from ledgersafe.console.words import moment
@@ -27,6 +29,7 @@ def show_history(screen: Screen, answer: Mapping[str, Any], trace: Mapping[str, 
     about = {"tenant_id": exception["tenant_id"], "object_type": "exception", "object_id": exception["exception_id"]}
     deeds = screen.client.get("/v1/audit", {**about, "limit": _MOST_DEEDS})
     rows = [_arrival(one) for one in (trace or {}).get("arrivals", ())] + [_deed(one) for one in deeds["items"]]
+    rows = [(at, what, called(screen, who) if who else "", notes) for at, what, who, notes in rows]
     rows.sort(key=lambda row: row[0])  # stable: what arrived stands before what was done for it in the same instant
     cells: list[list[Cell]] = [[moment(row[0]), *row[1:]] for row in rows]
     show_table(("When (UTC)", "What", "Who", "Notes"), cells, empty="Nothing is on record yet.", name="History")
@@ -37,7 +40,8 @@ def show_history(screen: Screen, answer: Mapping[str, Any], trace: Mapping[str, 
 
 
 def _arrival(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return one["received_at"], f"arrived through {one['door']}", _sender(one), f"raw_id {one['raw_id']}"
+    origin = f"{file_in_words(one['origin'])}; " if one["origin"] else ""
+    return one["received_at"], f"arrived through {one['door']}", _sender(one), f"{origin}raw_id {one['raw_id']}"
 
 
 def _deed(one: Mapping[str, Any]) -> tuple[str, str, str, str]:

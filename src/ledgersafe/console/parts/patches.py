@@ -64,8 +64,11 @@ def touched(patch: Mapping[str, Any], path: str = "") -> list[str]:
     return found
 
 
-def to_begin_with(event: Mapping[str, Any], paths: Iterable[str]) -> str:
-    """A patch that changes nothing yet: the members that are at fault, as they are, for somebody to edit."""
+def to_begin_with(event: Mapping[str, Any] | None, paths: Iterable[str]) -> str:
+    """A patch that changes nothing yet: the members of these paths, as they are, for somebody to edit.
+
+    What is not there is null. `event`: None where it is not known; then its members are to be filled in.
+    """
     names = dict.fromkeys(path.split("/")[1].replace("~1", "/").replace("~0", "~") for path in paths if "/" in path)
-    members = {name: event.get(name, "") for name in names if name not in IDENTITY}
+    members = {name: "" if event is None else event.get(name) for name in names if name not in IDENTITY}
     return orjson.dumps(members, option=orjson.OPT_INDENT_2).decode()

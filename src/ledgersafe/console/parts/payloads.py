@@ -7,7 +7,9 @@ import streamlit as st
 
 from ledgersafe.console.parts.choices import payload_names
 from ledgersafe.console.parts.facts import show_facts
+from ledgersafe.console.parts.origin import show_origin
 from ledgersafe.console.parts.pretty import short, show_json
+from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Code, show_table
 from ledgersafe.console.words import count, moment, plural
 
@@ -24,21 +26,22 @@ _STATES = {
     "quarantined": "quarantined: nothing of it counts until somebody decides",
     "ignored": "ignored: nothing of it counts, by decision",
 }
+_COUNTS = frozenset({"accepted", "patched-accepted"})
 _STILL_COUNTS = "quarantined: what was accepted goes on counting, the rest waits until somebody decides"
 
 
-def show_payloads(answer: Mapping[str, Any]) -> None:
+def show_payloads(screen: Screen, answer: Mapping[str, Any]) -> None:
     """What arrived. `answer`: of the API, about an exception."""
     st.subheader("What arrived")
     if len(answer["payloads"]) == 1:
-        _show_one(answer)
+        _show_one(screen, answer)
     else:
-        _show_two(answer)
+        _show_two(screen, answer)
         _show_differences(answer)
-        _show_others(answer)
+        _show_others(screen, answer)
 
 
-def _show_one(answer: Mapping[str, Any]) -> None:
+def _show_one(screen: Screen, answer: Mapping[str, Any]) -> None:
     left, right = st.columns([3, 2])
     arrival = answer["first_raw_event"]
     with left:
@@ -46,25 +49,27 @@ def _show_one(answer: Mapping[str, Any]) -> None:
         show_json(arrival["payload_json"], faults, "The payload, with what is at fault marked")
     with right:
         show_facts(_facts(answer, arrival))
+    show_origin(screen, answer["exception"]["tenant_id"], arrival)
 
 
 def _facts(answer: Mapping[str, Any], arrival: Mapping[str, Any]) -> dict[str, str | None]:
-    exception, key = answer["exception"], answer["events_processed"]
+    exception = answer["exception"]
     return {
         "Event": exception["idempotency_key"],
         "Transaction": arrival["txn_id"],
         "Occurred": _utc(arrival["occurred_at"]),
         "Arrived": _utc(arrival["received_at"]),
         "Through": arrival["door"],
-        **_gate(key),
+        **_gate(answer),
         "raw_id": arrival["raw_id"],
     }
 
 
-def _gate(key: Mapping[str, Any]) -> dict[str, str | None]:
+def _gate(answer: Mapping[str, Any]) -> dict[str, str | None]:
     """The state of the key, in words."""
+    key = answer["events_processed"]
     state = _STATES.get(key["status"], key["status"])
-    if key["status"] == "quarantined" and key["processed_at"]:
+    if key["status"] == "quarantined" and any(one["decision"] in _COUNTS for one in answer["payloads"]):
         state = _STILL_COUNTS
     return {
         "Arrivals": count(key["arrivals"]),
@@ -73,7 +78,7 @@ def _gate(key: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _show_two(answer: Mapping[str, Any]) -> None:
+def _show_two(screen: Screen, answer: Mapping[str, Any]) -> None:
     marks = [difference["path"] for difference in answer["diff"]]
     sides = st.columns(2)
     for side, name in zip(sides, ("FIRST", "LAST"), strict=True):
@@ -81,6 +86,7 @@ def _show_two(answer: Mapping[str, Any]) -> None:
         with side:
             st.markdown(f"**{name}** · {_utc(arrival['received_at'])} · {_decision(answer, arrival['raw_id'])}")
             show_json(arrival["payload_json"], marks, f"{name} payload, with what differs marked")
+            show_origin(screen, answer["exception"]["tenant_id"], arrival)
 
 
 def _decision(answer: Mapping[str, Any], raw_id: str) -> str:
@@ -103,15 +109,15 @@ def _side(value: Any) -> str:
     return "nothing" if value is None else short(value)
 
 
-def _show_others(answer: Mapping[str, Any]) -> None:
-    key = answer["events_processed"]
-    show_facts({"Event": answer["exception"]["idempotency_key"], **_gate(key)})
+def _show_others(screen: Screen, answer: Mapping[str, Any]) -> None:
+    show_facts({"Event": answer["exception"]["idempotency_key"], **_gate(answer)})
     names = payload_names(answer)
     shown = {answer["first_raw_event"]["raw_id"], answer["last_raw_event"]["raw_id"]}
     for payload in sorted(answer["payloads"], key=lambda one: one["raw_id"]):
         if payload["raw_id"] not in shown:
             with st.expander(f"{names[payload['raw_id']]}: {_decision(answer, payload['raw_id'])}"):
                 show_json(payload["payload_json"], (), names[payload["raw_id"]])
+            show_origin(screen, answer["exception"]["tenant_id"], payload)
 
 
 def _utc(instant: str | None) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import streamlit as st
 
-from ledgersafe.client.api import ApiError, ApiProblem
+from ledgersafe.client.api import ApiError, ApiProblem, in_path
 from ledgersafe.console.fields import choice_field, cursor, show_paging
-from ledgersafe.console.parts.facts import show_facts, show_link
+from ledgersafe.console.parts.actors import called
+from ledgersafe.console.parts.facts import is_of_another_tenant, show_facts, show_link
+from ledgersafe.console.parts.pretty import cut
 from ledgersafe.console.parts.queue import PAGE
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Link, Number, Tone, show_table
@@ -18,6 +19,7 @@ from ledgersafe.console.words import count, literal, moment
 RUNS = "runs"
 _MOST_RUNS = 50
 _ROWS = 50
+_MOST_CHARACTERS = 60
 _TONES: dict[str, Tone] = {"running": "warn", "finished": "good", "cancelled": "quiet"}
 _OUTCOMES: dict[str, Tone] = {"resolved": "good", "refused": "bad", "skipped": "quiet"}
 
@@ -36,19 +38,21 @@ def show_runs(screen: Screen) -> None:
             raise
         st.info(f"There is no bulk run {literal(run_id)}, or not for your key.")
         return
+    if is_of_another_tenant(screen, run["tenant_id"], "bulk run", run_link(screen, run_id, run["tenant_id"])):
+        return
     _show_run(screen, run)
     if run["status"] == "running":
         st.caption("What became of each exception is listed once it has ended, or is stopped.")
     else:
-        _show_items(screen, run_id)
+        _show_items(screen, run)
 
 
 def _show_latest(screen: Screen) -> None:
-    answer = screen.client.get("/v1/bulk-runs", {"limit": _MOST_RUNS})
-    runs = [run for run in answer["items"] if screen.tenant in (None, run["tenant_id"])]
+    answer = screen.get("/v1/bulk-runs", {"limit": _MOST_RUNS, "cursor": cursor()})
     heads = ("Begun (UTC)", "Tenant", "Decision", "By", "State", "Planned", "Resolved", "Refused", "Skipped", "Notes")
     empty = "No bulk run yet. Under *Decide on many* one decision is made about all that the filters name."
-    show_table(heads, [_run_row(screen, run) for run in runs], empty=empty, name="Bulk runs")
+    show_table(heads, [_run_row(screen, run) for run in answer["items"]], empty=empty, name="Bulk runs")
+    show_paging(screen, PAGE, answer, {"view": RUNS})
 
 
 def _run_row(screen: Screen, run: Mapping[str, Any]) -> list[Cell]:
@@ -57,7 +61,7 @@ def _run_row(screen: Screen, run: Mapping[str, Any]) -> list[Cell]:
         Link(moment(run["created_at"]), run_link(screen, run["run_id"], run["tenant_id"])),
         run["tenant_id"],
         decision(run["wish"]),
-        run["actor"],
+        called(screen, run["actor"]),
         Badge(run["status"], _TONES.get(run["status"], "quiet")),
         *numbers,
         run["notes"][:200],
@@ -78,7 +82,7 @@ def decision(wish: Mapping[str, Any]) -> str:
 
 
 def _find(screen: Screen, run_id: str) -> Mapping[str, Any]:
-    return screen.client.get(f"/v1/bulk-runs/{quote(run_id, safe='')}")
+    return screen.client.get(f"/v1/bulk-runs/{in_path(run_id)}")
 
 
 def _show_run(screen: Screen, run: Mapping[str, Any]) -> None:
@@ -86,7 +90,7 @@ def _show_run(screen: Screen, run: Mapping[str, Any]) -> None:
         {
             "Decision": decision(run["wish"]),
             "About": _about(run["filter"]),
-            "By": f"{run['actor']}, {moment(run['created_at'])} UTC",
+            "By": f"{called(screen, run['actor'])}, {moment(run['created_at'])} UTC",
             "Reason given": run["notes"],
         }
     )
@@ -141,14 +145,15 @@ def _show_steering(screen: Screen, run: Mapping[str, Any]) -> None:
         st.rerun()
 
 
-def _show_items(screen: Screen, run_id: str) -> None:
+def _show_items(screen: Screen, run: Mapping[str, Any]) -> None:
+    run_id: str = run["run_id"]
     outcome = choice_field("What became of each", "outcome", list(_OUTCOMES))
-    path = f"/v1/bulk-runs/{quote(run_id, safe='')}/items"
+    path = f"/v1/bulk-runs/{in_path(run_id)}/items"
     answer = screen.client.get(path, {"outcome": outcome, "limit": _ROWS, "cursor": cursor()})
     items: Sequence[Mapping[str, Any]] = answer["items"]
-    rows = [_item_row(screen, item) for item in items]
+    rows = [_item_row(screen, item, run["tenant_id"]) for item in items]
     show_table(
-        ("Exception", "Outcome", "Why"),
+        ("Event", "Outcome", "Why"),
         rows,
         empty="None of its exceptions is like this.",
         name="Exceptions of the run",
@@ -156,7 +161,11 @@ def _show_items(screen: Screen, run_id: str) -> None:
     show_paging(screen, PAGE, answer, {"view": RUNS, "run": run_id, "outcome": outcome})
 
 
-def _item_row(screen: Screen, item: Mapping[str, Any]) -> list[Cell]:
+def _item_row(screen: Screen, item: Mapping[str, Any], tenant_id: str) -> list[Cell]:
     outcome: str = item["outcome"] or "to come"
-    to = screen.link("exception", id=item["exception_id"])
-    return [Link(item["exception_id"], to), Badge(outcome, _OUTCOMES.get(outcome, "warn")), item["detail"]]
+    to = screen.link("exception", tenant=tenant_id, id=item["exception_id"])
+    return [
+        Link(cut(item["idempotency_key"], _MOST_CHARACTERS), to),
+        Badge(outcome, _OUTCOMES.get(outcome, "warn")),
+        item["detail"],
+    ]

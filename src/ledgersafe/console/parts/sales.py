@@ -100,7 +100,7 @@ def show_payments(screen: Screen) -> None:
 def _show(screen: Screen, report: Report) -> None:
     left, middle, right = st.columns(3)
     with left:
-        store = text_field("Store", "store", placeholder="all")
+        store = text_field("Store", "store", placeholder="all", is_id=True)
     days = day_range(screen, middle, right)
     show_range(screen, days, report.section, {"store": store})
     made_up = screen.client.get(f"/v1/tenants/{screen.one_tenant()}")["simulated"]

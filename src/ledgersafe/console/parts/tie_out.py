@@ -24,7 +24,7 @@ def show(screen: Screen) -> None:
     """Days first, then the button that checks all."""
     left, middle, right = st.columns(3)
     with left:
-        store = text_field("Store", "store", placeholder="all")
+        store = text_field("Store", "store", placeholder="all", is_id=True)
     days = day_range(screen, middle, right)
     show_range(screen, days, SECTION, {"store": store})
     if days.months:

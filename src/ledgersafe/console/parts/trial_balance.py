@@ -27,7 +27,7 @@ def show(screen: Screen) -> None:
     store = None
     if is_by_store:
         with right:
-            store = text_field("Store", "store", placeholder="all")
+            store = text_field("Store", "store", placeholder="all", is_id=True)
     day = None if as_of is None else as_of.isoformat()
     answer = screen.get("/v1/ledger/trial-balance", {"as_of": day, "by": "store" if is_by_store else "account"})
     rows = [one for one in answer["items"] if store is None or one["store_id"] == store]

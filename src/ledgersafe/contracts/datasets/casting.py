@@ -20,6 +20,8 @@ _ISO_SECOND = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5
 _BLANKS = r"[\u00a0\u2007\u2009\u202f]"
 _DASHES = r"[\u2010-\u2015\u2212\ufe63\uff0d]"
 """What a minus is written with besides -: the en dash of Windows-1252 above all."""
+_DRAWN = "[\u2012-\u2015]"
+"""Dashes that are written for themselves: `–.50` is fifty cents in a price list, and minus fifty in others."""
 _SIGNS = "[$£€¥₹₱₩]"
 _CURRENCY_BEFORE = rf"^([-+(]?\s*)(?:{_SIGNS}|[A-Z]{{3}}\s)\s*"
 _CURRENCY_AFTER = rf"\s*(?:{_SIGNS}|\s[A-Z]{{3}})(\s*[-)]?)$"
@@ -45,7 +47,7 @@ class Borne:
 
     `codes`: the currencies that all signs and codes can mean; none where they contradict each other; None: there were
     none. `marks`: all that there were; `marked`, `bare`: how many amounts bore one, and how many none. `foreign`: which
-    of those that were cast last are in another currency.
+    of those that were cast last are in another currency. `of_each`: what these bear, if events say which they may.
     """
 
     codes: frozenset[str] | None = None
@@ -53,6 +55,7 @@ class Borne:
     marked: int = 0
     bare: int = 0
     foreign: pl.Series | None = None
+    of_each: pl.Series | None = None
 
 
 def nulls_of(column: pl.Series, nulls: Sequence[str]) -> pl.Series:
@@ -66,13 +69,14 @@ def nulls_of(column: pl.Series, nulls: Sequence[str]) -> pl.Series:
 def given_of(column: Column, values: pl.Series, nulls: Sequence[str]) -> pl.Series:
     """What a file gives in a column (`nulls_of`).
 
-    Of texts that tell events apart, `7` and `7 ` are one: without the blanks around them, and in Unicode's form C. In
-    a table's key, nothing but blanks is no value; else it stays as it is, since it stands so in the table.
+    Of texts that tell events apart (or of which kind they are), `7` and `7 ` are one: without the blanks around them,
+    and in Unicode's form C. In a table's key, nothing but blanks is no value; else it stays as it is, since it stands
+    so in the table.
     """
-    if column.type.name != "string" or not (column.is_group or column.is_key):
+    if column.type.name != "string" or not (column.tells_events or column.is_key):
         return nulls_of(values, nulls)
     bare = values.str.strip_chars()
-    if not column.is_group:
+    if not column.tells_events:
         blank = (bare == "").fill_null(value=False)
         return nulls_of(values.set(blank, None) if blank.any() else values, nulls)
     if (bare.str.len_bytes() != bare.str.len_chars()).any():
@@ -109,15 +113,24 @@ def _in_other_currencies(column: Column, values: pl.Series, borne: Borne) -> pl.
     """
     marks = values.str.extract_all(_MARK)
     found = [str(mark) for mark in marks.explode().drop_nulls().unique()]
-    meant = {mark: frozenset(_MEANT_BY.get(mark, mark).split()) for mark in found}
+    meant = {mark: meant_by(mark) for mark in found}
     meant = {mark: codes for mark, codes in meant.items() if mark in _MEANT_BY or is_currency(mark)}
+    if column.booked_by_event:
+        borne.of_each = marks
     if column.currency is not None:
         return _bear(marks, [mark for mark, codes in meant.items() if column.currency not in codes])
+    if column.booked_by_event:
+        return _bear(marks, [])
     marked = (marks.list.len() > 0).fill_null(value=False) if len(meant) == len(found) else _bear(marks, [*meant])
     borne.marks |= dict.fromkeys(sorted(meant))
     borne.marked += int(marked.sum())
     borne.bare += int((~marked & values.str.contains("[1-9]")).sum())  # nothing is nothing in every currency
     return _bear(marks, _contradicting(meant, borne))
+
+
+def meant_by(mark: str) -> frozenset[str]:
+    """The currencies for which a sign or code may be written."""
+    return frozenset(_MEANT_BY.get(mark, mark).split())
 
 
 def _contradicting(meant: dict[str, frozenset[str]], borne: Borne) -> list[str]:
@@ -144,7 +157,7 @@ def _bear(marks: pl.Series, wanted: Sequence[str]) -> pl.Series:
 
 
 def _numbers(column: Column, values: pl.Series, borne: Borne) -> pl.Series:
-    borne.foreign = None
+    borne.foreign = borne.of_each = None
     if column.shape.decimal == "." and _all(values.str.contains(_as_it_should_be(column))):
         borne.bare += len(values) - values.null_count()
         return values
@@ -209,7 +222,8 @@ def _plain_numbers(column: Column, values: pl.Series, borne: Borne) -> pl.Series
     text = _without_currency(text.str.replace(_DEBIT_OR_CREDIT, "$1"))
     in_brackets = text.str.contains(r"^\(.*\)$")
     text = _without_currency(text.str.replace(r"^\((.*)\)$", "$1").str.strip_chars())
-    text = text.str.replace(r"^\+\s*", "").str.replace(r"^-\s+", "-").str.replace(r"^([^-].*?)\s*-$", "-$1")
+    text = text.str.replace(r"^\+\s*", "").str.replace(r"^-\s+", "-")
+    text = _without_dashes_behind(_only_for_minus(text, values, shape.decimal), shape.decimal)
     if shape.thousands is not None:
         group = _escape(shape.thousands)
         point = _escape(shape.decimal)
@@ -222,6 +236,27 @@ def _plain_numbers(column: Column, values: pl.Series, borne: Borne) -> pl.Series
     signed = _where((in_brackets | is_credit) & ~has_minus, text.str.replace("^", "-"), text)
     twice = (in_brackets & is_credit) | ((in_brackets | is_credit) & has_minus)
     return _only(signed, signed.str.contains(_PLAIN_NUMBER) & ~twice)
+
+
+def _only_for_minus(text: pl.Series, values: pl.Series, point: str) -> pl.Series:
+    """Without those of which a dash stands for no francs, perhaps: `–.50`, and `-.50` where others are written `12.-`.
+
+    `values`: before dashes were made one.
+    """
+    begins = text.str.starts_with(f"-{point}")
+    if not begins.any():
+        return text
+    if text.str.contains(rf"[0-9]{_escape(point)}\s*-+$").any():
+        return _only(text, ~begins)
+    return _only(text, ~(begins & values.str.contains(_DRAWN)))
+
+
+def _without_dashes_behind(text: pl.Series, point: str) -> pl.Series:
+    """`12,-` and `5.—` say that there are no cents: 12 and 5. Only after a digit a dash is a minus: `12-` is -12."""
+    if not text.str.ends_with("-").any():
+        return text
+    no_cents = rf"^(-?[^{_escape(point)}-]*[0-9]){_escape(point)}\s*-+$"
+    return text.str.replace(no_cents, "$1").str.replace(r"^([^-]*[0-9])\s*-$", "-$1")
 
 
 def _of_no_currency(text: pl.Series) -> pl.Series:

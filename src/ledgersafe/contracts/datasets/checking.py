@@ -5,15 +5,16 @@ Rows come in batches (polars), every column as text; `ROW` is each row's number 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import polars as pl
 
 from ledgersafe.contracts.datasets.casting import Borne, cast, given_of, or_default
-from ledgersafe.contracts.datasets.model import Column, Dataset
+from ledgersafe.contracts.datasets.event_currencies import MARKED_COLUMNS, marked_amounts
+from ledgersafe.contracts.datasets.event_kinds import doubts
+from ledgersafe.contracts.datasets.model import ROW, Column, Dataset
 
-ROW = "_row_number"
 FAULT_COLUMNS = {ROW: pl.Int64, "column": pl.String, "rule": pl.String, "value": pl.String, "message": pl.String}
 ROWS_AT_ONCE = 30_000
 """So many are checked at once: what they take fits a processor's cache, and they are stored while others are read."""
@@ -29,13 +30,15 @@ _LONGEST_VALUE = 500
 class Checked:
     """One batch. `good`: ROW and the contract's columns, in the spelling of Postgres. `faults`: FAULT_COLUMNS.
 
-    `nulls`: by column, how many rows had no value.
+    `nulls`: by column, how many rows had no value. `marked`: amounts that must be in their event's currency
+    (MARKED_COLUMNS).
     """
 
     good: pl.DataFrame
     faults: pl.DataFrame
     nulls: dict[str, int]
     rows: int
+    marked: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MARKED_COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def check(dataset: Dataset, batch: pl.DataFrame, *, borne: dict[str, Borne] | No
     found: list[_Finding] = []
     texts: dict[str, pl.Series] = {}
     nulls: dict[str, int] = {}
+    marked: list[pl.DataFrame] = []
     borne = {} if borne is None else borne
     for column in dataset.columns:
         given = given_of(column, _text(batch, column.name), dataset.shape.source.nulls)
@@ -69,13 +73,18 @@ def check(dataset: Dataset, batch: pl.DataFrame, *, borne: dict[str, Borne] | No
         texts[column.name] = text
         values.append(value)
         found.extend(finding for finding in _findings(column, text, value, bore.foreign) if finding.mask.any())
+        if column.booked_by_event:
+            marked.append(marked_amounts(column, batch[ROW], text, bore.of_each))
     found.extend(_long_keys(dataset, texts))
     whole = pl.DataFrame([batch[ROW], *values])
+    found.extend(_Finding(one.column, "event", one.message, one.mask) for one in doubts(dataset, whole))
     good = whole
     if found:
         bad = pl.DataFrame([finding.mask.alias(str(at)) for at, finding in enumerate(found)])
         good = whole.filter(~bad.select(pl.any_horizontal(pl.all())).to_series())
-    return Checked(good, _faults(batch[ROW], texts, found), nulls, batch.height)
+    return Checked(
+        good, _faults(batch[ROW], texts, found), nulls, batch.height, *([pl.concat(marked)] if marked else [])
+    )
 
 
 def _without_blanks(text: pl.Series, value: pl.Series) -> pl.Series:
@@ -133,7 +142,7 @@ def _findings(
 
 
 def _outside(column: Column, value: pl.Series) -> Iterator[_Finding]:
-    measured = value.str.len_chars() if column.type.name == "string" else _comparable(column, value)
+    measured = value.str.len_chars().cast(pl.Int64) if column.type.name == "string" else _comparable(column, value)
     what = "its length is " if column.type.name == "string" else "is "
     for rule, bound in (("min", column.shape.min), ("max", column.shape.max)):
         if bound is None:

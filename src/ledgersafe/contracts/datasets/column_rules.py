@@ -3,18 +3,17 @@
 What would only fail, or be misread, when a file comes is refused here.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
-from math import isfinite
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ledgersafe.contracts.datasets.bounds import bound_faults
 from ledgersafe.contracts.datasets.shape import ColumnShape, SourceShape
 from ledgersafe.contracts.datasets.types import ColumnType, UnknownType, parse_type
 from ledgersafe.kernel.money import is_currency
 
-_DIRECTIVE = re.compile(r"%([-_0]?[A-Za-z%]|\.[369]?f|[369]f|[:#]z|.?)")
+DIRECTIVE = re.compile(r"%([-_0]?[A-Za-z%]|\.[369]?f|[369]f|[:#]z|.?)")
 _KNOWN = {*"YymbBhdejFDvHkIlMSTRpPzaAnt%", ".f", ".3f", ".6f", ".9f", "3f", "6f", "9f", ":z", "#z"}
 _NO_ZONES = ("Factory", "localtime", "posixrules")
 _NO_ENCODINGS = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem")
@@ -43,13 +42,12 @@ def column_faults(column: ColumnShape) -> Iterator[tuple[str, str]]:
         yield from _zone_faults(column.time_zone)
     if column.pattern is not None:
         yield from _pattern_faults(column.pattern)
-    for member in ("min", "max"):
-        yield from _bound_faults(member, getattr(column, member), kind)
+    yield from bound_faults(column, kind)
 
 
 def _format_faults(form: str, kind: ColumnType) -> Iterator[str]:
     """It must say a whole day, and nothing that is read otherwise than it is meant."""
-    marks = {mark.lstrip("-_0") or mark for mark in _DIRECTIVE.findall(form)}
+    marks = {mark.lstrip("-_0") or mark for mark in DIRECTIVE.findall(form)}
     if unknown := sorted(f"%{mark}" for mark in marks - _KNOWN):
         hint = "; fractions of seconds are %.f" if "%f" in unknown else ""
         yield f"has {', '.join(unknown)}, which is not taken{hint}"
@@ -58,10 +56,19 @@ def _format_faults(form: str, kind: ColumnType) -> Iterator[str]:
         yield "says no whole day: it needs a year, a month and a day"
     if marks & {*"Il"} and not marks & {*"pP"}:
         yield "has %I without %p: whether it is before or after noon is not said"
-    if marks & {*"HkIl"} and "M" not in marks:
-        yield "has hours without minutes (%M)"
+    yield from _time_of_day_faults(marks)
     if kind.name == "date" and marks & {"z", ":z", "#z"}:
         yield "has an offset, which a date does not have: the column is a datetime"
+
+
+def _time_of_day_faults(marks: set[str]) -> Iterator[str]:
+    hours = marks & {*"HkIlTR"}
+    if marks & {*"HkIl"} and not marks & {*"MTR"}:
+        yield "has hours without minutes (%M)"
+    if marks & {*"MS"} and not hours:
+        yield "has minutes or seconds without hours (%H)"
+    if marks & {*"pP"} and not marks & {*"Il"}:
+        yield "has %p, but not the hours that it belongs to (%I): write %I, or leave %p out"
 
 
 def _zone_faults(zone: str) -> Iterator[tuple[str, str]]:
@@ -78,30 +85,13 @@ def _pattern_faults(pattern: str) -> Iterator[tuple[str, str]]:
     """Rust's regular expressions run the check; they have no look-around and no back-references, and never hang."""
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError, MemoryError) as error:
         yield "pattern", f"is no regular expression: {error}"
         return
     if re.search(r"\(\?<?[=!]|\\[1-9]|\(\?P=", pattern):
         yield "pattern", "look-around and back-references are not taken"
     elif (found := _OF_PYTHON_ALONE.search(pattern.replace("\\\\", ""))) is not None:
         yield "pattern", f"{found[0]!r} is of Python's regular expressions alone, and not taken"
-
-
-def _bound_faults(member: str, value: float | str | None, kind: ColumnType) -> Iterator[tuple[str, str]]:
-    if value is None:
-        return
-    if kind.name == "boolean":
-        yield member, "is for numbers, strings, dates and instants, not for boolean"
-        return
-    try:
-        if kind.is_time:
-            datetime.fromisoformat(str(value))
-        elif not isfinite(float(value)):
-            raise ValueError(value)
-        elif kind.name in ("integer", "string") and Decimal(str(value)) % 1:
-            yield member, f"{value!r} is no whole number, as what it bounds is"
-    except ValueError:
-        yield member, f"{value!r} is no {'ISO 8601 date' if kind.is_time else 'number'}"
 
 
 def source_faults(source: SourceShape) -> Iterator[tuple[str, str]]:
@@ -114,11 +104,14 @@ def source_faults(source: SourceShape) -> Iterator[tuple[str, str]]:
         )
     if source.encoding is not None and not _is_encoding(source.encoding):
         yield "encoding", f"{source.encoding!r} is no known encoding of texts"
+    if source.skip_rows is not None:
+        yield from (("skip_rows", message) for _, message in _pattern_faults(source.skip_rows))
 
 
 def _is_encoding(name: str) -> bool:
     try:
         "a".encode(name)
+        known = codecs.lookup(name).name
     except (LookupError, ValueError):  # those of bytes to bytes are no lookup of a text's
         return False
-    return name.lower().replace("-", "_") not in _NO_ENCODINGS
+    return known.replace("-", "_") not in _NO_ENCODINGS

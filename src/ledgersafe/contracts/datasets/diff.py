@@ -5,6 +5,7 @@ backward: files sent by the old contract are still taken. forward: readers of th
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from ledgersafe.contracts.datasets.model import Column, Dataset
@@ -92,11 +93,19 @@ def _column_changes(old: Column, new: Column) -> Iterator[_Found]:
         yield "backward", True, f"{path}/aliases", f"{_listed(sorted(lost))} is not taken any more"
 
 
+def _size(bound: float | str) -> tuple[bool, Any]:
+    """What orders bounds: a number may be written as a text, and a day as a day or as an instant."""
+    try:
+        return False, Decimal(str(bound))
+    except InvalidOperation:
+        return True, str(bound)
+
+
 def _narrower_bound(grows: bool) -> Callable[[Any, Any], bool]:
     def narrower(was: Any, now: Any) -> bool:
         if now is None:
             return False
-        return was is None or (now > was if grows else now < was)
+        return was is None or (_size(now) > _size(was) if grows else _size(now) < _size(was))
 
     return narrower
 

@@ -20,9 +20,10 @@ import msgspec
 import orjson
 import polars as pl
 
+from ledgersafe.contracts.datasets.event_kinds import agreements, event_type
 from ledgersafe.contracts.datasets.events_rules import TEMPLATE
 from ledgersafe.contracts.datasets.model import Column, Dataset
-from ledgersafe.contracts.datasets.shape import ConditionShape, EventsShape, FieldShape, TypeRuleShape
+from ledgersafe.contracts.datasets.shape import EventsShape, FieldShape
 
 Row = Mapping[str, str | None]
 """A good row: its values, in the spelling of Postgres."""
@@ -33,8 +34,6 @@ _EXACT = Context(prec=400)
 """Wide enough for what columns hold and for products of several: nothing is ever rounded."""
 _REMEMBERED = 100_000
 _DEEP = 50
-_ONE_FOR_ALL = ("event_id", "txn_id", "store_id", "business_date", "currency")
-"""Members that say which event it is, and in what money: rows that say otherwise are of another event."""
 _in_ascii = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -65,6 +64,7 @@ class EventMaker:
     def __init__(self, dataset: Dataset, tenant_id: str) -> None:
         events = dataset.shape.events
         assert events is not None, "a table's rows make no events"
+        self._dataset = dataset
         self._events = events
         self._tenant_id = tenant_id
         self._source_system = dataset.name
@@ -80,7 +80,7 @@ class EventMaker:
         columns = {name: [row[name] for _, row in rows] for name in self._spell}
         made = self.make_all(Table([number for number, _ in rows], columns), [range(len(rows))])[0]
         frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-        apart = (one.message for one in agreements(self._events) if one.said(frame).n_unique() > 1)
+        apart = (one.message for one in agreements(self._dataset) if one.said(frame).n_unique() > 1)
         return replace(made, fault=next(apart, None))
 
     def make_all(self, table: Table, groups: Sequence[Sequence[int]]) -> list[MadeEvent]:
@@ -88,7 +88,7 @@ class EventMaker:
 
         Whether a group's rows agree (`agreements`) is for the caller to see.
         """
-        kinds = [_event_type(self._events, table, group) for group in groups]
+        kinds = [event_type(self._dataset, table.columns, group) for group in groups]
         lines = {
             turned: iter(
                 self._lines(
@@ -190,95 +190,9 @@ class EventMaker:
         return pick(there, key=Decimal) if name in self._numbers else pick(there)
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """What a group's rows must say alike, by a column: its text, or the type that `rules` give each of them.
-
-    `message`: what is wrong with a group whose rows do not.
-    """
-
-    column: str
-    message: str
-    rules: tuple[TypeRuleShape, ...] = ()
-
-    def said(self, rows: pl.DataFrame) -> pl.Series:
-        """Of each row. `rows`: good ones, by column."""
-        if not self.rules:
-            return rows[self.column]
-        types = [(rule.type, rule.turn_signs) for rule in self.rules]
-        which = pl.Series(self.column, [types.index(types[-1])]).new_from_index(0, rows.height)
-        for rule, kind in reversed([*zip(self.rules, types, strict=True)]):
-            if rule.when is not None:
-                which = which.set(_said_of(rule.when, rows[rule.when.column].fill_null("")), types.index(kind))
-        return which
-
-
-def agreements(events: EventsShape) -> list[Agreement]:
-    """What a group's rows must agree in: columns of which a member is made, where `take` names no row; and the type of
-    their event, where a rule looks at one row alone.
-    """
-    found: dict[str, Agreement] = {}
-    for member in _ONE_FOR_ALL:
-        field = events.fields.get(member)
-        if field is None or field.take is not None:
-            continue
-        for name in [field.column] if field.column is not None else TEMPLATE.findall(field.template or ""):
-            if name not in events.group_by:
-                message = f"the rows of its group differ in {name}, of which {member} is made"
-                found.setdefault(name, Agreement(name, f"{message}: if one counts for all, name it (take)"))
-    return [*found.values(), *_of_types(events)]
-
-
-def _of_types(events: EventsShape) -> Iterator[Agreement]:
-    every = () if isinstance(events.event_type, str) else events.event_type
-    rules = tuple(rule for rule in every if rule.when is None or not (rule.when.all or rule.when.any))
-    told_by = [rule.when.column for rule in rules if rule.when is not None]
-    names = [*dict.fromkeys(name for name in told_by if name not in events.group_by)]
-    if names:
-        message = f"the rows of its group are of different types, by {', '.join(names)}"
-        yield Agreement(names[0], f"{message}: put it into group_by and event_id, so that each is an event", rules)
-
-
-def _said_of(rule: ConditionShape, values: pl.Series) -> pl.Series:
-    """Whether it holds, row by row."""
-    if rule.equals is not None:
-        return values == rule.equals
-    if rule.starts_with is not None:
-        return values.str.starts_with(rule.starts_with)
-    return values.is_in(rule.one_of or [])
-
-
 def group_key(events: EventsShape, row: Row) -> tuple[str, ...]:
     """Which group a row belongs to."""
     return tuple(row[name] or "" for name in events.group_by)
-
-
-def _event_type(events: EventsShape, table: Table, group: Sequence[int]) -> tuple[str, bool]:
-    if isinstance(events.event_type, str):
-        return events.event_type, False
-    for rule in events.event_type:
-        if rule.when is None or _holds(rule.when, table.columns[rule.when.column], group):
-            return rule.type, rule.turn_signs
-    raise AssertionError("the last rule holds always")
-
-
-def _holds(condition: ConditionShape, values: Sequence[str | None], group: Sequence[int]) -> bool:
-    first = values[group[0]] or ""
-    if condition.equals is not None:
-        return first == condition.equals
-    if condition.starts_with is not None:
-        return first.startswith(condition.starts_with)
-    if condition.one_of is not None:
-        return first in condition.one_of
-    if condition.all is not None:
-        return all(_sign(values[at]) == condition.all for at in group)
-    return any(_sign(values[at]) == condition.any for at in group)
-
-
-@lru_cache(_REMEMBERED)
-def _sign(value: str | None) -> str:
-    number = Decimal(value or 0)
-    return "negative" if number < 0 else "positive" if number > 0 else "zero"
 
 
 def _speller(column: Column) -> Callable[[str], Any] | None:
@@ -295,7 +209,11 @@ def _speller(column: Column) -> Callable[[str], Any] | None:
 def _local(zone: ZoneInfo) -> Callable[[str], str]:
     @lru_cache(_REMEMBERED)
     def spelled(value: str) -> str:
-        return datetime.fromisoformat(value).astimezone(zone).isoformat()
+        instant = datetime.fromisoformat(value)
+        try:
+            return instant.astimezone(zone).isoformat()
+        except OverflowError:  # the calendar's first day, which that zone has not reached
+            return instant.isoformat()
 
     return spelled
 
@@ -316,15 +234,20 @@ def _negated(value: str) -> str:
 
 
 @lru_cache(_REMEMBERED)
-def _product(*factors: str | None) -> str | None:
+def _product(*factors: str | float | None) -> str | None:
     """None where one of them has no value."""
     if None in factors:
         return None
-    return plain(reduce(_EXACT.multiply, [Decimal(factor) for factor in factors if factor is not None]))
+    return plain(reduce(_EXACT.multiply, [_exact(factor) for factor in factors if factor is not None]))
 
 
-def _sum(values: Iterable[str]) -> str:
-    return plain(reduce(_EXACT.add, map(Decimal, values), Decimal(0)))
+def _sum(values: Iterable[Any]) -> str:
+    return plain(reduce(_EXACT.add, map(_exact, values), Decimal(0)))
+
+
+def _exact(value: str | float) -> Decimal:
+    """A number as it is written: of a constant such as 1.19 YAML makes a double, which is a little less."""
+    return Decimal(value if isinstance(value, str) else str(value))
 
 
 def _filled(template: str, row: Row) -> str | None:

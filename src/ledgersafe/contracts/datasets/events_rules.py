@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ledgersafe.contracts.datasets.shape import ColumnShape, EventsShape, FieldShape
+from ledgersafe.contracts.datasets.shape import ColumnShape, ConditionShape, EventsShape, FieldShape, TypeRuleShape
 from ledgersafe.contracts.datasets.types import UnknownType, parse_type
 from ledgersafe.contracts.events import event_types
 from ledgersafe.kernel.money import is_currency
@@ -16,6 +16,11 @@ from ledgersafe.kernel.money import is_currency
 TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _NEEDED = ("event_id", "occurred_at", "store_id", "txn_id")
 _GIVEN = {"tenant_id": "it is the delivery's", "event_type": "it is what event_type says", "line_items": "see lines"}
+ONE_FOR_ALL = ("event_id", "txn_id", "store_id", "business_date", "currency")
+"""Members that say which event it is, and in what money: rows that say otherwise are of another event."""
+_TELLING = (*ONE_FOR_ALL, "source_event_id", "source_system", "original_txn_id")
+"""With those that say which other event it is about."""
+_NO_BEGINNING = re.compile(r"-?0[0-9]*")
 _SOURCES = ("constant", "column", "template", "sum", "product")
 
 
@@ -39,6 +44,10 @@ def event_faults(events: EventsShape, columns: Mapping[str, ColumnShape]) -> Ite
             yield f"/lines/{name}/sum", "is for the event's own members"
     yield from _type_faults(events, columns)
     yield from _number_faults(events, {name for name, column in columns.items() if _is_number(column)})
+    said = currency_of(events)
+    for name in sorted(amount_columns(events) & columns.keys()):
+        if said is not None and (other := columns[name].currency) not in (None, said):
+            yield "/fields/currency", f"is {said}, and the amounts of column {name!r}, which go in, are in {other}"
 
 
 def spelled_columns(events: EventsShape) -> set[str]:
@@ -47,13 +56,34 @@ def spelled_columns(events: EventsShape) -> set[str]:
     return {name for field in every for name in TEMPLATE.findall(field.template or "")}
 
 
+def telling_columns(events: EventsShape) -> set[str]:
+    """Columns whose text says which event a row is of, in what money, or of what kind."""
+    said = [field for name in _TELLING if (field := events.fields.get(name)) is not None]
+    kinds = {rule.when.column for rule in type_rules(events) if rule.when is not None and says_text(rule.when)}
+    return {*events.group_by, *kinds}.union(*map(_columns_of, said))
+
+
+def type_rules(events: EventsShape) -> list[TypeRuleShape]:
+    """The rules of its event type; none where it is always the same."""
+    return [] if isinstance(events.event_type, str) else events.event_type
+
+
+def says_text(condition: ConditionShape) -> bool:
+    """Whether it looks at a row's text, not at all numbers of a group."""
+    return condition.all is None and condition.any is None
+
+
+def _columns_of(field: FieldShape) -> set[str]:
+    return {*TEMPLATE.findall(field.template or ""), *([] if field.column is None else [field.column])}
+
+
 def amount_columns(events: EventsShape) -> set[str]:
     """Columns that no amount in another currency may stand in, as it would be booked in the event's: all that members
     are made of, but for what is only noted (`metadata`).
     """
     booked = [field for name, field in events.fields.items() if name.partition(".")[0] != "metadata"]
     every = (*booked, *events.lines.values())
-    return {name for field in every for name in (field.column, *(field.product or ())) if name is not None}
+    return {name for field in every for name in (*_columns_of(field), *(field.product or ()))}
 
 
 def currency_of(events: EventsShape) -> str | None:
@@ -75,9 +105,13 @@ def _number_faults(events: EventsShape, numbers: set[str]) -> Iterator[tuple[str
         yield from _wrong_parts(f"/fields/{name}", field, {*numbers, *reckoned})
         if field.sum in events.lines and field.sum not in reckoned:
             yield f"/fields/{name}/sum", f"{field.sum!r} is no number"
-    for at, rule in enumerate([] if isinstance(events.event_type, str) else events.event_type):
+    for at, rule in enumerate(type_rules(events)):
         if rule.when is not None and (rule.when.all or rule.when.any) and rule.when.column not in numbers:
             yield f"/event_type/{at}/when/column", f"{rule.when.column!r} is no number, and has no sign"
+        begin = None if rule.when is None or rule.when.column not in numbers else rule.when.starts_with
+        if begin is not None and _NO_BEGINNING.fullmatch(begin):
+            message = f"{begin!r} begins no number, since zeros in front of it say nothing: make the column a string"
+            yield f"/event_type/{at}/when/starts_with", message
 
 
 def _wrong_parts(path: str, field: FieldShape, numbers: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,11 @@
 """A file's columns and a contract's: which is which, and how a file has drifted. Pure."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
+from operator import eq
 
 import polars as pl
 
@@ -14,7 +16,12 @@ from ledgersafe.contracts.datasets.names import normal_name
 _ALIKE = 0.75
 _SHORTEST = 3
 """Of so many letters a shortened name must be."""
+_SHORTEST_END = 4
+"""Of so many letters a name must be that another one ends with: many end with id, no or qty."""
 _FEWEST_NAMES = 2
+_BETWEEN_WORDS = re.compile(r"[\s_\-./]+")
+_A_WORD = re.compile(r"\s*[^\W\d_]{2}|\D+\Z")
+"""How names begin, and neither numbers nor days: 20 and £5 are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +89,41 @@ def other_header(dataset: Dataset, header: Header, rows: pl.DataFrame) -> tuple[
     """The first of a file's rows that names other columns than its header does: (number, cells).
 
     `rows`: those that break a rule, under the contract's names. At least half of such a row, and two, are names that
-    the contract or the file has, each another one.
+    the contract or the file has, each another one; or one is, where that column stands, and there are words, each
+    another one, for numbers and days.
     """
     ours = [name for name in rows.columns if name != ROW]
     meant = {normal_name(theirs): header.renamed.get(theirs, theirs) for theirs in (*header.renamed, *header.unknown)}
     meant |= said_names(dataset)
     aliases = [said for column in dataset.columns for said in (column.name, *column.shape.aliases)]
-    names = {said.strip().lower() for said in (*header.renamed, *header.unknown, *aliases)}
+    names = {name for said in (*header.renamed, *header.unknown, *aliases) for name in _spellings(said)}
     any_name = pl.any_horizontal(pl.col(ours).str.strip_chars().str.to_lowercase().is_in([*names]))
+    texts = {column.name for column in dataset.columns if column.type.name in ("string", "boolean")}
+    typed = [at for at, name in enumerate(ours) if name not in texts]
     for number, *cells in rows.select(ROW, *ours).filter(any_name).iter_rows():
         said = [meant.get(normal_name(cell or "")) for cell in cells]
         known = [name for name in said if name is not None]
-        if len(known) >= max(_FEWEST_NAMES, len(cells) / 2) and len({*known}) == len(known) and said != ours:
+        has_names = len(known) >= max(_FEWEST_NAMES, len(cells) / 2) and len({*known}) == len(known)
+        if said != ours and (has_names or (any(map(eq, said, ours)) and _are_words(dataset, cells, typed))):
             return number, [cell or "" for cell in cells]
     return None
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """How it is written, as a rule, by who means the same (`normal_name`): cells are looked up among these."""
+    bare = name.strip().lower()
+    yield bare
+    yield from (_BETWEEN_WORDS.sub(between, bare) for between in (" ", "_", "-", ""))
+
+
+def _are_words(dataset: Dataset, cells: Sequence[str | None], typed: Sequence[int]) -> bool:
+    """Whether a row names what it should count: words in all of the `typed` places in which something stands, and in
+    one at least; all of its cells differ.
+    """
+    there = [(at, cell.strip()) for at, cell in enumerate(cells) if cell and cell.strip()]
+    counted = [cell for at, cell in there if at in typed and cell not in dataset.shape.source.nulls]
+    differ = len({cell.lower() for _, cell in there}) == len(there)
+    return differ and bool(counted) and all(map(_A_WORD.match, counted))
 
 
 def _suggested(unknown: Sequence[str], missing: Sequence[str]) -> list[tuple[str, str]]:
@@ -108,14 +136,19 @@ def _suggested(unknown: Sequence[str], missing: Sequence[str]) -> list[tuple[str
 
 
 def _alike(name: str, others: Sequence[str]) -> str | None:
-    """The one that reads most like it, else one that it shortens or draws out: `lat`, `latitude`."""
+    """What reads most like it, else one that it shortens or draws out: `lat`, `latitude`; `price`, `unit price`."""
     close = get_close_matches(name, others, n=1, cutoff=_ALIKE)
     begins = [other for other in others if min(len(name), len(other)) >= _SHORTEST and _begins(name, other)]
-    return next(iter((*close, *begins)), None)
+    ends = [other for other in others if min(len(name), len(other)) >= _SHORTEST_END and _ends(name, other)]
+    return next(iter((*close, *begins, *ends)), None)
 
 
 def _begins(name: str, other: str) -> bool:
     return name.startswith(other) or other.startswith(name)
+
+
+def _ends(name: str, other: str) -> bool:
+    return name.endswith(other) or other.endswith(name)
 
 
 def schema_hash(columns: Sequence[str]) -> str:

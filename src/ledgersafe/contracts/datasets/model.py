@@ -3,25 +3,30 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from ledgersafe.contracts.datasets.shape import ColumnShape, DatasetShape
+from ledgersafe.contracts.datasets.shape import ColumnShape, DatasetShape, TypeRuleShape
 from ledgersafe.contracts.datasets.types import DATE_FORMATS, DATETIME_FORMATS, ColumnType
+
+ROW = "_row_number"
+"""The number of a row in its file, in frames of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its type, and what its shape says of it.
 
-    `is_group`: it is one of `group_by`. `has_one_spelling`: its numbers tell events apart, so that 007 and 7 must be
-    one. `booked_in`: the currency of the events that its amounts go into, where all have the same one.
+    `tells_events`: it says which event a row is of, in what money, or of what kind. `has_one_spelling`: its numbers
+    tell events apart, so that 007 and 7 must be one. `booked_in`: the currency of the events that its amounts go into,
+    where all have the same one; `booked_by_event`: where each has its own.
     """
 
     name: str
     type: ColumnType
     shape: ColumnShape
     is_key: bool = False
-    is_group: bool = False
+    tells_events: bool = False
     has_one_spelling: bool = False
     booked_in: str | None = None
+    booked_by_event: bool = False
 
     @property
     def required(self) -> bool:
@@ -32,6 +37,11 @@ class Column:
     def currency(self) -> str | None:
         """In which its amounts are; None where that is not said."""
         return self.shape.currency or self.booked_in
+
+    @property
+    def is_in_unnamed_currency(self) -> bool:
+        """Whether its amounts must be in one currency, and nothing says in which."""
+        return self.currency is None and not self.booked_by_event
 
     @property
     def may_be_missing(self) -> bool:
@@ -52,18 +62,22 @@ class Column:
         if value is None:
             return None
         try:
-            return Decimal(str(value))
+            return Decimal(format(Decimal(str(value)), "f"))  # polars reads 1E+3 as one
         except InvalidOperation:
             raise ValueError(f"{value!r} is no number") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A contract: as it was written (`shape`), and what it means."""
+    """A contract: as it was written (`shape`), and what it means.
+
+    `type_rules`: the rules of `event_type`, if there are any, which look for values as the columns spell them.
+    """
 
     shape: DatasetShape
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+    type_rules: tuple[TypeRuleShape, ...] = ()
 
     @property
     def name(self) -> str:

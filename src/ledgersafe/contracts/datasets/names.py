@@ -7,6 +7,10 @@ from hashlib import sha256
 LINEAGE = frozenset({"tenant_id", "_ingestion_id", "_loaded_at", "_source_sha256", "_row_number"})
 """The columns of a curated table that are ours."""
 
+WITHIN = frozenset({"_group", "_first", "_key", "_said"})
+"""What rows are given on the way to their events, beside their own columns."""
+_OF_POSTGRES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+"""Names of columns that every table of Postgres has by itself."""
 _SEPARATORS = re.compile(r"[\s_\-./\\:()#]+")
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
@@ -23,7 +27,7 @@ def sql_name(name: str) -> str:
     found = _UNFIT.sub("_", ascii_only).strip("_")
     if not found:
         found = sha256(name.encode(errors="replace")).hexdigest()[:8]  # of letters that we do not spell
-    if found[0].isdigit() or found in LINEAGE:
+    if found[0].isdigit() or found in LINEAGE | _OF_POSTGRES:
         found = f"c_{found}"
     return found[:63]
 

@@ -65,13 +65,17 @@ class BadRowsLimit(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
 
 
 class SourceShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How the bytes are to be read, where that is not to be found out: for files that say it wrongly or not at all."""
+    """How the bytes are to be read, where that is not to be found out: for files that say it wrongly or not at all.
+
+    `skip_rows`: a pattern of the whole first value of lines that are no rows, such as totals.
+    """
 
     delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] | None = None
     encoding: str | None = None
     header_row: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
     sheet: str | None = None
     nulls: list[str] = []
+    skip_rows: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
 class ConditionShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -97,7 +101,7 @@ class FieldShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     """Where a member of an event comes from: one of constant, column, template, sum, product.
 
     `take`: which of the group's rows; the first where it is not said, if they agree where they must (see
-    `events.agreements`). `sum`: of a member of the lines. `product`: of members of the same line, or columns.
+    `event_kinds.agreements`). `sum`: of a member of the lines. `product`: of members of the same line, or columns.
     `signed`: turned where the event type turns signs.
     """
 
@@ -111,9 +115,13 @@ class FieldShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
 
 class EventsShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How rows become events: those with the same `group_by` are one event, each row one of its lines."""
+    """How rows become events: those with the same `group_by` are one event, each row one of its lines.
+
+    `max_hours`: how far the times of one event's rows may lie apart, where no day is part of `group_by`.
+    """
 
     group_by: Annotated[list[ColumnName], msgspec.Meta(min_length=1)]
+    max_hours: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 12
     event_type: list[TypeRuleShape] | str
     fields: dict[str, FieldShape]
     lines: dict[str, FieldShape] = {}

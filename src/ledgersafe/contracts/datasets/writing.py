@@ -74,6 +74,10 @@ def from_odcs(members: dict[str, Any]) -> dict[str, Any]:
     if len(schemas) != 1 or not schemas[0].get("properties"):
         raise ValueError("expected one schema with properties: split the contract by table")
     properties = cast("list[dict[str, Any]]", schemas[0]["properties"])
+    if lacking := [at for at, one in enumerate(properties) if not one.get("name")]:
+        raise ValueError(f"property {lacking[0] + 1} of its schema has no name")
+    if len({str(one["name"]) for one in properties}) < len(properties):
+        raise ValueError("two properties of its schema have the same name")
     keys = sorted((one for one in properties if one.get("primaryKey")), key=_key_position)
     found: dict[str, Any] = {
         "dataset": _as_name(str(schemas[0].get("physicalName") or schemas[0].get("name") or members.get("id"))),

@@ -1,5 +1,6 @@
 """One file per format; adding a file adds the format."""
 
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,7 @@ from pkgutil import iter_modules
 
 from ledgersafe.formats.packing import PACKED_ENDINGS
 from ledgersafe.formats.rows import Kind, UnreadableFile
+from ledgersafe.formats.skipping import skipping
 
 _INSTEAD = {
     ".xls": "save it as .xlsx",
@@ -31,7 +33,7 @@ _INSTEAD = {
 def kinds() -> dict[str, Kind]:
     """Every format of this folder, by name."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    return {module.KIND.name: module.KIND for module in modules}
+    return {module.KIND.name: replace(module.KIND, open=skipping(module.KIND.open)) for module in modules}
 
 
 def kind_of(filename: str) -> Kind:

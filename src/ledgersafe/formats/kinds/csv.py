@@ -16,13 +16,24 @@ from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import is_same_header, refuse_other_order, said_again
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
+from ledgersafe.formats.swallowing import swallowing
 from ledgersafe.formats.text import TextFacts, look_through, unreadable
 
 _BLOCK_BYTES = 8_000_000
 _MOST_ASIDE = 250_000
 """How many rows may be put aside at once: a file that has more of them is laid out otherwise."""
-_BREAK = r"[\r\n][\r\n ]*"
-"""Line breaks of any kind; blank lines between two others make no more of them."""
+_MOST_TEXT_ASIDE = 64_000_000
+"""And how many characters of them are kept."""
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
+"""All that Unicode knows, up to the last of them: the blank of a wide script."""
+_WITHOUT_END = "Empty CSV file or block"
+"""What Arrow says of a header that no line break ends: nothing comes after it."""
+_SHOWN = 60
+_CUT = ": an amount may have been cut in two at its comma; put amounts with commas in quotes"
+_SWALLOWED = (
+    "holds line breaks and what looks like another row: a quotation mark is not closed; close it, or, if there is none "
+    "missing, take the line breaks out"
+)
 
 
 def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
@@ -47,6 +58,7 @@ class _Reading:
         self._bounds = bounds
         self._facts = facts
         self._layout = layout
+        self._has_other_width = layout.surplus > 0 or layout.is_cut  # than the header's line
         self._names_are_data = wishes.is_all_text
         self._delimiter = layout.delimiter
         self._columns = list(layout.columns.names)
@@ -54,10 +66,11 @@ class _Reading:
         names = iter(self._columns)
         nameless = dict(zip(layout.columns.nameless, self._nameless, strict=True))
         self._all = [nameless.get(at) or next(names) for at in range(1, layout.columns.width + 1)]
-        self._blanks = f' \t\r\n"\x1a\ufeff{layout.delimiter}'
+        self._blanks = f'{_BLANKS}"\x1a\ufeff{layout.delimiter}'
         self._skipped: list[int] = []  # numbers of rows that Arrow left out, ascending
         self._broken: list[BrokenRow] = list(layout.above)
-        self._headers: list[tuple[int, list[str]]] = []  # those that come again without the others' surplus
+        self._text_aside = 0
+        self._other_order: tuple[int, list[str]] | None = None  # a header that comes again without the others' surplus
         self._messages: dict[int, str] = {}
         self._last_aside = (0, "")  # number and text of the last row that Arrow left out
         self._number = layout.header_row + 1
@@ -77,11 +90,12 @@ class _Reading:
                 wrong = f"byte 0x{error.object[error.start]:02x} after row {self._number - 1:,}"
                 raise unreadable(self._facts.encoding, wrong) from None
             except pa.ArrowInvalid as error:
-                if len(self._broken) > _MOST_ASIDE:
+                if self._has_too_many_aside():
                     raise self._other_layout() from None
-                raise self._unreadable(str(error)) from None
+                if _WITHOUT_END not in str(error):
+                    raise self._unreadable(str(error)) from None
             self._refuse_open_quote(last)
-            if self._broken or self._headers:
+            if self._broken or self._other_order is not None:
                 yield self._sifted(self._nothing())
 
     def _nothing(self) -> pl.DataFrame:
@@ -89,7 +103,7 @@ class _Reading:
 
     def _arrow(self, file: Any) -> Iterator[Any]:
         encoding = self._facts.encoding.removesuffix("-sig")
-        wider = {"column_names": self._all, "skip_rows_after_names": 1} if self._layout.surplus else {}
+        wider = {"column_names": self._all, "skip_rows_after_names": 1} if self._has_other_width else {}
         reader = arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
@@ -125,17 +139,31 @@ class _Reading:
         self._last_aside = row.number, text
         if not text.strip(self._blanks):
             return "skip"
-        if self._layout.surplus:
+        if self._has_other_width:
             names = [field for field in fields_of(text, self._delimiter) if field.strip()]
             if sorted(names) == sorted(self._columns):
-                self._headers.append((row.number, names))
-                return "skip"
+                return self._put_header_aside(row.number, names)
         others = "the other rows have" if self._layout.surplus else "the header has"
+        cut = _CUT if self._layout.is_cut and row.actual_columns > row.expected_columns else ""
         message = self._messages.setdefault(
-            row.actual_columns, f"has {row.actual_columns} fields, {others} {row.expected_columns}"
+            row.actual_columns, f"has {row.actual_columns} fields, {others} {row.expected_columns}{cut}"
         )
-        self._broken.append(BrokenRow(row.number, text[:KEPT_OF_A_ROW], message))
-        return "error" if len(self._broken) > _MOST_ASIDE else "skip"
+        return self._keep(BrokenRow(row.number, text[:KEPT_OF_A_ROW], message))
+
+    def _put_header_aside(self, number: int, names: list[str]) -> str:
+        if is_same_header(names, self._columns):
+            return self._keep(BrokenRow(number, self._delimiter.join(names), "repeats the header", is_data=False))
+        self._other_order = self._other_order or (number, names)
+        return "skip"
+
+    def _keep(self, row: BrokenRow) -> str:
+        """Keep a row that Arrow asked about; what Arrow is to do then."""
+        self._broken.append(row)
+        self._text_aside += len(row.text)
+        return "error" if self._has_too_many_aside() else "skip"
+
+    def _has_too_many_aside(self) -> bool:
+        return len(self._broken) > _MOST_ASIDE or self._text_aside > _MOST_TEXT_ASIDE
 
     def _numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
         """With each row's number in the file: those left out leave gaps."""
@@ -159,19 +187,18 @@ class _Reading:
     def _sifted(self, frame: pl.DataFrame) -> Batch:
         """The rows that hold data; the others are told of, or blank."""
         frame = self._without_marks(frame)
-        blank = frame[self._all[0]] == ""
-        if blank.any():
-            frame = frame.filter(~(blank & frame.select(pl.all_horizontal(pl.col(self._all) == "")).to_series()))
-        frame = self._without_header(frame)
+        frame = self._without_header(self._without_blanks(frame))
         if self._nameless:
             values = frame.select(pl.any_horizontal(pl.col(self._nameless).str.strip_chars() != "")).to_series()
             message = f"has a value in column {', '.join(map(str, self._layout.columns.nameless))}, which has no name"
             frame = self._without(frame, values, message).drop(self._nameless)
         if self._facts.quotes and len(self._all) > 1:
-            message = "a field holds line breaks, and as many delimiters as whole rows: a quotation mark is not closed"
-            frame = self._without(frame, self._swallowing(frame), message)
+            for name in self._columns:
+                which = swallowing(frame, name, self._all, self._delimiter)
+                frame = self._without(frame, which, f"{name[:_SHOWN]!r} {_SWALLOWED}")
         broken = tuple(self._broken)
         self._broken.clear()
+        self._text_aside = 0
         return Batch(frame, broken)
 
     def _without_marks(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -183,14 +210,20 @@ class _Reading:
         bare = first.str.strip_chars_start("\ufeff").str.replace(r'^"(.*)"$', "$1")
         return frame.with_columns(first.zip_with(~marked, bare))
 
+    def _without_blanks(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A row in which nothing but blanks stands is none."""
+        may_be = frame.filter(frame[self._all[0]].str.strip_chars() == "")
+        if not may_be.height:
+            return frame
+        blank = may_be.filter(pl.all_horizontal(pl.col(self._all).str.strip_chars() == ""))[ROW]
+        return frame.filter(~frame[ROW].is_in(blank.implode())) if len(blank) else frame
+
     def _without_header(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A header that comes again holds no data; a file of one column may well hold its name. One in another order
         would have the rows after it in the wrong columns, unless names may be data. Raises UnreadableFile.
         """
-        for number, names in self._headers:
-            refuse_other_order(number, names, self._columns)
-            self._broken.append(BrokenRow(number, self._delimiter.join(names), "repeats the header", is_data=False))
-        self._headers.clear()
+        if self._other_order is not None:
+            refuse_other_order(*self._other_order, self._columns)
         if len(self._columns) == 1:
             return frame
         said = said_again(frame, self._columns).select(ROW, *self._columns).rows()
@@ -199,28 +232,6 @@ class _Reading:
                 refuse_other_order(number, names, self._columns)
         again = [number for number, *names in said if is_same_header(names, self._columns)]
         return self._without(frame, frame[ROW].is_in(again), "repeats the header", is_data=False) if again else frame
-
-    def _swallowing(self, frame: pl.DataFrame) -> pl.Series:
-        """Rows in which a field holds whole rows: its quotation mark is closed by that of a later row."""
-        found = pl.Series([False]).new_from_index(0, frame.height)
-        for name in self._columns:
-            values = frame[name]
-            if values.str.contains(r"[\r\n]").any():
-                found |= self._holds_rows(values, self._all.index(name))
-        return found
-
-    def _holds_rows(self, values: pl.Series, at: int) -> pl.Series:
-        """Values that hold as many delimiters as their lines would need if they were rows, or more.
-
-        An address may, too; better it is looked at than a row is lost. A break at an end of the value counts only where
-        a row could begin or end there: in the last column, or the first.
-        """
-        width = len(self._all)
-        blanks = "\r\n "
-        text = values if at == width - 1 else values.str.strip_chars_start(blanks)
-        text = text if at == 0 else text.str.strip_chars_end(blanks)
-        breaks = text.str.count_matches(_BREAK)
-        return (breaks > 0) & (text.str.count_matches(self._delimiter, literal=True) >= breaks * (width - 1))
 
     def _without(self, frame: pl.DataFrame, which: pl.Series, message: str, *, is_data: bool = True) -> pl.DataFrame:
         """Put rows aside that cannot be checked."""
@@ -241,7 +252,8 @@ class _Reading:
     def _other_layout(self) -> UnreadableFile:
         """No rows come between them: Arrow would hand over millions at once."""
         first = self._broken[0]
-        told = f"From row {first.number:,} on, over {_MOST_ASIDE:,} rows have not as many fields as the header"
+        more = f"{_MOST_ASIDE:,}" if len(self._broken) > _MOST_ASIDE else f"{_MOST_TEXT_ASIDE:,} characters of"
+        told = f"From row {first.number:,} on, over {more} rows have not as many fields as the header"
         hint = "is its delimiter what it should be, and its header in the right row?"
         return UnreadableFile("TOO_MANY_BAD_ROWS", f"{told} ({first.text[:60]!r} {first.message}): {hint}")
 

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, dropwhile, islice, takewhile
@@ -52,6 +52,8 @@ _SIGN_OF_FORMAT = re.compile(r'\[\$([^\]-]*)[^\]]*\]|"([^"]*)"|\[[^\]]*\]|\\(.)|
 _SIGNS = "$£€¥₹₱₩"
 _LETTERS_OF_A_CODE = 3
 _ENCRYPTED = 1
+_LONGEST_CELL = 200
+"""Of a row that cannot be taken, cells up to here are kept by themselves: what says of which group it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +253,13 @@ def _batches(
         plain[place] = spelling
     for row in rows:
         values = [_spelled(cell, plain[n] if n < columns.width else plain[0]) for n, cell in enumerate(row.cells)]
-        if not any(values):
+        if is_blank(values):
             continue
         shaped = values + [""] * (columns.width - len(values))
         texts = [shaped[place] for place in named]
         may_be_header = len(texts) > 1 and texts[0].strip().lower() in said
         if (wrong := _wrong(row, values, columns)) is not None:
-            batch.put_aside(_broken(row.number, values, wrong))
+            batch.put_aside(replace(_broken(row.number, values, wrong), cells=_certain(row, values, columns)))
         elif may_be_header and is_same_header(texts, columns.names):
             batch.put_aside(_broken(row.number, values, "repeats the header", is_data=False))
         else:
@@ -274,6 +276,32 @@ def _broken(number: int, texts: Sequence[str], message: str, *, is_data: bool = 
     return BrokenRow(number, "\t".join(texts)[:KEPT_OF_A_ROW], message, is_data)
 
 
+def _certain(row: _Row, values: list[str], columns: Columns) -> dict[str, str]:
+    """What certainly stands in columns of a row that cannot be taken. A value without a column may be a note beside the
+    table, or show that cells were moved: then only what stands before it, and before a blank cell, is where it was.
+    """
+    is_moved = nameless_value(values, _beyond(values, columns)) is not None
+    found: dict[str, str] = {}
+    names = iter(columns.names)
+    for place in range(columns.width):
+        text = values[place] if place < len(values) else ""
+        if place + 1 in columns.nameless:
+            if text.strip():
+                break
+            continue
+        name = next(names)
+        if is_moved and not text.strip():
+            break
+        if len(text) <= _LONGEST_CELL and (place >= len(row.cells) or row.cells[place].data_type != "e"):
+            found[name] = text
+    return found
+
+
+def _beyond(values: list[str], columns: Columns) -> list[int]:
+    """The places (from 1) of a row that have no name."""
+    return [*columns.nameless, *range(columns.width + 1, len(values) + 1)]
+
+
 def _named(columns: Columns) -> list[int]:
     return [at for at in range(columns.width) if at + 1 not in columns.nameless]
 
@@ -283,8 +311,7 @@ def _wrong(row: _Row, values: list[str], columns: Columns) -> str | None:
     for cell in row.cells:
         if cell.data_type == "e":
             return f"cell {cell.coordinate} holds the error {cell.value}"
-    beyond = [*columns.nameless, *range(columns.width + 1, len(values) + 1)]
-    at = nameless_value(values, beyond)
+    at = nameless_value(values, _beyond(values, columns))
     return None if at is None else f"has a value in column {at}, which has no name"
 
 
