@@ -54,6 +54,16 @@ def _bytes(frame: str | bytes) -> bytes:
     return frame if isinstance(frame, bytes) else frame.encode()
 
 
+def answering_page(text: str) -> Callable[[Request], Response]:
+    """The same as HTML."""
+
+    def answer(request: Request) -> Response:
+        del request
+        return HTMLResponse(text)
+
+    return answer
+
+
 def answering(text: str) -> Callable[[Request], Response]:
     """Something that answers this, whoever asks."""
 
@@ -419,7 +429,7 @@ def test_the_address_of_the_api_is_shown_without_its_password() -> None:
 def test_a_link_of_another_site_leads_to_its_page(desk: Desk) -> None:
     """Whoever is signed in follows it from a mail or a ticket; what is done is not done by following one."""
     link = f'<a href="{desk.console}/exceptions?status=all">look at this</a>'
-    page = Starlette(routes=[Route("/", lambda request: HTMLResponse(link))])
+    page = Starlette(routes=[Route("/", answering_page(link))])
     desk.window.clear_cookies()
     desk.page.goto(f"{desk.console}/sign-in")
     desk.page.get_by_label("API key").fill(desk.key)

@@ -268,8 +268,8 @@ def test_what_is_typed_over_one_payload_stays_with_it(desk: Desk) -> None:
 
 def test_of_many_payloads_the_first_few_are_tried_out(desk: Desk) -> None:
     """And the one that is chosen: else each click would try out every payload that there is."""
-    for number in range(9):
-        exception_id = held(desk, of_amount(desk.tenant, "many", f"{number + 1}.50", currency="XXZ"))
+    sent = [of_amount(desk.tenant, "many", f"{number}.50", currency="XXZ") for number in range(1, 10)]
+    exception_id = held(desk, *sent)
     desk.open(f"/exception?id={exception_id}")
     options = desk.page.get_by_test_id("stRadio")
     expect(options.get_by_text("Choose it to see what it would do.")).to_have_count(3)

@@ -32,7 +32,8 @@ def show(now: datetime) -> None:
     """One run of the page that the address names."""
     st.set_page_config(page_title=_NAME, page_icon=str(_ICON), layout="wide")
     st.html(_STYLE)
-    st.html(_COME_BACK, unsafe_allow_javascript=True)
+    with st.sidebar:
+        st.html(_COME_BACK, unsafe_allow_javascript=True)
     signed_in = sessions().find(st.context.cookies.get(COOKIE))
     if signed_in is None:
         st.warning("You are no longer signed in.")
