@@ -47,7 +47,7 @@ def test_who_did_what_with_before_and_after_and_notes(desk: Desk) -> None:
     close(desk, "reopen", "the auditor asked")
     desk.open("/audit")
     rows = desk.table("Audit log")
-    actor = desk.ask("/v1/whoami")["actor"]
+    actor = f"test ({desk.ask('/v1/whoami')['actor']})"
     assert [row[1].splitlines() for row in rows[:2]] == [[actor, "period.opened"], [actor, "period.closed"]]
     assert [row[2].splitlines() for row in rows[:2]] == [["period", MONTH]] * 2
     assert rows[0][3].splitlines() == ["“the auditor asked”", "status: closed → open"]

@@ -175,7 +175,7 @@ def test_a_second_operator_is_told(desk: Desk) -> None:
     assert other.page.get_by_role("dialog").count() == 0
     third = desk.second()
     third.open(f"/exception?id={exception_id}")
-    third.sees("Already resolved. A payload was accepted, by key:")
+    third.sees("Already resolved. A payload was accepted, by test (key:")
 
 
 def test_both_say_yes_and_one_is_told(desk: Desk) -> None:

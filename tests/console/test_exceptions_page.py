@@ -211,7 +211,7 @@ def test_a_run_is_stopped_and_goes_on(stand: Stand, desk: Desk) -> None:
     assert desk.ask("/v1/exceptions", status="open")["items"] == []
     (run,) = desk.ask("/v1/bulk-runs")["items"]
     desk.open("/exceptions?view=runs")
-    assert [row[2:6] for row in desk.table("Bulk runs")] == [["let go", run["actor"], "finished", "12"]]
+    assert [row[2:6] for row in desk.table("Bulk runs")] == [["let go", f"test ({run['actor']})", "finished", "12"]]
 
 
 def test_runs_of_a_tenant_among_many_of_others(desk: Desk, overseer: Desk) -> None:

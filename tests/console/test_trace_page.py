@@ -102,7 +102,7 @@ def test_the_event_asked_for_is_in_the_address(desk: Desk) -> None:
     send_posted(desk, cash_sale(desk, "s1"))
     desk.open("/trace")
     desk.sees("Enter an event id")
-    desk.fill("Event id", "s1")
+    desk.fill("Event id, or a receipt's number", "s1")
     desk.sees("45.90 USD")
     assert parse_qs(urlsplit(desk.page.url).query)["event"] == ["s1"]
     desk.reload()

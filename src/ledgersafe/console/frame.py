@@ -10,6 +10,7 @@ import streamlit as st
 from ledgersafe.client.api import ApiClient, ApiProblem, in_path
 from ledgersafe.console.fields import text_field
 from ledgersafe.console.pages import PAGES
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.sessions import COOKIE, SignedIn, sessions
 from ledgersafe.console.trouble import guarded
@@ -66,14 +67,15 @@ def _screen(signed_in: SignedIn, now: datetime) -> Screen:
     wanted = st.query_params.get(_TENANT)  # read before the field is drawn, which takes what it does not offer away
     with st.sidebar:
         tenant = _chosen_tenant(known) if are_all else _typed_tenant()
-        st.caption(f"Signed in as {literal(signed_in.who.actor)}")
+        screen = Screen(signed_in.client, signed_in.who, tenant, known, now)
+        st.caption(f"Signed in as {literal(called(screen, signed_in.who.actor))}")
         st.html(_SIGN_OUT)
     asked = (wanted or None) if are_all else tenant
     if known and asked not in (None, ALL, *known) and (are_all or not _serves(signed_in.client, asked)):
         st.error(f"Your key serves no tenant {literal(asked)}: the address is mistyped, or of somebody else's books.")
         st.html('<a href="/">To the tenants that it serves</a>')
         st.stop()
-    return Screen(signed_in.client, signed_in.who, tenant, known, now)
+    return screen
 
 
 def _chosen_tenant(known: tuple[str, ...]) -> str | None:

@@ -11,6 +11,7 @@ from ledgersafe.console.fields import choice_field, cursor, show_paging
 from ledgersafe.console.files.deciding import Decision, ask
 from ledgersafe.console.files.links import show_links
 from ledgersafe.console.files.members import Members, listed, members
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Cell, Lines, Link, show_table
 from ledgersafe.console.trouble import show_trouble
@@ -93,7 +94,7 @@ def _version_cells(screen: Screen, dataset: str, entry: Members) -> tuple[Cell, 
     where = screen.link("dataset", name=dataset, version=version, against=str(before) if before else None)
     changes = cast("Sequence[str]", after.get("changes") or ())
     told: Cell = Lines(tuple(map(str, changes))) if changes else (None if before else "the first one")
-    return Link(version, where), moment(entry["occurred_at"]), entry["actor"], entry["notes"], told
+    return Link(version, where), moment(entry["occurred_at"]), called(screen, entry["actor"]), entry["notes"], told
 
 
 def show_change(screen: Screen, dataset: str, latest: Members | None) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from ledgersafe.console.files.links import show_links
 from ledgersafe.console.files.members import Members, listed, members
 from ledgersafe.console.files.states import size
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Code, Link, Number, show_table
 from ledgersafe.console.words import count, literal, moment
@@ -194,7 +195,7 @@ def _decision(screen: Screen, entry: Members) -> tuple[Cell, ...]:
         if other
         else Code("; ".join(f"{name}: {_plain(value)}" for name, value in after.items() if value))
     )
-    return moment(entry["occurred_at"]), entry["actor"], entry["action"], entry["notes"], details
+    return moment(entry["occurred_at"]), called(screen, entry["actor"]), entry["action"], entry["notes"], details
 
 
 def _plain(value: object) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ledgersafe.client.api import ApiError
 from ledgersafe.console.fields import text_field
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.parts.closing import SECTION, show_closing
 from ledgersafe.console.parts.day_range import last_day
 from ledgersafe.console.screen import Screen
@@ -76,7 +77,7 @@ def _show_month(screen: Screen, month: date, status: str, periods: Sequence[Mapp
 def _show_history(screen: Screen, month: date) -> None:
     asked = {"object_type": "period", "object_id": f"{month:%Y-%m}", "limit": 5, "order": "latest"}
     rows: list[list[Cell]] = [
-        [moment(one["occurred_at"]), one["actor"], one["action"], one["notes"]]
+        [moment(one["occurred_at"]), called(screen, one["actor"]), one["action"], one["notes"]]
         for one in screen.get("/v1/audit", asked)["items"]
     ]
     if rows:
