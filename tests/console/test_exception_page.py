@@ -206,7 +206,6 @@ def test_another_payload_came_since(desk: Desk) -> None:
     desk.sees("Done.")
 
 
-@pytest.mark.story
 def test_reload_and_a_shared_link_keep_the_page(desk: Desk) -> None:
     exception_id = held(desk, odd_return(desk.tenant))
     desk.open(f"/exception?id={exception_id}")

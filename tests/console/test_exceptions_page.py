@@ -133,7 +133,6 @@ def test_whom_it_is_assigned_to_is_text(desk: Desk) -> None:
     assert "**b**" in reader.text()
 
 
-@pytest.mark.story
 def test_a_bulk_run_is_planned_confirmed_and_followed(desk: Desk) -> None:
     """Its plan is tried out; its address shows its progress to whoever opens it; each outcome is listed."""
     desk.send(*(parked(desk, f"e{number}") for number in range(4)), parked(desk, "zero", total_amount="-1"))

@@ -27,7 +27,7 @@ def read(members: dict[str, Any]) -> Dataset | None:
         return None
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(contracts(), contracts())
 def test_a_contract_is_refused_or_can_be_used(members: dict[str, Any], other: dict[str, Any]) -> None:
     found, before = read(members), read(other)

@@ -267,6 +267,7 @@ def large(new_database: Callable[[], TestDatabase]) -> TestDatabase:
     return made
 
 
+@pytest.mark.attack
 @pytest.mark.parametrize("whose", [None, [LARGE]], ids=["all tenants", "one"])
 @pytest.mark.parametrize("minutes", [60, 1_440])
 def test_it_is_quick_on_a_large_installation(large: TestDatabase, whose: list[str] | None, minutes: int) -> None:
@@ -286,6 +287,7 @@ def test_it_is_quick_on_a_large_installation(large: TestDatabase, whose: list[st
     assert min(took) < QUICK, took
 
 
+@pytest.mark.attack
 def test_no_large_table_is_read_through(large: TestDatabase) -> None:
     """By the plans of the statements, as the application has them run."""
     with psycopg.connect(large.superuser_url, autocommit=True) as connection:

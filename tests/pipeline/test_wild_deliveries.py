@@ -39,7 +39,7 @@ def file_of(dataset: Dataset) -> bytes:
 
 
 @settings(
-    max_examples=60,
+    max_examples=20,
     deadline=None,
     phases=(Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -126,8 +126,8 @@ def test_one_decision_on_an_original_and_on_who_waits_for_it(till: Till) -> None
     sql = "SELECT idempotency_key, exception_id FROM quarantine.exceptions WHERE tenant_id = %s"
     held = dict(till.rows(sql))
     with till.db.transaction() as tx:
-        results = decide(tx, till.tenant, [held["s"], held["x"], held["y"]], wish(REPLAY, patch=MENDS), operator())
-    assert [result.refusal is None for result in results] == [True, True, False]
+        found = decide(tx, till.tenant, [held["s"], held["x"], held["y"]], wish(REPLAY, patch=MENDS), operator())
+    assert [result.refusal is None for result in found.results] == [True, True, False]
     assert till.drain().posted == 0
     assert till.held() == {"y": "MISSING_REFERENCE"}
     assert till.states()["txn-s"] == ("voided", 1)
