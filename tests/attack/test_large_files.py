@@ -46,7 +46,7 @@ EVENTS: dict[str, Any] = TABLE | {
     },
 }  # fmt: skip
 _WORKER = """
-import sys
+import os, sys
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -64,7 +64,8 @@ desk = deliver.Desk(database, open_raw, SystemClock(), slot=1, future_seconds=60
 taken = deliver.claim(database, files.IngestionName(sys.argv[2], UUID(sys.argv[3])), desk.clock)
 deliver.deliver(desk, *taken)
 database.close()
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1], flush=True)
+os._exit(0)  # Arrow's threads may be at work still, and abort a process that ends
 """
 
 

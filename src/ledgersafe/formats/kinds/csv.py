@@ -121,7 +121,10 @@ class _Reading:
             ),
             convert_options=arrow_csv.ConvertOptions(default_column_type=pa.string(), strings_can_be_null=False),
         )
-        yield from reader
+        try:
+            yield from reader
+        finally:
+            reader.close()  # it reads ahead on a thread of its own, also of a file that is refused
 
     def _named(self, block: Any) -> pl.DataFrame:
         if block.num_columns != len(self._all):
