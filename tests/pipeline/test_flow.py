@@ -222,7 +222,7 @@ def test_a_resolved_exception_is_open_no_more_but_was_parked(till: Till) -> None
 # A large installation: an hour of a million events, and 100,000 open exceptions. What is asked is as quick as on a small one.
 
 LARGE = "large-books"
-QUICK = 1.0
+QUICK = 0.2
 PLANTED = """
 INSERT INTO tenants.tenants (tenant_id, created_at, created_by)
 SELECT 'large-books', now(), 'test' UNION ALL SELECT 'small-' || n, now(), 'test' FROM generate_series(1, 200) n;
