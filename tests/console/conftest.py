@@ -211,7 +211,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def _seen(desk: Desk, picture: Path, console: Console) -> str:
     try:
         desk.page.screenshot(path=picture, full_page=True)
-        seen = desk.page.locator("body").inner_text()
+        seen = f"{desk.state()}\n{desk.page.locator('body').inner_text()}"
     except Exception as error:  # noqa: BLE001 - the test has failed already, and its own reason is to be told
         seen = f"the page could not be read: {error}"
     log = console.log.read_text(encoding="utf-8", errors="replace")[-3000:]

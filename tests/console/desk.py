@@ -15,12 +15,17 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.conftest import PLAIN, Api
 
 COOKIE = "ledgersafe_session"
-SETTLE_SECONDS = 15.0
+SETTLE_SECONDS = 45.0  # patience, not a bar: on a busy machine a disk or a process may stand still for seconds
 SETTLED = (
     '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
     ':not(:has([data-testid="stSkeleton"]))'
 )
 
+_KEEP_LAST_CLICK = """
+for (const type of ['mousedown', 'click']) document.addEventListener(type, (event) => {
+  window.ledgersafeLastClick = `${type} on ${event.target.tagName} ${event.target.textContent.slice(0, 40)}`;
+}, true);
+"""
 _SAYS = (
     """(text) => document.querySelector('[data-testid="stMain"]')?.textContent.replace(/\\s+/g, ' ').includes(text)"""
 )
@@ -81,6 +86,7 @@ class Desk:
         page = window.new_page()
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.set_default_timeout(SETTLE_SECONDS * 1000)
+        page.add_init_script(_KEEP_LAST_CLICK)
         desk = cls(windows, console, api, tenant, key, window, page)
         page.on("websocket", desk._listen)
         return desk
@@ -162,6 +168,13 @@ class Desk:
         """The cells of a table's body, by its name."""
         rows = self.page.get_by_role("table", name=name, exact=True).locator("tbody tr").all()
         return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows]
+
+    def state(self) -> str:
+        """How the page stands with its server: its run, its connection, and the button that was pressed last."""
+        app = self.page.get_by_test_id("stApp").first
+        state = [app.get_attribute(f"data-test-{name}", timeout=1000) for name in ("script-state", "connection-state")]
+        last = self.page.evaluate("window.ledgersafeLastClick ?? null")
+        return f"run {state[0]}, connection {state[1]}, {self.runs} runs finished, last click {last}"
 
     def troubles(self) -> list[str]:
         """The error boxes of the page; a page that crashed has one as well."""
