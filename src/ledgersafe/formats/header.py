@@ -107,6 +107,9 @@ def unique_columns(names: Sequence[str]) -> tuple[str, ...]:
             raise UnreadableFile("BAD_HEADER", f"Column {at} is called {ROW}, which is a name of ours: rename it.")
         if "\x00" in name:
             raise UnreadableFile("BAD_HEADER", f"The name of column {at} holds a NUL character: {name[:_SHOWN]!r}.")
+        if name == "*" or (name.startswith("^") and name.endswith("$")):  # Polars takes these for several columns
+            told = f"Column {at} is called {name[:_SHOWN]!r}, which reads like a pattern of names"
+            raise UnreadableFile("BAD_HEADER", f"{told}: rename it.")
         first[name] = at
     return tuple(names)
 
