@@ -9,7 +9,7 @@ import pytest
 from ledgersafe.contracts.datasets.checking import ROW
 from ledgersafe.contracts.datasets.headers import matched, other_header
 from ledgersafe.contracts.datasets.reading import checked
-from ledgersafe.pipeline.wishes import wishes_of
+from ledgersafe.pipeline.deliveries.wishes import wishes_of
 
 COLUMNS: dict[str, Any] = {
     "id": {},

@@ -16,8 +16,8 @@ from ledgersafe.formats.kinds import kind_of
 from ledgersafe.formats.rows import Bounds, Wishes
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.pipeline.deliver_events import Sending, Sent, send_events
-from ledgersafe.pipeline.delivery import Tally, Work
+from ledgersafe.pipeline.deliveries.deliver_events import Sending, Sent, send_events
+from ledgersafe.pipeline.deliveries.delivery import Tally, Work
 from tests.pipeline.posting import Till
 
 CLOCK = SystemClock()

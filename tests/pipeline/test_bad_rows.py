@@ -19,7 +19,7 @@ from ledgersafe.files import curated
 from ledgersafe.files import store as files
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.pipeline.bad_rows import Decided, counted, ignore, page
-from ledgersafe.pipeline.delivery import Tally, bad_row_lines, checked_batches
+from ledgersafe.pipeline.deliveries.delivery import Tally, bad_row_lines, checked_batches
 from ledgersafe.pipeline.replay_rows import Patches, replay
 from ledgersafe.pipeline.resolve import Operator
 from tests.contracts.till_lines import CONTRACT

@@ -11,8 +11,8 @@ import pytest
 
 from ledgersafe.files import store as files
 from ledgersafe.kernel.strict_yaml import read_yaml
-from ledgersafe.pipeline import deliver_events
-from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally
+from ledgersafe.pipeline.deliveries import deliver_events
+from ledgersafe.pipeline.deliveries.delivery import LeaseLost, Rejected, Tally
 from tests.contracts.test_dataset_real_days import CONTRACT as RETAIL
 from tests.contracts.test_dataset_real_days import MONTH, days
 from tests.contracts.till_lines import CONTRACT

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ledgersafe.files import store as files
-from ledgersafe.pipeline import deliver_table, replay_rows
+from ledgersafe.pipeline import replay_rows
+from ledgersafe.pipeline.deliveries import deliver_table
 from tests.pipeline.delivering import Desk
 from tests.pipeline.prices import BY, PRICES, csv, rules, with_
 

@@ -13,7 +13,8 @@ import pytest
 
 from ledgersafe.files import store as files
 from ledgersafe.kernel.clock import SystemClock
-from ledgersafe.pipeline import deliver, deliver_events, event_groups, land
+from ledgersafe.pipeline import deliver, land
+from ledgersafe.pipeline.deliveries import deliver_events, event_groups
 from ledgersafe.pipeline.keys import OWNER
 from ledgersafe.pipeline.land import Announced
 from ledgersafe.pipeline.resolve import Operator

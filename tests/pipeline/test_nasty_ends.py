@@ -10,8 +10,9 @@ import pytest
 
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked
 from ledgersafe.files import store as files
-from ledgersafe.pipeline import event_groups, land
+from ledgersafe.pipeline import land
 from ledgersafe.pipeline.bad_rows import ignore
+from ledgersafe.pipeline.deliveries import event_groups
 from ledgersafe.pipeline.resolve import Operator
 from tests.contracts.till_lines import CONTRACT
 from tests.pipeline.arrivals import ANYBODY

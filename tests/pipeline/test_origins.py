@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from ledgersafe.files import store as files
-from ledgersafe.pipeline import deliver_events
-from ledgersafe.pipeline.deliver_events import Sending
-from ledgersafe.pipeline.delivery import Tally
+from ledgersafe.pipeline.deliveries import deliver_events
+from ledgersafe.pipeline.deliveries.deliver_events import Sending
+from ledgersafe.pipeline.deliveries.delivery import Tally
 from ledgersafe.pipeline.replay_rows import replay
 from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.pipeline.trace import exception_detail, trace

@@ -18,7 +18,7 @@ try:
     from ledgersafe.contracts.datasets.infer import guesses, infer, sample_of
     from ledgersafe.formats.kinds import kind_of
     from ledgersafe.formats.rows import Batch, Bounds, BrokenRow, Opened, UnreadableFile, Wishes, passed_over
-    from ledgersafe.pipeline.wishes import refuse_other_header, wishes_of
+    from ledgersafe.pipeline.deliveries.wishes import refuse_other_header, wishes_of
 except ImportError as error:
     raise CliError(f"Reading files needs more libraries: pip install 'ledgersafe[files]' ({error}).") from None
 

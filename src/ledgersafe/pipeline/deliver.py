@@ -29,14 +29,14 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.kernel.reasons import INTERNAL_ERROR, NO_CONTRACT, RAW_FILE_DAMAGED, ROW_TOO_LONG
 from ledgersafe.pipeline.datasets import dataset_of
-from ledgersafe.pipeline.decided_rows import decisions_of
-from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, REFUSED, Sending, send_events
-from ledgersafe.pipeline.deliver_table import SAME_KEY_TWICE, ensure_table, load_table
-from ledgersafe.pipeline.delivery import LeaseLost, Rejected, Tally, Work, broken_rules, with_passed_over
-from ledgersafe.pipeline.drift import drift_report, hold_drifted, hold_twofold, told_of
-from ledgersafe.pipeline.left_out import left_out
-from ledgersafe.pipeline.lineage import lineage_report
-from ledgersafe.pipeline.wishes import wishes_of
+from ledgersafe.pipeline.deliveries.decided_rows import decisions_of
+from ledgersafe.pipeline.deliveries.deliver_events import MOST_EVENT_BYTES, REFUSED, Sending, send_events
+from ledgersafe.pipeline.deliveries.deliver_table import SAME_KEY_TWICE, ensure_table, load_table
+from ledgersafe.pipeline.deliveries.delivery import LeaseLost, Rejected, Tally, Work, broken_rules, with_passed_over
+from ledgersafe.pipeline.deliveries.drift import drift_report, hold_drifted, hold_twofold, told_of
+from ledgersafe.pipeline.deliveries.left_out import left_out
+from ledgersafe.pipeline.deliveries.lineage import lineage_report
+from ledgersafe.pipeline.deliveries.wishes import wishes_of
 from ledgersafe.storage.zone import ZoneDamaged
 
 LEASE = timedelta(seconds=60)

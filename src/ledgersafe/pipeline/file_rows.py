@@ -18,7 +18,7 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import FILE_TOO_LARGE, RAW_ZONE_UNAVAILABLE, ROWS_UNREADABLE
 from ledgersafe.pipeline.bad_rows import delivery_of
 from ledgersafe.pipeline.datasets import dataset_of
-from ledgersafe.pipeline.wishes import wishes_of
+from ledgersafe.pipeline.deliveries.wishes import wishes_of
 from ledgersafe.storage.zone import RawZone, ZoneDamaged, ZoneUnavailable
 
 MOST_ROWS = files.MOST_ROWS_NAMED

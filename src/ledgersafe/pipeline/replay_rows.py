@@ -39,13 +39,13 @@ from ledgersafe.pipeline.bad_rows import (
     refuse_decided,
 )
 from ledgersafe.pipeline.datasets import dataset_of
-from ledgersafe.pipeline.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made, refuse_foreign
-from ledgersafe.pipeline.deliver_table import merged
-from ledgersafe.pipeline.delivery import first_delivery
-from ledgersafe.pipeline.event_groups import groupless, keys_of, stored_key
-from ledgersafe.pipeline.rereading import TYPED_FORMATS, read_otherwise
+from ledgersafe.pipeline.deliveries.deliver_events import MOST_EVENT_BYTES, parcel_of, read_made, refuse_foreign
+from ledgersafe.pipeline.deliveries.deliver_table import merged
+from ledgersafe.pipeline.deliveries.delivery import first_delivery
+from ledgersafe.pipeline.deliveries.event_groups import groupless, keys_of, stored_key
+from ledgersafe.pipeline.deliveries.rereading import TYPED_FORMATS, read_otherwise
+from ledgersafe.pipeline.deliveries.sent_before import sent_before
 from ledgersafe.pipeline.resolve import Operator
-from ledgersafe.pipeline.sent_before import sent_before
 from ledgersafe.pipeline.writing import SLOT
 from ledgersafe.tenants import store as tenants
 

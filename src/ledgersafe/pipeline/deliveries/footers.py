@@ -21,8 +21,8 @@ from ledgersafe.contracts.datasets.model import Column, Dataset
 from ledgersafe.formats.delimited import fields_of
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.rows import Batch
-from ledgersafe.pipeline.broken_rows import layout_of
-from ledgersafe.pipeline.delivery import Work
+from ledgersafe.pipeline.deliveries.broken_rows import layout_of
+from ledgersafe.pipeline.deliveries.delivery import Work
 
 MOST = 10
 """How many there may be."""

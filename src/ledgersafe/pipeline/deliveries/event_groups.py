@@ -20,9 +20,9 @@ from ledgersafe.contracts.datasets.events import Table
 from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.formats.rows import Batch, BrokenRow, UnreadableFile
 from ledgersafe.kernel.reasons import FILE_TOO_LARGE
-from ledgersafe.pipeline.broken_rows import Known, by_cells, layout_of, placed
-from ledgersafe.pipeline.delivery import Tally, Work, bad_row_lines, checked_batches
-from ledgersafe.pipeline.footers import ALONE, footers
+from ledgersafe.pipeline.deliveries.broken_rows import Known, by_cells, layout_of, placed
+from ledgersafe.pipeline.deliveries.delivery import Tally, Work, bad_row_lines, checked_batches
+from ledgersafe.pipeline.deliveries.footers import ALONE, footers
 
 MOST_BYTES = 120_000_000
 """How many bytes of text one file may have: grouped and sorted they take about seven times that, under 1 GiB."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ledgersafe.files.store import Ingestion
-from ledgersafe.pipeline.delivery import Tally, Work
+from ledgersafe.pipeline.deliveries.delivery import Tally, Work
 
 _PRODUCER = "urn:ledgersafe"
 _SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"

@@ -12,8 +12,8 @@ from ledgersafe.files import store as files
 from ledgersafe.formats.rows import Batch
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import CURATED_CLASH, OTHER_SHEET, TOO_MANY_BAD_ROWS
-from ledgersafe.pipeline.ahead import ahead
-from ledgersafe.pipeline.delivery import (
+from ledgersafe.pipeline.deliveries.ahead import ahead
+from ledgersafe.pipeline.deliveries.delivery import (
     KEPT_OF_REJECTED,
     Rejected,
     Tally,

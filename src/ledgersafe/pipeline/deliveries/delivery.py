@@ -18,9 +18,9 @@ from ledgersafe.db.database import Tx
 from ledgersafe.files import store as files
 from ledgersafe.formats.rows import Batch, BrokenRow, Opened, passed_over
 from ledgersafe.kernel.reasons import QUALITY_FAILED, TOO_MANY_BAD_ROWS, Reason
-from ledgersafe.pipeline.decided_rows import Decisions
-from ledgersafe.pipeline.left_out import LeftOut
-from ledgersafe.pipeline.wishes import refuse_other_header
+from ledgersafe.pipeline.deliveries.decided_rows import Decisions
+from ledgersafe.pipeline.deliveries.left_out import LeftOut
+from ledgersafe.pipeline.deliveries.wishes import refuse_other_header
 
 _SAMPLES = 5
 """How many rows stand with each rule of the quality report; every bad row is kept elsewhere."""

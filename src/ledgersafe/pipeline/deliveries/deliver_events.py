@@ -28,9 +28,9 @@ from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import ROWS_STILL_BAD, TOO_LARGE
 from ledgersafe.pipeline.accept import accept_steps
-from ledgersafe.pipeline.ahead import ahead
 from ledgersafe.pipeline.arrival import Mapped, Parcel, default_currency, judged, read_document
-from ledgersafe.pipeline.delivery import (
+from ledgersafe.pipeline.deliveries.ahead import ahead
+from ledgersafe.pipeline.deliveries.delivery import (
     KEPT_OF_REJECTED,
     LeaseLost,
     Rejected,
@@ -39,8 +39,8 @@ from ledgersafe.pipeline.delivery import (
     bad_row_line,
     judge_file,
 )
-from ledgersafe.pipeline.event_groups import Gathered, gather, stored_key
-from ledgersafe.pipeline.sent_before import SentBefore, sent_before
+from ledgersafe.pipeline.deliveries.event_groups import Gathered, gather, stored_key
+from ledgersafe.pipeline.deliveries.sent_before import SentBefore, sent_before
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
 from ledgersafe.tenants.store import Tenant

@@ -19,7 +19,7 @@ import polars as pl
 from ledgersafe.contracts.datasets.checking import ROW
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.rows import BrokenRow
-from ledgersafe.pipeline.delivery import Work
+from ledgersafe.pipeline.deliveries.delivery import Work
 
 Parts = tuple[str, ...]
 """What stands in the columns of the group, as the file spells it or as it is read; all but the first `_bare`."""

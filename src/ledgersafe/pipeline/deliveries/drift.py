@@ -8,7 +8,7 @@ from ledgersafe.contracts.datasets.model import Dataset
 from ledgersafe.contracts.datasets.types import parse_type
 from ledgersafe.files.store import SeenSchema
 from ledgersafe.kernel.reasons import BAD_HEADER, SCHEMA_DRIFT
-from ledgersafe.pipeline.delivery import Rejected
+from ledgersafe.pipeline.deliveries.delivery import Rejected
 
 
 def drift_report(dataset: Dataset, header: Header, types: dict[str, str], before: SeenSchema | None) -> dict[str, Any]:
