@@ -3,6 +3,7 @@
 Transactions are opened in `ledgersafe.pipeline` only (a house rule): a verb is one transaction.
 """
 
+import select
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -246,7 +247,7 @@ class Database:
         or StatementRefused; a connection lost during the commit leaves the outcome unknown, and raises too.
         """
         with translated():
-            connection = self._pool.getconn(patience)
+            connection = self._live_connection(patience)
         connection.patience = patience or self._patience
         try:
             with translated():
@@ -264,11 +265,31 @@ class Database:
         finally:
             self._pool.putconn(connection)
 
+    def _live_connection(self, patience: float | None) -> _Connection:
+        """Of those that a restarted server left behind, each would fail one request."""
+        for _ in range(self._pool.max_size):
+            connection = self._pool.getconn(patience)
+            if not hung_up(connection):
+                return connection
+            connection.close()
+            self._pool.putconn(connection)
+        return self._pool.getconn(patience)
+
     @contextmanager
     def snapshot(self, *, patience: float | None = None) -> Generator[Tx]:
         """A read-only transaction that sees one state of the database throughout. `patience`: as above."""
         with self.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", patience=patience) as tx:
             yield tx
+
+
+def hung_up(connection: psycopg.BaseConnection[Any]) -> bool:
+    """Whether the server has ended an open connection while nobody used it: an idle one has nothing else to say.
+
+    No question is sent: the system is asked whether there is something to read, in microseconds and not a round trip.
+    """
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _leave_behind(connection: _Connection, error: BaseException) -> None:

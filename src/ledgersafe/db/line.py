@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from ledgersafe.db.database import ConnectionOptions, Tx
+from ledgersafe.db.database import ConnectionOptions, Tx, hung_up
 from ledgersafe.db.errors import DatabaseError, DatabaseUnavailable
 from ledgersafe.db.script import Script, Steps
 from ledgersafe.db.translate import translated
@@ -71,6 +71,8 @@ class Line:
             await connection.close()
 
     async def _connected(self) -> "psycopg.AsyncConnection[Any]":
+        if self._connection is not None and not self._connection.closed and hung_up(self._connection):
+            await self.close()
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
                 self._url,
