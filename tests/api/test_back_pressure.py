@@ -50,8 +50,10 @@ def test_more_than_can_wait_is_sent_back_and_nothing_taken_is_lost(narrow: Api, 
 def test_a_batch_beyond_the_queue_is_taken_or_refused_item_by_item(narrow: Api, tenant: str) -> None:
     events = [sale(tenant, f"e{number}") for number in range(2500)]
     with narrow.client() as client:
-        results = client.post("/v1/events:batch", json=events).json()["results"]
+        answer = client.post("/v1/events:batch", json=events)
+    results = answer.json()["results"]
     assert {item["status"] for item in results} <= {201, 503}
+    assert (answer.headers.get("Retry-After") == "1") == any(item["status"] == 503 for item in results)
     taken = {events[item["index"]]["event_id"] for item in results if item["status"] == 201}
     assert taken
     stored = rows(narrow.database, "SELECT event_id FROM bronze.events_raw WHERE tenant_id = %s", [tenant])

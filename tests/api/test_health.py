@@ -65,6 +65,8 @@ def test_a_database_that_is_gone_is_503_and_comes_back(
     of = new_database()
     own = start_api(of, statement_timeout_seconds="1")
     name = of.superuser_url.split("?")[0].rsplit("/", 1)[1]
+    with own.client() as client:
+        client.post("/v1/events", json=sale("known", "e0")).raise_for_status()
     with psycopg.connect(of.superuser_url.replace(f"/{name}?", "/postgres?"), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -76,6 +78,8 @@ def test_a_database_that_is_gone_is_503_and_comes_back(
         with own.client() as client:
             refused(client.get("/v1/exceptions"), 503, "DATABASE_UNAVAILABLE")
             refused(client.post("/v1/events", json=sale("t", "e1")), 503, "DATABASE_UNAVAILABLE")
+            both = [sale("known", "e1"), sale("known", "e2")]
+            refused(client.post("/v1/events:batch", json=both), 503, "CANNOT_COMMIT")
         connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
     wait_until_ready(own.url, own.process)
     with own.client() as client:

@@ -39,6 +39,7 @@ BATCH = "/v1/events:batch"
 SCOUT = "/functions/v1/ingest-transaction"
 UPLOAD = "/v1/ingestions"
 _METHODS = {EVENTS: "POST", BATCH: "POST", SCOUT: "POST, OPTIONS", "/livez": "GET, HEAD"}
+_NOT_NOW = 503
 _CHUNK = 50  # a batch takes its turn like everybody, so its turns are short
 _CHUNKS_AT_ONCE = 5  # read while those before them are being committed
 _EVENTS_BETWEEN_PAUSES = 6
@@ -199,8 +200,11 @@ class Edge:
         await self._read_body(request, self._bounds.batch_bytes)
         bodies = items_of(request.body, _media_type(request), self._bounds.batch_events)
         results = [item async for item in self._decided_items(request, credential, bodies)]
+        not_now = [one for one in results if isinstance(one, RequestRefused) and one.reason.status == _NOT_NOW]
+        if len(not_now) == len(results):
+            raise not_now[0]  # none was taken: who looks at the status alone is to send all of it again
         answers = [item_answer(index, decided) for index, decided in enumerate(results)]
-        return Answer(200, orjson.dumps({"results": answers}))
+        return Answer(200, orjson.dumps({"results": answers}), headers=not_now[0].headers if not_now else {})
 
     async def _decided_items(
         self, request: Request, credential: Credential, bodies: Sequence[bytes]

@@ -186,7 +186,8 @@ def _batch_door() -> dict[str, Any]:
         "description": "application/ndjson, application/jsonl and application/x-jsonlines are taken as "
         "application/x-ndjson. With any other type, what begins with [ is an array, and lines otherwise.",
         "requestBody": _body([_EXAMPLE], batch=_cloudevents_batch(), lines=_lines()),
-        "responses": _answers("BatchAnswer", {"200": "One result an item, in order."}) | _refusals(),
+        "responses": _answers("BatchAnswer", {"200": "One result an item, in order; Retry-After where one is 503."})
+        | _refusals(),
     }
 
 
