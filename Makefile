@@ -29,7 +29,8 @@ test: setup ## Run the tests (under 5 minutes); those of the console's corners a
 
 attack: setup ## Every corner of the console, then races, kills and fuzzing at a tenth (FULL=1 for all)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m browser
-	FULL=$(FULL) $(BIN)/pytest -m attack
+	FULL=$(FULL) $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "attack and together"
+	FULL=$(FULL) $(BIN)/pytest -m "attack and not together"
 
 bench: setup ## Measure against limits and peers (20 minutes; OPTIONS=--quick for a look)
 	$(BIN)/python -m bench $(OPTIONS)

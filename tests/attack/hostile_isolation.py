@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 import httpx
 import msgspec
+import psycopg
 
 from ledgersafe.ledger.rules import default_chart
 from ledgersafe.tenants.rules import SYSTEM_TENANT
@@ -157,26 +158,23 @@ class Victim:
         for table, column in found:
             yield table, "tenant_id = %s" if column == "tenant_id" else "%s = ANY (coalesce(tenant_ids, '{_system}'))"
 
+    def _theirs(self, what: str) -> Iterator[tuple[str, list[tuple[Any]]]]:
+        """Of every table: this of each of the victim's rows (`t`). Over one connection: there are many tables."""
+        with psycopg.connect(self.of.superuser_url, autocommit=True) as connection:
+            for table, is_theirs in self._tables():
+                sql = f"SELECT {what} FROM {table} t WHERE {is_theirs}"
+                yield table, connection.execute(sql, [self.has.tenant]).fetchall()
+
     def _state(self) -> dict[str, set[str]]:
         """Every row by table; when a key was last used is no part of it."""
-        return {
-            table: {
-                row
-                for (row,) in rows(
-                    self.of,
-                    f"SELECT (to_jsonb(t) - 'last_used_at')::text FROM {table} t WHERE {is_theirs}",
-                    [self.has.tenant],
-                )
-            }
-            for table, is_theirs in self._tables()
-        }
+        found = self._theirs("(to_jsonb(t) - 'last_used_at')::text")
+        return {table: {row for (row,) in rows_of_it} for table, rows_of_it in found}
 
     def _secrets(self) -> set[str]:
         """Every id of the victim's rows, and every text that it chose."""
         found = set(self.has.all())
-        for table, is_theirs in self._tables():
-            sql = f"SELECT to_jsonb(t) FROM {table} t WHERE {is_theirs}"
-            for (row,) in rows(self.of, sql, [self.has.tenant]):
+        for _, rows_of_it in self._theirs("to_jsonb(t)"):
+            for (row,) in rows_of_it:
                 found |= {value for value in row.values() if isinstance(value, str) and _tells_something(value)}
         return found
 

@@ -18,7 +18,7 @@ from tests.attack.stand import FULL, Stand, eventually, standing
 from tests.pipeline import oracle
 from tests.pipeline.posting import Till
 
-pytestmark = [pytest.mark.attack, pytest.mark.shared, pytest.mark.timeout(1800 if FULL else 400)]
+pytestmark = [pytest.mark.together, pytest.mark.attack, pytest.mark.shared, pytest.mark.timeout(1800 if FULL else 400)]
 
 TENANT = "online_retail"
 MONTH = "" if FULL else "2010-02"

@@ -16,7 +16,7 @@ from ledgersafe.formats.kinds import kind_of
 from ledgersafe.formats.rows import Bounds, UnreadableFile, Wishes
 from ledgersafe.kernel.reasons import REASONS
 
-pytestmark = pytest.mark.attack
+pytestmark = [pytest.mark.attack, pytest.mark.together]
 ROUNDS = 4_000 if os.environ.get("FULL") == "1" else 400
 PIECES = ("a", "1", '"', ",", ";", "\n", "\r", "\r\n", " ", "\x00", "\ufeff", "é", "\t", '""', ',"', '",', "\x1a", "|")
 

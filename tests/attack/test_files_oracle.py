@@ -32,7 +32,7 @@ from tests.pipeline import oracle
 from tests.pipeline.posting import Till
 from tests.pipeline.real_days import daily_files
 
-pytestmark = [pytest.mark.attack, pytest.mark.shared, pytest.mark.timeout(1800 if FULL else 400)]
+pytestmark = [pytest.mark.together, pytest.mark.attack, pytest.mark.shared, pytest.mark.timeout(1800 if FULL else 400)]
 
 CONTRACT = Path(__file__).parents[1] / "contracts" / "online_retail.yaml"
 PACKED = "online_retail/daily.tar.zst"

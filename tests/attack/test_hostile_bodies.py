@@ -59,6 +59,7 @@ def told_between(client: httpx.Client, tenant: str, body: bytes, told_as: str) -
     return [(status, reason) for status, _, reason in items(response)]
 
 
+@pytest.mark.together
 @pytest.mark.attack
 def test_what_was_taken_in_can_be_read_back(api: Api, tenant: str) -> None:
     """Also an event whose texts no column of Postgres could hold."""

@@ -17,7 +17,7 @@ from tests.events import sale
 from tests.kernel.conftest import standards
 
 __all__ = ["standards"]  # a fixture: pytest finds it here
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.together]
 
 SPELLINGS = 1000 if FULL else 100
 NOT_JSON = {"INVALID_JSON", "JSON_TOO_DEEP", "DUPLICATE_MEMBER_NAME"}

@@ -11,7 +11,7 @@ from tests.attack.hostile_wire import Reply, Wire, assert_well
 from tests.conftest import Api, TestDatabase
 from tests.events import sale
 
-pytestmark = pytest.mark.attack
+pytestmark = [pytest.mark.attack, pytest.mark.together]
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 SMUGGLED = "smuggled"

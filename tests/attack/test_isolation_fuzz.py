@@ -26,7 +26,7 @@ from tests.attack.hostile_things import Belongings, furnish
 from tests.attack.stand import FULL, fresh_seed
 from tests.conftest import Api, TestDatabase
 
-pytestmark = pytest.mark.attack
+pytestmark = [pytest.mark.attack, pytest.mark.together]
 
 INTRUDER, ALSO_INTRUDERS, VICTIM = "intruder-books", "more-intruder-books", "victim-books"
 EXAMPLES = 20_000 if FULL else 2_000

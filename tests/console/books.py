@@ -57,5 +57,5 @@ def spoken(desk: Desk) -> list[str]:
         said.append(dialog.message)
         dialog.dismiss()
 
-    desk.page.on("dialog", listen)
+    desk.hear("dialog", listen)
     return said

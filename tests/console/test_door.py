@@ -267,10 +267,10 @@ def test_the_key_is_nowhere_to_be_read(stand: Stand, desk: Desk) -> None:
     texts: list[bytes] = []
     foreign: list[str] = []
     forbidden: list[str] = []
-    desk.page.on("response", lambda answer: texts.append(repr(answer.headers).encode()))
-    desk.page.on("request", lambda asked: foreign.append(asked.url) if not asked.url.startswith(stand.console.url) else None)  # fmt: skip
-    desk.page.on("console", lambda told: forbidden.append(told.text) if "Content Security Policy" in told.text else None)  # fmt: skip
-    desk.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: texts.append(_bytes(frame))))
+    desk.hear("response", lambda answer: texts.append(repr(answer.headers).encode()))
+    desk.hear("request", lambda asked: foreign.append(asked.url) if not asked.url.startswith(stand.console.url) else None)  # fmt: skip
+    desk.hear("console", lambda told: forbidden.append(told.text) if "Content Security Policy" in told.text else None)  # fmt: skip
+    desk.hear("websocket", lambda socket: socket.on("framereceived", lambda frame: texts.append(_bytes(frame))))
     desk.send(sale(desk.tenant, total_amount=99))
     for path in ("/health", "/exceptions", "/audit"):
         desk.open(path)
