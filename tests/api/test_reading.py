@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from tests.api.answers import refused
@@ -115,6 +116,24 @@ def test_an_exception_with_its_payloads_and_where_they_differ(api: Api, reader: 
         "/simulated": (False, None),
         "/loyalty": (None, {"points": 1}),
     }
+
+
+def test_what_arrived_is_shown_as_it_was_spelled(api: Api, reader: httpx.Client, tenant: str) -> None:
+    """A double rounds: what is looked at before a decision is what came, or nobody sees what differs."""
+    wide = "123456789012345678901234567890"
+    first = sale(tenant, "e1", metadata={"n": "@", "whole": 30.0, "least": 5e-324, "text": "1.50"})
+    with api.client() as client:
+        for number in (b"10.000000000000000001", b"10.0"):
+            body = orjson.dumps(first | {"total_amount": "#"}).replace(b'"@"', wide.encode()).replace(b'"#"', number)
+            assert client.post("/v1/events", content=body).status_code == 202
+    (held,) = reader.get("/v1/exceptions").json()["items"]
+    found = reader.get(f"/v1/exceptions/{held['exception_id']}").json()
+    one, other = (found[f"{name}_raw_event"]["payload_json"] for name in ("first", "last"))
+    assert (one["total_amount"], other["total_amount"]) == ("10.000000000000000001", 10.0)
+    assert one["metadata"] == {"n": wide, "whole": 30.0, "least": 5e-324, "text": "1.50"}
+    assert [row["path"] for row in found["diff"]] == ["/total_amount"]
+    trace = reader.get("/v1/events/e1").json()
+    assert [arrival["payload_json"] for arrival in trace["arrivals"]] == [one, other]
 
 
 def test_one_open_exception_of_one_payload_has_no_difference(api: Api, reader: httpx.Client, tenant: str) -> None:

@@ -17,12 +17,13 @@ class Line:
     """`loses`: what becomes of decisions (POST …/resolve that are no dry run) from now on.
 
     "question": they do not reach the API; "answer": the API decides, and the line breaks; "gateway": it decides, and
-    somebody between answers 502. `loses_uploads`: the same of files that are sent. `holds_uploads`: their answers come
+    somebody between answers 502. `holds`: their answers come once it is let go. `loses_uploads`: the same of files that are sent. `holds_uploads`: their answers come
     once it is let go; `uploads`: how many files have come. `url`: the API, through it.
     """
 
     def __init__(self, api: str) -> None:
         self.loses: str | None = None
+        self.holds = threading.Lock()
         self.loses_uploads: str | None = None
         self.holds_uploads = threading.Lock()
         self.uploads = 0
@@ -44,6 +45,9 @@ class Line:
             return
         headers = {name: value for name, value in handler.headers.items() if name.lower() not in _NOT_PASSED_ON}
         answer = self._api.request(handler.command, handler.path, content=body, headers=headers)
+        if is_decision:
+            with self.holds:
+                pass
         if is_upload:
             self.uploads += 1
             with self.holds_uploads:

@@ -1,5 +1,6 @@
 """What the page of an exception offers for each fault, and its patches."""
 
+from html import escape
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import strategies as st
 
 from ledgersafe.console.parts.choices import Choice, choices, on_open_day
 from ledgersafe.console.parts.patches import NotAPatch, patch_between, patched, read_patch, to_begin_with, touched
-from ledgersafe.console.parts.pretty import json_html, json_lines
+from ledgersafe.console.parts.payloads import no_difference
+from ledgersafe.console.parts.pretty import json_html, json_lines, short
+from ledgersafe.console.parts.queue import Chosen
+from ledgersafe.console.parts.runs import decision
 from tests.events import sale
 
 _VALUES = st.recursive(
@@ -86,7 +90,22 @@ def test_a_patch_between_two_events_makes_the_other(before: dict[str, Any], afte
     assert bool(touched(patch)) == (before != after)
 
 
-@pytest.mark.parametrize(("text", "why"), [("{", "line 1"), ("[]", "a JSON object"), ('{"a": NaN}', "not JSON")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "line 1"),
+        ("[]", "a JSON object"),
+        ('{"a": NaN}', "not JSON"),
+        ('{"a": [{"b/c": 90071992547409.93}]}', r"90071992547409\.93 \(/a/0/b~1c\): put it in quotation marks"),
+        ('{"a": 1e400}', r"1e400 \(/a\)"),
+        ('{"a": 9007199254740993}', r"9007199254740993 \(/a\)"),
+        (f'{{"a": {"9" * 7_000}}}', r"9{60}… \(/a\)"),
+        ('{"a": "99.00", "a": "10.00"}', "'a' occurs twice"),
+        ('{"a": ' + "[" * 2_000 + "]" * 2_000 + "}", "deeper than 100 levels"),
+        ('{"a": "\ud800"}', "not JSON|not UTF-8"),
+        ('{"a": "\\ud800"}', "not JSON"),
+    ],
+)
 def test_what_is_no_patch_says_why(text: str, why: str) -> None:
     with pytest.raises(NotAPatch, match=why):
         read_patch(text)
@@ -101,9 +120,36 @@ def test_a_patch_begins_with_what_is_at_fault() -> None:
     assert read_patch(to_begin_with(None, paths)) == {"lines": "", "a/b": "", "gone": ""}
 
 
+def test_a_patch_is_what_was_typed() -> None:
+    typed = read_patch('{"a": 30.0, "b": 0.1, "c": 9007199254740991, "d": "90071992547409.93", "e": 1e2}')
+    assert typed == {"a": 30.0, "b": 0.1, "c": 9007199254740991, "d": "90071992547409.93", "e": 100.0}
+    assert {type(value) for value in typed.values()} == {int, float, str}, "such as the client can send"
+
+
 @given(_EVENTS)
 def test_pretty_json_is_the_same_json(event: dict[str, Any]) -> None:
     assert read_patch("\n".join(line.text for line in json_lines(event))) == event
+
+
+def test_what_turns_letters_round_is_shown_by_its_number() -> None:
+    """A name could make up an amount beside the one that is there; what is shown is the same JSON still."""
+    event = {"na\u2066me": "\u202e00.01 latot\x7f\u200f", "plain": "é €\t1.00"}
+    spelled = r'"na\u2066me": "\u202e00.01 latot\u007f\u200f"'
+    html = json_html(event, (), "x")
+    assert escape(spelled) in html
+    assert "é €" in html
+    begun = to_begin_with(event, ["/na\u2066me"])
+    assert spelled in begun
+    assert read_patch(begun) == {"na\u2066me": event["na\u2066me"]}
+    assert short(event["na\u2066me"]) == r'"\u202e00.01 latot\u007f\u200f"'
+
+
+def test_the_same_is_only_what_has_one_fingerprint() -> None:
+    sides = {f"{name}_raw_event": {"raw_id": name} for name in ("first", "last")}
+    alike = [{"raw_id": name, "fingerprint": "f1"} for name in ("first", "last")]
+    other = [alike[0], {"raw_id": "last", "fingerprint": "f2"}]
+    assert no_difference(sides | {"payloads": alike}) == "FIRST and LAST are the same."
+    assert "**not** the same" in no_difference(sides | {"payloads": other})
 
 
 def test_marks_and_markup() -> None:
@@ -112,3 +158,15 @@ def test_marks_and_markup() -> None:
     assert "<script>" not in html
     assert "<b>" not in html
     assert 'aria-label="a &quot;name&quot;"' in html
+
+
+def test_what_a_bulk_run_decides_is_said_in_words() -> None:
+    replay = {"action": "override_and_replay", "canonical": "last", "patch": {"currency": "EUR"}}
+    assert decision(replay | {"books_date": "2026-02-01"}) == "LAST counts, patched, booked on 2026-02-01"
+    assert decision(replay | {"patch": None, "books_date": None}) == "LAST counts"
+
+
+def test_the_filters_of_a_queue_are_said_as_their_fields_are_called() -> None:
+    chosen = Chosen("open", "PERIOD_LOCKED", None, None, "1 hour", "q-")
+    assert chosen.in_words() == "Reason: PERIOD_LOCKED · Older than: 1 hour · Text: q-"
+    assert Chosen("open", None, None, None, None, None).in_words() == "all that were open"

@@ -153,6 +153,7 @@ def test_the_odd_cancellation_is_resolved_by_somebody_new(desk: Desk) -> None:
     assert [one["status"] for one in desk.ask("/v1/exceptions")["items"]] == ["open"]
     decide(desk, "It was a SALE of 373.57 GBP", "a manual sale: its quantity was positive")
     desk.sees("Done. A payload was accepted")
+    desk.sees("was held as RETURN · -373.57 GBP was at stake")
     assert [row[3:] for row in desk.table("Entries of this event")] == [
         ["1100 Accounts receivable", "373.57 GBP", ""],
         ["4000 Sales revenue", "", "373.57 GBP"],
@@ -193,15 +194,21 @@ def test_both_say_yes_and_one_is_told(desk: Desk) -> None:
 
 
 def test_another_payload_came_since(desk: Desk) -> None:
-    """What was not looked at is not decided on."""
+    """What was not looked at is not decided on: whatever is done on the page, until the operator says that they have."""
     exception_id = conflict(desk, "twice-4")
     desk.open(f"/exception?id={exception_id}&choice=last")
-    desk.send(of_amount(desk.tenant, "twice-4", "99.00"))
     desk.page.get_by_role("textbox", name=REASON).fill("as shown")
-    desk.press("Decide: LAST counts")
+    desk.send(of_amount(desk.tenant, "twice-4", "99.00"))
+    pick(desk, "Let it go")
+    desk.press("Assign to me")
+    desk.sees(f"assigned to test ({desk.ask('/v1/whoami')['actor']})")
     desk.sees("Another payload came since you opened this page")
-    assert desk.page.get_by_role("dialog").count() == 0
+    assert desk.page.get_by_role("button", name="Decide").count() == 0
+    desk.press("I have looked at the new LAST")
     desk.sees("Posts a SALE of 99.00 GBP")
+    assert parse_qs(urlsplit(desk.page.url).query) == {"id": [exception_id]}
+    pick(desk, "LAST counts")
+    assert desk.page.get_by_role("textbox", name=REASON).input_value() == ""
     decide(desk, "LAST counts", "99 it is")
     desk.sees("Done.")
 
@@ -279,13 +286,13 @@ def test_of_many_payloads_the_first_few_are_tried_out(desk: Desk) -> None:
 
 def test_hostile_payloads_are_text(desk: Desk) -> None:
     asked: list[Dialog] = []
-    desk.page.on("dialog", lambda dialog: asked.append(dialog))
-    key = "k <b>x</b> ](x) **1**"
+    desk.hear("dialog", lambda dialog: asked.append(dialog))
+    key = "k \u202e<b>x</b> ](x) **1**"
     first = of_amount(desk.tenant, key, "1.00", cashier_id=HOSTILE)
     last = of_amount(desk.tenant, key, "2.00", metadata={HOSTILE: "x" * 10_240, "deep": {"a": [1, {"b": None}]}})
     exception_id = held(desk, first, last)
     desk.open(f"/exception?id={exception_id}&choice=patch")
-    assert desk.page.get_by_role("heading", level=1).inner_text() == key
+    assert desk.page.get_by_role("heading", level=1).inner_text() == key.replace("\u202e", "[U+202E]")
     expect(desk.page.get_by_role("region", name="FIRST payload")).to_contain_text(HOSTILE[:60])
     desk.sees("(9,242 more characters)")
     assert desk.page.title() != "gone"
@@ -318,6 +325,12 @@ def test_what_is_of_a_closed_month_is_booked_on_the_first_open_day(desk: Desk) -
     desk.wait_until(lambda: desk.ask("/v1/exceptions", status="open")["items"], "it was not held")
     (held_one,) = desk.ask("/v1/exceptions", status="open")["items"]
     assert held_one["reason_code"] == "PERIOD_LOCKED"
+    desk.open("/exceptions?view=many&do=replay&text=late")
+    desk.follow("Only those of closed months, on a day that you choose")
+    desk.page.get_by_role("textbox", name=REASON).fill("january is closed")
+    desk.press("Replay them as they are: 1 exception")
+    expect(desk.page.get_by_role("dialog")).to_contain_text("2026-02-01")
+    expect(desk.page.get_by_role("dialog")).to_contain_text("Reason: PERIOD_LOCKED · Text: late")
     desk.open(f"/exception?id={held_one['exception_id']}")
     assert ways(desk)[:2] == ["Book it on an open day", "Replay it as it is"]
     desk.sees("Posts a SALE of 42.50 GBP on 2026-02-01.")
@@ -400,12 +413,27 @@ def test_a_conflict_tells_both_amounts(desk: Desk) -> None:
 
 
 def test_let_go_and_assign(desk: Desk) -> None:
+    """And where the session ends meanwhile, the way leads back to the page as it was."""
     exception_id = held(desk, odd_return(desk.tenant))
     desk.open(f"/exception?id={exception_id}")
-    desk.page.get_by_role("textbox", name="Assigned to").fill("maria")
+    assigned = desk.page.get_by_role("textbox", name="Assigned to")
+    expect(assigned).to_have_value("")
+    assigned.fill("maria")
     desk.press("Assign")
     desk.sees("assigned to maria")
     pick(desk, "Let it go")
+    desk.page.get_by_role("textbox", name=REASON).fill("a test at the till")
+    desk.press("Decide: Let it go")
+    was, dialog = desk.page.url, desk.page.get_by_role("dialog")
+    desk.window.request.post(f"{desk.console}/sign-out")
+    desk.press("Yes, decide", within=dialog)
+    expect(dialog).to_contain_text("You are no longer signed in.")
+    expect(dialog).not_to_contain_text("choose or patch otherwise")
+    dialog.get_by_role("link", name="Sign in again").click()
+    desk.page.get_by_label("API key").fill(desk.key)
+    with desk.page.expect_navigation(url=was):
+        desk.page.get_by_role("button", name="Sign in").click()
+    desk.settle()
     decide(desk, "Let it go", "a test at the till")
     desk.sees("Let go: it counts nowhere")
     desk.sees("It made no entry in the ledger.")

@@ -93,8 +93,10 @@ def test_some_of_a_page_are_assigned(desk: Desk) -> None:
     desk.send(*(parked(desk, f"e{number}") for number in range(3)))
     desk.open("/exceptions")
     desk.page.get_by_text("Assign some of these").click()
-    for name in ("e0", "e2"):
-        desk.page.get_by_role("button", name=name, exact=True).click()
+    desk.page.get_by_role("button", name="e0", exact=True).click()
+    desk.press("Assign to me")
+    desk.sees(f"test ({desk.ask('/v1/whoami')['actor']})")
+    desk.page.get_by_role("button", name="e2", exact=True).click()  # the other one is chosen yet
     desk.page.get_by_label("Assigned to (empty: nobody)").fill("maria")
     desk.press("Assign")
     desk.sees("maria")
@@ -148,8 +150,14 @@ def test_a_bulk_run_is_planned_confirmed_and_followed(desk: Desk) -> None:
     desk.press(button)
     desk.sees("Say why")
     assert desk.ask("/v1/bulk-runs")["items"] == []
-    start(desk, "the till was set up wrongly", button)
+    opens(desk, "the till was set up wrongly", button)
+    dialog = desk.page.get_by_role("dialog")
+    expect(dialog.get_by_role("region", name="The patch")).to_contain_text('"currency": "EUR"')
+    expect(dialog).to_contain_text("Reason: CURRENCY_UNKNOWN")
+    desk.press("Yes, run it", within=dialog)
     desk.sees(f"{number} of {number} decided on: finished", 30)
+    desk.sees("Reason: CURRENCY_UNKNOWN · Opened until: 20")
+    expect(desk.page.get_by_role("region", name="The patch")).to_contain_text('"currency": "EUR"')
     (run,) = desk.ask("/v1/bulk-runs")["items"]
     assert (run["planned"], run["notes"]) == (number, "the till was set up wrongly")
     assert parse_qs(urlsplit(desk.page.url).query)["run"] == [run["run_id"]]
@@ -164,9 +172,16 @@ def test_a_bulk_run_is_planned_confirmed_and_followed(desk: Desk) -> None:
 
 
 def test_what_comes_while_a_run_is_confirmed_is_not_decided_on(desk: Desk) -> None:
-    """And where what was shown is not there any more as it was, nothing begins until it is looked at again."""
+    """And where what was shown is not there any more as it was, nothing begins until it is looked at again: be it that
+    it changed before the button was pressed, or with the dialog open.
+    """
     desk.send(*(parked(desk, f"e{number}") for number in range(3)))
     desk.open("/exceptions?view=many&do=ignore")
+    desk.sees("3 open exceptions, worth 127.5 XXZ: nothing is changed yet")
+    desk.send(parked(desk, "e0", total_amount="8888"))
+    opens(desk, "a test at the till", "Let them go: 3 exceptions")
+    desk.sees("What you looked at has changed: it was 3 open exceptions, worth 127.5 XXZ.")
+    assert desk.page.get_by_role("dialog").count() == 0
     opens(desk, "a test at the till", "Let them go: 3 exceptions")
     desk.send(parked(desk, "late", total_amount="5000"))
     desk.press("Yes, run it", within=desk.page.get_by_role("dialog"))
@@ -180,6 +195,7 @@ def test_what_comes_while_a_run_is_confirmed_is_not_decided_on(desk: Desk) -> No
     expect(dialog).to_contain_text("What was planned has changed")
     assert len(desk.ask("/v1/bulk-runs")["items"]) == 1
     desk.press("No, go back", within=dialog)
+    desk.sees("What you looked at has changed: it was 1 open exception, worth 5,000 XXZ.")
     opens(desk, "seen", "Let them go: 1 exception")
     desk.press("Yes, run it", within=dialog)
     desk.sees("1 of 1 decided on: finished", 30)
@@ -209,6 +225,8 @@ def test_a_run_is_stopped_and_goes_on(stand: Stand, desk: Desk) -> None:
     desk.sees("12 of 12 decided on: finished", 30)
     assert desk.ask("/v1/exceptions", status="open")["items"] == []
     (run,) = desk.ask("/v1/bulk-runs")["items"]
+    told = desk.text()
+    assert all(f"{did} by" in told for did in ("Stopped", "Resumed"))
     desk.open("/exceptions?view=runs")
     assert [row[2:6] for row in desk.table("Bulk runs")] == [["let go", f"test ({run['actor']})", "finished", "12"]]
 
@@ -280,6 +298,7 @@ def test_one_after_another_is_decided(desk: Desk) -> None:
     desk.follow(order[0])
     for name, following in zip(order, [*order[1:], None], strict=True):
         assert desk.page.get_by_role("heading", level=1).inner_text() == name
+        desk.sees(f"Next: {following} →" if following else "This is the only one of that queue.")
         pick(desk, "Let it go")
         desk.page.get_by_role("textbox", name=REASON).fill("a test at the till")
         desk.press("Decide: Let it go")
@@ -287,7 +306,7 @@ def test_one_after_another_is_decided(desk: Desk) -> None:
         desk.sees("Done. Let go: it counts nowhere")
         if following is not None:
             desk.follow(f"Next: {following} →")
-    desk.sees("This is the last one of that queue.")
+    desk.sees("Nothing else is left in that queue.")
     desk.follow("← Exceptions")
     desk.sees("No exception is like this.")
     assert same(desk.page.url)["reason"] == ["CURRENCY_UNKNOWN"]

@@ -215,7 +215,8 @@ def test_a_month_is_closed_and_opened_again(desk: Desk) -> None:
     desk.sees("February 2026 is closed.")
     desk.settle()
     assert periods(desk) == {"2026-02": "closed"}
-    assert [row[1] for row in desk.table("Months")] == ["closed"]
+    by = f"test ({desk.ask('/v1/whoami')['actor']})"
+    assert [(row[1], row[3]) for row in desk.table("Months")] == [("closed", by)]
     assert [row[2:] for row in desk.table("What was done with it")] == [["period.closed", "all is in"]]
     desk.send(cash_sale(desk, "late"))
     desk.wait_until(lambda: "PERIOD_LOCKED" in reasons(desk), "what came late was not held")

@@ -10,7 +10,15 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgersafe.kernel.canonical import MAX_DEPTH, canonicalise, is_exact, read_json, written
+from ledgersafe.kernel.canonical import (
+    MAX_DEPTH,
+    canonicalise,
+    is_exact,
+    read_as_spelled,
+    read_exactly,
+    read_json,
+    written,
+)
 from ledgersafe.kernel.errors import RequestRefused
 
 TRICKY_NAMES = [
@@ -289,3 +297,28 @@ def test_what_we_write_is_what_we_would_read(value: dict[str, Any]) -> None:
     found, read = written(value), read_json(json.dumps(value, ensure_ascii=False).encode())
     assert (found.value, found.canonical) == (read.value, read.canonical)
     assert read_json(found.body) == found
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=values)
+def test_what_is_shown_is_what_was_written(value: Any) -> None:
+    """Each number as it is, or as the text that it came as."""
+    body = json.dumps(value).encode()
+    shown = read_as_spelled(body)
+    assert shown == json.loads(body, parse_int=lambda text: int(text) if abs(int(text)) < 2**53 else text)
+    if shown == value:
+        assert read_exactly(body) == value
+    else:
+        with pytest.raises(RequestRefused) as refused:
+            read_exactly(body)
+        assert refused.value.reason.code == "INVALID_PARAMETER"
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "90071992547409.93", "10.000000000000000001", "9" * 5_000, "-9007199254740992"]
+)
+def test_a_number_that_no_double_holds(number: str) -> None:
+    body = b'{"a~b": [1, %s]}' % number.encode()
+    assert read_as_spelled(body) == {"a~b": [1, number]}
+    with pytest.raises(RequestRefused, match=r"\(/a~0b/1\): put it in quotation marks"):
+        read_exactly(body)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import psycopg
@@ -19,12 +19,17 @@ import pytest
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.pipeline import bulk
-from ledgersafe.pipeline.resolve import Wish
+from ledgersafe.pipeline.resolve import Operator, Wish
 from ledgersafe.quarantine.store import Filter, Run, RunName
 from tests.conftest import TestDatabase, clean_environment, stop
 from tests.events import sale
 from tests.pipeline.arrivals import accepted
 from tests.pipeline.operating import IGNORE, MENDS, REPLAY, decided, failed_checks, operator, refusal_of, wish
+
+DECIDED_BY = """
+SELECT object_id, (actor, after_json->>'claimed_actor') FROM audit.audit_log
+WHERE tenant_id = %s AND action = 'exception.resolved'"""
+"""Of each decided exception: who did it, and who they say they did it for."""
 
 MANY = 100_000 if os.environ.get("FULL") == "1" else 10_000
 
@@ -95,6 +100,33 @@ def test_plan_run_cancel_resume_finish(db: Database, superuser: psycopg.Connecti
     assert failed_checks(db, tenant) == []
 
 
+def test_who_goes_on_with_a_run_decides_the_rest(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
+    """The key of whoever began it may be revoked by then."""
+    ids = parked(db, tenant, 450)
+    anna, ben, olga = (operator(actor=f"key:{name}") for name in ("anna", "ben", "olga"))
+    chosen = Filter(tenant_ids=[tenant], status="open")
+    run = bulk.start(db, tenant, chosen, wish(IGNORE, claimed_actor="Anna at till 3"), anna, 3)
+
+    def steered(to: Literal["running", "cancelled"], by: Operator) -> tuple[str, str | None, str | None]:
+        now = bulk.steer(db, run.run_id, to, by)
+        return now.actor, now.stopped_by, now.resumed_by
+
+    assert work(db, run, 1) == 1
+    assert steered("running", olga) == ("key:anna", None, None), "it ran: nobody went on with it"
+    assert steered("cancelled", olga) == ("key:anna", "key:olga", None)
+    assert steered("cancelled", ben) == ("key:anna", "key:olga", None), "it stood already"
+    assert steered("running", ben) == ("key:anna", "key:olga", "key:ben")
+    work(db, run)
+    assert found(db, run) == ("finished", 450, 0, 0)
+    of = dict(superuser.execute(DECIDED_BY, [tenant]).fetchall())
+    assert Counter(of.values()) == {("key:anna", "Anna at till 3"): 200, ("key:ben", None): 250}
+    assert of.keys() == set(ids)
+    sql = "SELECT exception_id::text, resolution_actor FROM quarantine.exceptions WHERE tenant_id = %s"
+    assert dict(superuser.execute(sql, [tenant]).fetchall()) == {one: actor for one, (actor, _) in of.items()}
+    ended = "SELECT actor FROM audit.audit_log WHERE object_id = %s AND action = 'bulk_run.finished'"
+    assert superuser.execute(ended, [str(run.run_id)]).fetchall() == [("key:ben",)]
+
+
 def test_what_is_refused_stays_open_and_is_listed(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
     good = parked(db, tenant, 250, "good")
     bad = parked(db, tenant, 30, "bad", currency="XXY")
@@ -154,8 +186,11 @@ def test_a_plan_is_kept_to(db: Database, tenant: str) -> None:
         return bulk.start(db, tenant, chosen, wish(IGNORE), operator(), 3, plan)
 
     def refused(plan: str) -> str:
+        with pytest.raises(RequestRefused) as looked:
+            bulk.plan(db, tenant, chosen, wish(IGNORE), operator().now, plan)
         with pytest.raises(RequestRefused) as found:
             begin(plan)
+        assert looked.value.reason == found.value.reason
         return found.value.reason.code
 
     def plan() -> str:
@@ -163,6 +198,7 @@ def test_a_plan_is_kept_to(db: Database, tenant: str) -> None:
 
     first = plan()
     parked(db, tenant, 2, "later")
+    assert bulk.plan(db, tenant, chosen, wish(IGNORE), operator().now, first).count == 5
     run = begin(first)
     assert run.planned == 5
     bulk.steer(db, run.run_id, "cancelled", operator())

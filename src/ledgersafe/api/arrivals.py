@@ -20,8 +20,8 @@ class OriginShape(Shape):
 
 
 class ArrivalShape(Shape):
-    """One arrival; `payload_json` is its body as it was received, parsed. `origin`: null where it came through another
-    door than a file, or before that was kept.
+    """One arrival; `payload_json` is its body as it was received, parsed: a number that no double holds is a text,
+    spelled as it came. `origin`: null where it came through another door than a file, or before that was kept.
     """
 
     raw_id: UUID

@@ -328,7 +328,7 @@ class BulkPlanAnswer(Shape):
 
 
 class RunShape(Shape):
-    """A bulk run."""
+    """A bulk run. `actor` began it, `stopped_by` stopped it last; `resumed_by` went on with it, and decides since."""
 
     tenant_id: str
     run_id: UUID
@@ -337,6 +337,8 @@ class RunShape(Shape):
     wish: dict[str, Any]
     max_replays: int
     actor: str
+    stopped_by: str | None
+    resumed_by: str | None
     notes: str
     planned: int
     resolved: int

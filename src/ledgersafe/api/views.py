@@ -1,21 +1,18 @@
 """Stored rows as the shapes that go out."""
 
-import json
-import math
 from typing import Any
-
-import orjson
 
 from ledgersafe.api.arrivals import ArrivalShape, OriginShape, PayloadShape
 from ledgersafe.api.shapes import ExceptionShape, KeyShape, RejectedShape
 from ledgersafe.bronze.store import StoredRaw, StoredRejected
 from ledgersafe.files.store import Origin
 from ledgersafe.gate.store import Key, Payload
+from ledgersafe.kernel.canonical import read_as_spelled
 from ledgersafe.quarantine.store import ExceptionRow
 
 
 def arrival_view(row: StoredRaw, origin: Origin | None) -> ArrivalShape:
-    """An arrival. Its body was JSON when it was accepted; numbers show as a double holds them, where one does."""
+    """An arrival. Its body was JSON when it was accepted; a number that no double holds is a text, as it came."""
     return ArrivalShape(
         raw_id=row.raw_id,
         received_at=row.received_at,
@@ -28,21 +25,9 @@ def arrival_view(row: StoredRaw, origin: Origin | None) -> ArrivalShape:
         key_id=row.key_id,
         payload_hash=row.payload_hash.hex(),
         body_sha256=row.body_sha256.hex(),
-        payload_json=_payload(row.body),
+        payload_json=read_as_spelled(row.body),
         origin=None if origin is None else OriginShape.model_validate(origin),
     )
-
-
-def _payload(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:  # a number beyond every double: such ones show as they were spelled
-        return json.loads(body, parse_int=_number, parse_float=_number)
-
-
-def _number(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
 
 
 def key_view(key: Key) -> KeyShape:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ledgersafe.cli.client import CliError, connection_of
 from ledgersafe.cli.output import JsonOption, err, items_of, listing, members_of, note, out, plain, print_json, record
 from ledgersafe.client.api import ApiClient
+from ledgersafe.kernel.canonical import read_exactly
+from ledgersafe.kernel.errors import RequestRefused
 
 NotesOption = Annotated[str, typer.Option("--notes", help="Why; kept in the audit log.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The exception_id.")]
@@ -177,12 +178,12 @@ def _read_patch(patch: str | None) -> Any:
     if patch is None:
         return None
     try:
-        text = Path(patch[1:]).read_bytes() if patch.startswith("@") else patch
-        value = orjson.loads(text)
+        body = Path(patch[1:]).read_bytes() if patch.startswith("@") else patch.encode(errors="surrogatepass")
+        value = read_exactly(body)
     except OSError as error:
         raise CliError(f"Cannot read the patch {patch[1:]}: {error.strerror}.") from None
-    except orjson.JSONDecodeError as error:
-        raise CliError(f"The patch is not JSON: {error}.") from None
+    except RequestRefused as refusal:
+        raise CliError(f"The patch cannot be taken: {refusal.detail}") from None
     if not isinstance(value, dict):
         raise CliError('The patch must be a JSON object, e.g. \'{"event_type": "SALE"}\'.')
     return value  # pyright: ignore[reportUnknownVariableType]

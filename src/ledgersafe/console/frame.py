@@ -13,7 +13,7 @@ from ledgersafe.console.pages import PAGES
 from ledgersafe.console.parts.actors import called
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.sessions import COOKIE, SignedIn, sessions
-from ledgersafe.console.trouble import guarded
+from ledgersafe.console.trouble import guarded, show_sign_in
 from ledgersafe.console.words import literal
 
 ALL = "All tenants\n"
@@ -38,7 +38,7 @@ def show(now: datetime) -> None:
     signed_in = sessions().find(st.context.cookies.get(COOKIE))
     if signed_in is None:
         st.warning("You are no longer signed in.")
-        st.html('<a href="/sign-in">Sign in</a>')
+        show_sign_in("Sign in")
         st.stop()
     pages = [
         st.Page(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from html import escape
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -48,9 +48,17 @@ def show_trouble(error: ApiError) -> None:
     code = f" `{error.reason_code}`" if error.reason_code else ""
     st.error("\n\n".join([f"{literal(error.detail)}{code}", *(f"- {literal(fault)}" for fault in error.faults)]))
     if error.status == _SIGNED_OUT:
-        st.html('<a href="/sign-in">Sign in again</a>')
+        show_sign_in("Sign in again")
     elif error.status == 503:
         st.caption("This is not for long: try again in a moment.")
+
+
+def show_sign_in(text: str) -> None:
+    """The way to sign in, and from there back to this page as it is."""
+    here = urlsplit(st.context.url or "/").path or "/"
+    said = urlencode(st.query_params.to_dict())
+    back = urlencode({"next": f"{here}?{said}" if said else here})
+    st.html(f'<a href="{escape(f"/sign-in?{back}")}" target="_self">{escape(text)}</a>')
 
 
 @st.fragment(run_every=_LOOKS_AGAIN_SECONDS)

@@ -20,6 +20,11 @@ def visible(text: object) -> str:
     return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(text))
 
 
+def in_json(text: str) -> str:
+    """JSON with what is unseen as JSON's own escapes: it says the same, and turns nothing round."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def literal(text: object) -> str:
     """Text for where Streamlit reads Markdown: shown as it is, whoever sent it."""
     plain = _SHORTHAND.sub(f":{_WORD_JOINER}", visible(str(text).replace("\n", " ")))

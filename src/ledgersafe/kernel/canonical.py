@@ -7,7 +7,7 @@ the slow road through the `rfc8785` library. Both roads give the same bytes; tes
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
@@ -18,7 +18,7 @@ import orjson
 import rfc8785
 
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import DUPLICATE_MEMBER_NAME, INVALID_JSON, JSON_TOO_DEEP
+from ledgersafe.kernel.reasons import DUPLICATE_MEMBER_NAME, INVALID_JSON, INVALID_PARAMETER, JSON_TOO_DEEP
 
 CANONICALISATION_VERSION = 1
 """Stored beside every fingerprint; a change of the rules below needs a new number."""
@@ -28,6 +28,8 @@ _LARGEST_EXACT_INTEGER = 2**53 - 1
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS
 _BEYOND_UTF16_ORDER = re.compile(rb"[\xee-\xff]")
 _DIGITS_A_DOUBLE_ALWAYS_HOLDS = 15
+_MOST_TOLD = 60
+"""Characters of a number, in what is said of it: it may be of any length."""
 
 
 class _OddFloat(float):
@@ -100,6 +102,29 @@ def read_json(body: bytes) -> Document:
     if not _surely_without_duplicates(body, canonical):
         json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
     return Document(body, value, canonical)
+
+
+def read_exactly(body: bytes) -> Any:
+    """The value of a JSON text, whose numbers are Python's own and each what was written.
+
+    Raises RequestRefused: as `read_json` does; INVALID_PARAMETER, a number that no double holds, with its place.
+    """
+    document = read_json(body)
+    if document.canonical is None:
+        place, number = next(_inexact(document.value, ""))
+        told = f"{number[:_MOST_TOLD]}{'…' if len(number) > _MOST_TOLD else ''} ({place or 'all of it'})"
+        raise RequestRefused(INVALID_PARAMETER, f"No double holds the number {told}: put it in quotation marks.")
+    return orjson.loads(body)
+
+
+def read_as_spelled(body: bytes) -> Any:
+    """The same of any text, for showing: a number that no double holds is a text, spelled as it came.
+
+    Raises RequestRefused as `read_json` does.
+    """
+    if read_json(body).canonical is not None:
+        return orjson.loads(body)
+    return json.loads(body, parse_int=_shown_integer, parse_float=_shown_float)
 
 
 def written(value: Any) -> Document:
@@ -184,6 +209,28 @@ def _children(node: Any) -> Iterable[Any]:
     if isinstance(node, dict):
         return cast("dict[str, Any]", node).values()
     return cast("list[Any]", node) if isinstance(node, list) else ()
+
+
+def _shown_integer(text: str) -> int | str:
+    number = _read_integer(text)
+    return number if isinstance(number, int) and abs(number) <= _LARGEST_EXACT_INTEGER else text
+
+
+def _shown_float(text: str) -> float | str:
+    number = float(text)
+    return number if _is_spelling_of(text, number) else text
+
+
+def _inexact(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """(JSON Pointer, spelling) of each number of a parsed value that no double holds."""
+    if isinstance(value, dict):
+        for name, child in cast("dict[str, Any]", value).items():
+            yield from _inexact(child, f"{path}/{name.replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(value, list):
+        for index, child in enumerate(cast("list[Any]", value)):
+            yield from _inexact(child, f"{path}/{index}")
+    elif not is_exact(value):
+        yield path, value.text if isinstance(value, InexactNumber) else str(value)
 
 
 def _deeper_than(value: Any, limit: int) -> bool:

@@ -38,16 +38,28 @@ class Plan:
     name: str
 
 
-def plan(database: Database, tenant_id: str, chosen: quarantine.Filter, wish: Wish, now: datetime) -> Plan:
-    """A dry run. Raises RequestRefused where the wish makes no sense."""
+def plan(
+    database: Database,
+    tenant_id: str,
+    chosen: quarantine.Filter,
+    wish: Wish,
+    now: datetime,
+    planned_as: str | None = None,
+) -> Plan:
+    """A dry run. `planned_as`: the name of a plan over the same filter, which is looked at again.
+
+    Raises RequestRefused where the wish makes no sense; with PLAN_CHANGED where that plan is not there as it was.
+    """
     check_bulk_wish(wish, now)
     until = now if chosen.created_before is None else chosen.created_before
+    until = until if planned_as is None else _until(planned_as)
     chosen = replace(chosen, created_before=until)
     with database.snapshot() as tx:
         extent = quarantine.extent(tx, tenant_id, chosen)
         sample = quarantine.page(tx, chosen, SAMPLE)
         at_stake = quarantine.at_stake(tx, tenant_id, chosen)
         found = extent.one()
+        _keep_to(planned_as, until, found)
         return Plan(found.number, sample.all(), at_stake.all(), _name_of(until, found))
 
 
@@ -73,9 +85,8 @@ def start(
     with database.transaction() as tx:
         quarantine.plan_run(tx, tenant_id, run_id, chosen)
         extent = quarantine.extent_of_run(tx, tenant_id, run_id).one()
-        if until is not None and _name_of(until, extent) != planned_as:
-            message = f"What was planned has changed: {extent.number} are open of it now. Plan again, look, then begin."
-            raise RequestRefused(PLAN_CHANGED, message)
+        if until is not None:
+            _keep_to(planned_as, until, extent)
         run = quarantine.NewRun(
             tenant_id=tenant_id,
             run_id=run_id,
@@ -95,6 +106,13 @@ def start(
 
 def _name_of(until: datetime, extent: quarantine.Extent) -> str:
     return f"{until.isoformat()}/{extent.number}/{extent.digest}"
+
+
+def _keep_to(planned_as: str | None, until: datetime, extent: quarantine.Extent) -> None:
+    """Raises RequestRefused where another plan is named than what there is."""
+    if planned_as is not None and _name_of(until, extent) != planned_as:
+        message = f"What was planned has changed: {extent.number} are open of it now. Plan again, look, then begin."
+        raise RequestRefused(PLAN_CHANGED, message)
 
 
 def _until(planned_as: str) -> datetime:
@@ -133,11 +151,14 @@ def items(
 
 
 def steer(database: Database, run_id: UUID, to: Literal["running", "cancelled"], by: Operator) -> quarantine.Run:
-    """Cancel a run, or resume it; the chunk under way still ends. Raises RequestRefused: not found, finished."""
+    """Cancel a run, or resume it: what it decides from then on, this operator does. The chunk under way still ends.
+
+    Raises RequestRefused: not found, finished.
+    """
     with database.transaction() as tx:
         run = _find(tx, by.credential, run_id)
         name = quarantine.RunName(run.tenant_id, run.run_id)
-        if quarantine.set_run_status(tx, name, to, by.now).first() is None:
+        if quarantine.set_run_status(tx, name, to, by.credential.actor, by.now).first() is None:
             raise RequestRefused(RUN_ENDED, f"Run {run_id} is finished: {run.resolved} of {run.planned} resolved.")
         action = "bulk_run.cancelled" if to == "cancelled" else "bulk_run.resumed"
         audit.insert(tx, [_entry(run.tenant_id, by, action, str(run_id), {"before": run.status}, None)])
@@ -212,8 +233,8 @@ def _find(tx: Tx, by: Credential, run_id: UUID) -> quarantine.Run:
 
 
 def _credential_of(run: quarantine.Run) -> Credential:
-    """Whoever started the run decides, also when a worker does the work."""
-    return Credential(run.actor, None, (run.tenant_id,), frozenset(SCOPES))
+    """Whoever began the run decides, or went on with it last, also when a worker does the work."""
+    return Credential(run.resumed_by or run.actor, None, (run.tenant_id,), frozenset(SCOPES))
 
 
 def _entry(
@@ -251,5 +272,5 @@ def _wish_of(run: quarantine.Run) -> Wish:
         canonical=facts["canonical"],
         patch=facts["patch"],
         books_date=None if facts["books_date"] is None else date.fromisoformat(facts["books_date"]),
-        claimed_actor=facts["claimed_actor"],
+        claimed_actor=facts["claimed_actor"] if run.resumed_by in (None, run.actor) else None,  # it was of who began
     )

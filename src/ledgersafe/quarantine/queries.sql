@@ -181,15 +181,15 @@ VALUES (%(tenant_id)s, %(run_id)s, 'running', %(filter)s::json, %(wish)s::json, 
 
 -- name: run
 -- Why: its progress.
-SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
-       created_at, updated_at
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, stopped_by, resumed_by, notes,
+       planned, resolved, refused, skipped, created_at, updated_at
 FROM quarantine.bulk_runs
 WHERE run_id = %(run_id)s AND (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
 
 -- name: runs
 -- Why: keyset page: the list of runs, latest first.
-SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
-       created_at, updated_at
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, stopped_by, resumed_by, notes,
+       planned, resolved, refused, skipped, created_at, updated_at
 FROM quarantine.bulk_runs
 WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[]))
   AND (%(before_created_at)s::timestamptz IS NULL
@@ -198,9 +198,11 @@ ORDER BY created_at DESC, run_id DESC
 LIMIT %(most)s
 
 -- name: set_run_status
--- Why: cancelling and resuming; a finished run stays finished.
+-- Why: cancelling and resuming; a finished run stays finished. Who asks for what it is already changes nothing of who did.
 UPDATE quarantine.bulk_runs
-SET status = %(status)s, updated_at = %(now)s
+SET status = %(status)s, updated_at = %(now)s,
+    stopped_by = CASE WHEN status = 'running' AND %(status)s = 'cancelled' THEN %(by)s ELSE stopped_by END,
+    resumed_by = CASE WHEN status = 'cancelled' AND %(status)s = 'running' THEN %(by)s ELSE resumed_by END
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status <> 'finished'
 RETURNING run_id
 
@@ -214,8 +216,8 @@ LIMIT 100
 
 -- name: lock_run
 -- Why: one worker at a time works on a run; the lock ends with its transaction, also when the worker dies.
-SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, notes, planned, resolved, refused, skipped,
-       created_at, updated_at
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, stopped_by, resumed_by, notes,
+       planned, resolved, refused, skipped, created_at, updated_at
 FROM quarantine.bulk_runs
 WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status = 'running'
 FOR UPDATE SKIP LOCKED
@@ -282,6 +284,28 @@ WHERE e.tenant_id = ANY(%(tenant_ids)s::text[])
     SELECT FROM gate.events_processed k WHERE k.tenant_id = e.tenant_id AND k.idempotency_key = e.idempotency_key)
   AND EXISTS (
     SELECT FROM bronze.events_raw r WHERE r.tenant_id = e.tenant_id AND r.raw_id = e.raw_id))
+GROUP BY e.tenant_id
+
+-- name: untrue_decisions
+-- Why: what was decided is on record when it is decided, and sealed there; the row that posting and people go by must say
+-- the same. A patch is on record by its digest; what was decided before digests were kept has none. A redaction, which is
+-- on record too, takes the patch away.
+SELECT e.tenant_id, count(*) AS number, (array_agg(e.exception_id::text ORDER BY e.exception_id))[1:20] AS examples
+FROM quarantine.exceptions e
+LEFT JOIN audit.audit_log a
+  ON a.tenant_id = e.tenant_id AND a.object_id = e.exception_id::text AND a.object_type = 'exception'
+ AND a.action = 'exception.resolved' AND a.tenant_id = ANY(%(tenant_ids)s::text[])
+LEFT JOIN audit.audit_log d
+  ON d.tenant_id = e.tenant_id AND d.object_id = e.canonical_raw_id::text AND d.object_type = 'arrival'
+ AND d.action = 'arrival.redacted' AND d.tenant_id = ANY(%(tenant_ids)s::text[])
+WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.status = 'resolved'
+  AND (a.after_json->>'resolution' IS DISTINCT FROM e.resolution
+    OR (e.resolution = 'replayed' AND (
+      (a.after_json->>'canonical_raw_id', a.after_json->>'books_date')
+        IS DISTINCT FROM (e.canonical_raw_id::text, to_char(e.books_date, 'YYYY-MM-DD'))
+      OR (a.after_json->'patch_sha256' IS NOT NULL AND NOT (e.override_patch IS NULL AND d.tenant_id IS NOT NULL)
+        AND a.after_json->>'patch_sha256'
+          IS DISTINCT FROM encode(sha256(convert_to(e.override_patch::text, 'UTF8')), 'hex')))))
 GROUP BY e.tenant_id
 
 -- name: parked_by_minute

@@ -156,7 +156,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A row of quarantine.bulk_runs."""
+    """A row of quarantine.bulk_runs. `actor` began it; what it decides now is the decision of `resumed_by`, if any."""
 
     tenant_id: str
     run_id: UUID
@@ -165,6 +165,8 @@ class Run:
     wish: Any
     max_replays: int
     actor: str
+    stopped_by: str | None
+    resumed_by: str | None
     notes: str
     planned: int
     resolved: int
@@ -315,6 +317,11 @@ def orphans(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     return tx.query(Findings, SQL["orphans"], {"tenant_ids": list(tenant_ids)})
 
 
+def untrue_decisions(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Closed exceptions that say something else than the audit row of their decision."""
+    return tx.query(Findings, SQL["untrue_decisions"], {"tenant_ids": list(tenant_ids)})
+
+
 def exceptions_by_id(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID]) -> Rows[ExceptionRow]:
     """These exceptions of a tenant."""
     parameters = {"tenant_id": tenant_id, "exception_ids": list(exception_ids)}
@@ -381,9 +388,11 @@ def runs(tx: Tx, tenant_ids: Sequence[str] | None, before: tuple[datetime, UUID]
     return tx.query(Run, SQL["runs"], parameters)
 
 
-def set_run_status(tx: Tx, name: RunName, status: Literal["running", "cancelled"], now: datetime) -> Rows[UUID]:
+def set_run_status(
+    tx: Tx, name: RunName, status: Literal["running", "cancelled"], by: str, now: datetime
+) -> Rows[UUID]:
     """Cancel or resume a run; returns its id unless it is finished."""
-    parameters = {"tenant_id": name.tenant_id, "run_id": name.run_id, "status": status, "now": now}
+    parameters = asdict(name) | {"status": status, "by": by, "now": now}
     return tx.scalars(UUID, SQL["set_run_status"], parameters)
 
 

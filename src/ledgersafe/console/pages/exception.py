@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ledgersafe.client.api import ApiProblem, in_path
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.parts.asked import is_decided_so, unanswered
 from ledgersafe.console.parts.assigning import show_assign
 from ledgersafe.console.parts.choices import native_event, total_of
@@ -19,9 +20,10 @@ from ledgersafe.console.parts.neighbours import come_from, show_way_back, show_w
 from ledgersafe.console.parts.past import show_history
 from ledgersafe.console.parts.payloads import show_payloads
 from ledgersafe.console.parts.queue import exception_link
+from ledgersafe.console.parts.seen import has_looked, seen
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import badge
-from ledgersafe.console.words import age, amount, literal
+from ledgersafe.console.words import age, amount, literal, visible
 
 
 def show(screen: Screen) -> None:
@@ -40,12 +42,12 @@ def show(screen: Screen) -> None:
     ways = show_way_back(screen, place)
     _show_head(answer, screen)
     is_open = exception["status"] == "open"
-    seen = _seen(exception) if is_open else None
     trace = trace_of(screen, answer)
     if is_open:
         _show_wrong(exception)
         show_payloads(screen, answer)
-        show_decision(screen, answer, seen or exception["last_raw_id"])
+        seen(exception)  # from here on: it stands on the page now
+        show_decision(screen, answer)
         show_assign(screen, exception)
     else:
         _show_how_it_ended(screen, exception)
@@ -69,7 +71,7 @@ def _find(screen: Screen, exception_id: str) -> Mapping[str, Any] | None:
 
 def _show_head(answer: Mapping[str, Any], screen: Screen) -> None:
     exception = answer["exception"]
-    st.html(f'<h1 class="ls-title">{escape(exception["idempotency_key"])}</h1>')  # exactly so: it is copied from here
+    st.html(f'<h1 class="ls-title">{escape(visible(exception["idempotency_key"]))}</h1>')
     is_open = exception["status"] == "open"
     badges = badge("open" if is_open else "resolved", "warn" if is_open else "good")
     badges += " " + badge(exception["reason_code"], "bad" if is_open else "quiet")
@@ -80,11 +82,18 @@ def _show_head(answer: Mapping[str, Any], screen: Screen) -> None:
         f"tenant {exception['tenant_id']}",
         exception["store_id"] and f"store {exception['store_id']}",
         exception["source_system"] and f"from {exception['source_system']}",
-        exception["event_type"],
-        stake and f"{stake} at stake",
-        f"assigned to {exception['assigned_to']}" if exception["assigned_to"] else "assigned to nobody",
+        *_at_first(exception, stake),
+        f"assigned to {called(screen, exception['assigned_to'])}" if exception["assigned_to"] else "assigned to nobody",
     ]
     st.markdown(" · ".join(literal(one) for one in told if one))
+
+
+def _at_first(exception: Mapping[str, Any], stake: str) -> tuple[str, str]:
+    """As what it was parked, and for how much: what it is posted as may be another thing."""
+    kind, is_open = exception["event_type"] or "", exception["status"] == "open"
+    if is_open:
+        return kind, stake and f"{stake} at stake"
+    return kind and f"was held as {kind}", stake and f"{stake} was at stake"
 
 
 def _at_stake(answer: Mapping[str, Any]) -> str:
@@ -106,17 +115,6 @@ def _show_wrong(exception: Mapping[str, Any]) -> None:
         show_faults(faults, "Faults")
 
 
-def _seen(exception: Mapping[str, Any]) -> str:
-    """The last payload that this tab has shown; where another came since, say so: it is to be looked at first."""
-    name = f"seen:{exception['exception_id']}"
-    before = st.session_state.get(name)
-    st.session_state[name] = exception["last_raw_id"]
-    if before is not None and before != exception["last_raw_id"]:
-        st.warning("Another payload came since you opened this page. It is the LAST one now: look at it, then decide.")
-        return before
-    return exception["last_raw_id"]
-
-
 def _show_how_it_ended(screen: Screen, exception: Mapping[str, Any]) -> None:
     """Who did it. That nothing was done of what this tab asked is said only where the API said so."""
     exception_id = exception["exception_id"]
@@ -128,7 +126,7 @@ def _show_how_it_ended(screen: Screen, exception: Mapping[str, Any]) -> None:
         st.success(f"Done: your decision arrived, though no answer came back. {told}")
     elif asked:
         st.warning(f"**Already resolved:** {told} No answer came to what you chose; what is shown here is what counts.")
-    elif f"seen:{exception_id}" in st.session_state:
+    elif has_looked(exception_id):
         st.warning(f"**Already resolved** while you looked: {told} Nothing that you chose was done.")
     else:
         st.info(f"**Already resolved.** {told} There is nothing left to decide here.")

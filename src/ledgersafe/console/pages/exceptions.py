@@ -5,6 +5,7 @@ import streamlit as st
 from ledgersafe.console.fields import section_field
 from ledgersafe.console.parts.assigning import show_assign_many
 from ledgersafe.console.parts.bulk import show_bulk, started_run
+from ledgersafe.console.parts.bulk_plan import forget
 from ledgersafe.console.parts.queue import show_filters, show_queue
 from ledgersafe.console.parts.runs import RUNS, show_runs
 from ledgersafe.console.screen import Screen
@@ -17,6 +18,8 @@ def show(screen: Screen) -> None:
     """The view that the address names."""
     st.title("Exceptions", anchor=False)
     view = _view()
+    if view != _MANY:
+        forget()
     if view == RUNS:
         show_runs(screen)
         return

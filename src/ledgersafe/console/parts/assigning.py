@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from ledgersafe.client.api import ApiError
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.parts.pretty import cut
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.trouble import show_trouble
@@ -16,14 +17,17 @@ def show_assign(screen: Screen, exception: Mapping[str, Any]) -> None:
     """Give it to somebody, or to nobody."""
     st.subheader("Who looks at it")
     if not screen.who.may("operate"):
-        st.caption(f"Assigned to {literal(exception['assigned_to'] or 'nobody')}; your key may only read.")
+        whose = called(screen, exception["assigned_to"]) if exception["assigned_to"] else "nobody"
+        st.caption(f"Assigned to {literal(whose)}; your key may only read.")
         return
+    now: str = exception["assigned_to"] or ""
     with st.form("assign", border=False):
-        field, button = st.columns([3, 1], vertical_alignment="bottom")
-        whom = field.text_input(
-            "Assigned to (empty: nobody)", value=exception["assigned_to"] or screen.who.actor, max_chars=255
-        )
-        pressed = button.form_submit_button("Assign", width="stretch")
+        field, give, take = st.columns([4, 1, 1], vertical_alignment="bottom")
+        whom = field.text_input("Assigned to (empty: nobody)", value=now, max_chars=255, placeholder="nobody yet")
+        pressed = give.form_submit_button("Assign", width="stretch")
+        is_mine = now == screen.who.actor
+        if take.form_submit_button("Assign to me", width="stretch", disabled=is_mine):
+            pressed, whom = True, screen.who.actor
     if pressed and assigned(screen, exception["exception_id"], whom):
         st.rerun()
 
@@ -42,17 +46,22 @@ def show_assign_many(screen: Screen, found: Sequence[Mapping[str, Any]]) -> None
             format_func=lambda one: literal(cut(open_ones.get(one, one), 40)),
             key=_CHOSEN,
         )
-        st.text_input("Assigned to (empty: nobody)", value=screen.who.actor, max_chars=255, key=_WHOM)
-        st.form_submit_button("Assign", on_click=_keep_wanted, args=(open_ones,))
+        st.text_input("Assigned to (empty: nobody)", max_chars=255, key=_WHOM)
+        with st.container(horizontal=True):
+            st.form_submit_button("Assign", on_click=_keep_wanted, args=(open_ones,))
+            st.form_submit_button("Assign to me", on_click=_keep_wanted, args=(open_ones, screen.who.actor))
 
 
 _CHOSEN, _WHOM, _WANTED = "assign-which", "assign-whom", "assign-wanted"
 
 
-def _keep_wanted(names: Mapping[str, str]) -> None:
-    """What was chosen, before the page is drawn anew: one that somebody decided on meanwhile is no more among it."""
+def _keep_wanted(names: Mapping[str, str], whom: str | None = None) -> None:
+    """What was chosen, before the page is drawn anew: one that somebody decided on meanwhile is no more among it.
+
+    `whom`: None where that was typed.
+    """
     chosen = {one: names.get(one, one) for one in st.session_state[_CHOSEN]}
-    st.session_state[_WANTED] = (chosen, st.session_state[_WHOM])
+    st.session_state[_WANTED] = (chosen, st.session_state[_WHOM] if whom is None else whom)
 
 
 def _assign_wanted(screen: Screen) -> None:

@@ -9,11 +9,12 @@ import streamlit as st
 from ledgersafe.client.api import ApiError, ApiProblem, Unreachable
 from ledgersafe.console.parts.asked import remember, unanswered
 from ledgersafe.console.parts.choices import Choice, choices, native_event, on_open_day, payload_names
-from ledgersafe.console.parts.effects import Preview, faults_of, in_words, preview, show_effect, show_faults
+from ledgersafe.console.parts.effects import Preview, in_words, preview, show_effect, show_faults
 from ledgersafe.console.parts.facts import choose_one, show_facts
 from ledgersafe.console.parts.open_day import day_to_try, first_open_day, is_chosen, open_day
 from ledgersafe.console.parts.patches import NotAPatch, patched, read_patch, to_begin_with, touched
 from ledgersafe.console.parts.pretty import show_json
+from ledgersafe.console.parts.seen import is_shown_first, seen
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.trouble import show_trouble
 from ledgersafe.console.words import literal
@@ -30,11 +31,13 @@ _TO_THE_TOP = """<script>document.querySelector('[data-testid="stMain"]').scroll
 _CHANGED_MEANWHILE = frozenset({"ALREADY_RESOLVED", "EXCEPTION_CHANGED", "NOT_FOUND"})
 
 
-def show_decision(screen: Screen, answer: Mapping[str, Any], seen: str) -> None:
-    """The form of an open exception. `seen`: the last payload (raw_id) that the operator was shown."""
+def show_decision(screen: Screen, answer: Mapping[str, Any]) -> None:
+    """The form of an open exception, once all that came of it has been looked at."""
     st.subheader("What is to become of it?")
     if not screen.who.may("operate"):
         st.info("Your key may only read. With the scope operate you can try decisions out here, and decide.")
+        return
+    if is_shown_first(answer["exception"]):
         return
     proposed = first_open_day(screen, answer["exception"]["tenant_id"])
     ways = _ways(screen, answer, proposed)
@@ -48,7 +51,7 @@ def show_decision(screen: Screen, answer: Mapping[str, Any], seen: str) -> None:
     if name is None:
         st.caption("Choose one to go on. Nothing is decided before you have given your reason and said yes.")
         return
-    _go_on(screen, answer, seen, *ways[name], proposed)
+    _go_on(screen, answer, *ways[name], proposed)
 
 
 def _ways(
@@ -86,7 +89,6 @@ def _caption(choice: Choice, tried: Preview | None) -> str:
 def _go_on(
     screen: Screen,
     answer: Mapping[str, Any],
-    seen: str,
     choice: Choice,
     tried: Preview | None,
     proposed: date | None,
@@ -108,9 +110,8 @@ def _go_on(
     _show_tried(tried)
     if not choice.by_hand and not choice.on_open_day and _is_only_locked(tried):
         st.caption(f"Choose *{literal(on_open_day(choice).title)}* above, or open its month again.")
-    wish["expected_last_raw_id"] = seen
-    is_fresh = seen == answer["exception"]["last_raw_id"]
-    _last_step(screen, exception_id, choice, wish, tried, is_fresh=is_fresh)
+    wish["expected_last_raw_id"] = seen(answer["exception"])
+    _last_step(screen, exception_id, choice, wish, tried)
 
 
 def _show_tried(tried: Preview) -> None:
@@ -190,10 +191,8 @@ def _patch_field(begins_with: str, name: str) -> str:
     return text
 
 
-def _last_step(
-    screen: Screen, exception_id: str, choice: Choice, wish: dict[str, Any], tried: Preview, *, is_fresh: bool
-) -> None:
-    """The reason, and "yes". `is_fresh`: no payload came since the operator looked."""
+def _last_step(screen: Screen, exception_id: str, choice: Choice, wish: dict[str, Any], tried: Preview) -> None:
+    """The reason, and "yes"."""
     if unanswered(exception_id):
         st.warning("No answer came to what you decided, and it is still open. Decide again: it is decided only once.")
     with st.form("decision"):
@@ -205,7 +204,7 @@ def _last_step(
         )
     if pressed and not notes.strip():
         st.error("Say why: whoever looks at this later wants to know.")
-    elif pressed and is_fresh:
+    elif pressed:
         _confirm(screen, exception_id, wish | {"resolution_notes": notes.strip()}, choice.title, in_words(tried))
 
 
@@ -227,7 +226,8 @@ def _decide(screen: Screen, exception_id: str, wish: dict[str, Any]) -> None:
     before = unanswered(exception_id)
     remember(exception_id, [*before, wish])
     try:
-        screen.client.post(f"/v1/exceptions/{exception_id}/resolve", wish)
+        with st.spinner("Waiting for the answer"):
+            screen.client.post(f"/v1/exceptions/{exception_id}/resolve", wish)
     except ApiProblem as problem:
         if problem.status < _MAY_BE_DONE:
             remember(exception_id, before)
@@ -262,7 +262,7 @@ def _tell_refused(problem: ApiProblem) -> None:
     if problem.reason_code in _CHANGED_MEANWHILE:
         st.rerun()
     show_trouble(problem)
-    if faults_of(problem):
+    if problem.faults:
         st.caption("It stays open. Go back, and choose or patch otherwise.")
 
 

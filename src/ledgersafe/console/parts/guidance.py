@@ -18,7 +18,7 @@ _TO_DO = {
     "it is.",
     "CURRENCY_MISSING": "Give the tenant or the store its currency and replay it, or patch the currency in.",
     "CURRENCY_UNKNOWN": "Patch in the ISO 4217 code of the currency, such as EUR.",
-    "TOTALS_MISMATCH": "Either a line or the total is wrong. Find out which, and patch it.",
+    "TOTALS_MISMATCH": "A line, the tax, the rounding or the total is wrong. Find out which, and patch it.",
     "TENDERS_MISMATCH": "What was paid less the change is not the total. Find out which is wrong, and patch it.",
     "UNKNOWN_EVENT_TYPE": "If it is one of the known types under another name, patch event_type; else let it go.",
     "PERIOD_LOCKED": "Its month is closed. Choose a way below, and an open day on which it is to be booked; its own "
@@ -28,6 +28,7 @@ _TO_DO = {
     "UNKNOWN_STORE": "Set the store up, then replay it; or patch store_id if it is misspelled.",
     "CANNOT_EXCEED_ORIGINAL": "More would be given back than was sold. Patch it to what is left, or let it go.",
     "ORIGINAL_ALREADY_VOIDED": "What it changes was undone before. If it says the same once more, let it go.",
+    "REDACTED": "Its body was made unreadable on demand, so it can never be posted. Let it go.",
     "SUSPECTED_TEST_DATA": "If somebody was only trying things out, let it go. If it was real, say so.",
 }
 

@@ -49,7 +49,7 @@ def _row(screen: Screen, one: Mapping[str, Any]) -> list[Cell]:
         Link(f"{date.fromisoformat(one['period']):%B %Y}", screen.link("ledger", section=SECTION, month=month)),
         _status(one["status"]),
         moment(one["changed_at"]),
-        one["changed_by"],
+        called(screen, one["changed_by"]),
     ]
 
 

@@ -1,6 +1,6 @@
 """The queue that an exception was come to from: the way back to it as it was, and on to the following one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from html import escape
@@ -39,30 +39,45 @@ def show_way_on(screen: Screen, held: DeltaGenerator, place: Place | None, excep
         return
     back = _link("← Exceptions", place.link(screen))
     found = _following(screen, place, exception)
-    if found is None:
-        held.html(_nav(back, "<span>This is the last one of that queue.</span>"))
+    if isinstance(found, str):
+        held.html(_nav(back, f"<span>{found}</span>"))
         return
     one, where = found
     name = cut(one["idempotency_key"], _MOST_CHARACTERS)
     held.html(_nav(back, _link(f"Next: {name} →", exception_link(screen, one, where))))
 
 
-def _following(screen: Screen, place: Place, exception: Mapping[str, Any]) -> tuple[Mapping[str, Any], Place] | None:
-    """It, and the page that it is on; None where there is none, or the address names no queue of this key's."""
+_LAST, _ONLY, _NONE = (
+    "This is the last one of that queue.",
+    "This is the only one of that queue.",
+    "Nothing else is left in that queue.",
+)
+
+
+def _following(screen: Screen, place: Place, exception: Mapping[str, Any]) -> tuple[Mapping[str, Any], Place] | str:
+    """It, and the page that it is on; or why there is none. An address may name no queue of this key's."""
     for _ in range(_MOST_PAGES):
         try:
             answer = screen.client.get("/v1/exceptions", place.asks())
         except ApiProblem as problem:
             if problem.status not in (403, 422):
                 raise
-            return None
+            return _LAST
         later = [one for one in answer["items"] if _order(one) > _order(exception)]
         if later:
             return later[0], place
         if answer["next"] is None:
-            return None
+            return _why_none(place, answer["items"], exception)
         place = replace(place, cursor=answer["next"])
-    return None
+    return _LAST
+
+
+def _why_none(place: Place, page: Sequence[Mapping[str, Any]], exception: Mapping[str, Any]) -> str:
+    """`page`: the last one of the queue; where it is the first as well, it is all that there is."""
+    names = {one["exception_id"] for one in page}
+    if place.cursor is not None or names - {exception["exception_id"]}:
+        return _LAST
+    return _ONLY if names else _NONE
 
 
 def _order(one: Mapping[str, Any]) -> tuple[datetime, str]:

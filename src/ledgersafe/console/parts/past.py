@@ -28,7 +28,7 @@ def show_history(screen: Screen, answer: Mapping[str, Any], trace: Mapping[str, 
     exception = answer["exception"]
     about = {"tenant_id": exception["tenant_id"], "object_type": "exception", "object_id": exception["exception_id"]}
     deeds = screen.client.get("/v1/audit", {**about, "limit": _MOST_DEEDS})
-    rows = [_arrival(one) for one in (trace or {}).get("arrivals", ())] + [_deed(one) for one in deeds["items"]]
+    rows = [_arrival(one) for one in (trace or {}).get("arrivals", ())] + [_deed(screen, one) for one in deeds["items"]]
     rows = [(at, what, called(screen, who) if who else "", notes) for at, what, who, notes in rows]
     rows.sort(key=lambda row: row[0])  # stable: what arrived stands before what was done for it in the same instant
     cells: list[list[Cell]] = [[moment(row[0]), *row[1:]] for row in rows]
@@ -44,13 +44,13 @@ def _arrival(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return one["received_at"], f"arrived through {one['door']}", _sender(one), f"{origin}raw_id {one['raw_id']}"
 
 
-def _deed(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _deed(screen: Screen, one: Mapping[str, Any]) -> tuple[str, str, str, str]:
     action: str = one["action"]
     what = _DEEDS.get(action, action)
     if one["action"] == "exception.assigned":
         after: Mapping[str, Any] = one["after_json"] or {}
         to = after.get("assigned_to")
-        what = f"assigned to {to}" if to else "given back: assigned to nobody"
+        what = f"assigned to {called(screen, to)}" if to else "given back: assigned to nobody"
     return one["occurred_at"], what, one["actor"], one["notes"] or ""
 
 

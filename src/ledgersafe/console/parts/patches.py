@@ -6,6 +6,10 @@ from typing import Any, cast
 import orjson
 
 from ledgersafe.console.parts.pretty import pointer
+from ledgersafe.console.words import in_json
+from ledgersafe.kernel.canonical import read_exactly
+from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.reasons import INVALID_JSON
 
 IDENTITY = ("tenant_id", "event_id")
 """What makes an event this one: no patch may touch it."""
@@ -16,14 +20,26 @@ class NotAPatch(Exception):
 
 
 def read_patch(text: str) -> dict[str, Any]:
-    """The patch that was typed. Raises NotAPatch."""
+    """The patch that was typed, read as strictly as the API reads it: what goes there is what was typed.
+
+    Raises NotAPatch.
+    """
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise NotAPatch(f"This is not JSON (line {error.lineno}, column {error.colno}): {error.msg}.") from None
+        value = read_exactly(text.encode(errors="surrogatepass"))
+    except RequestRefused as refusal:
+        raise NotAPatch((refusal.reason is INVALID_JSON and _why_not_json(text)) or refusal.detail) from None
     if not isinstance(value, dict):
         raise NotAPatch('A patch is a JSON object, such as {"currency": "EUR"}.')
     return cast("dict[str, Any]", value)
+
+
+def _why_not_json(text: str) -> str:
+    """With the line and the column, which help who types; nothing where only the strict reader finds fault."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return f"This is not JSON (line {error.lineno}, column {error.colno}): {error.msg}."
+    return ""
 
 
 def patched(target: Any, patch: Any) -> Any:
@@ -71,4 +87,4 @@ def to_begin_with(event: Mapping[str, Any] | None, paths: Iterable[str]) -> str:
     """
     names = dict.fromkeys(path.split("/")[1].replace("~1", "/").replace("~0", "~") for path in paths if "/" in path)
     members = {name: "" if event is None else event.get(name) for name in names if name not in IDENTITY}
-    return orjson.dumps(members, option=orjson.OPT_INDENT_2).decode()
+    return in_json(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())

@@ -100,9 +100,22 @@ def _show_differences(answer: Mapping[str, Any]) -> None:
         [Code(one["path"] or "all of it"), Code(_side(one["first"])), Code(_side(one["last"]))]
         for one in found[:_MOST_DIFFERENCES]
     ]
-    show_table(("Where they differ", "FIRST", "LAST"), rows, empty="FIRST and LAST are the same.", name="Differences")
+    show_table(("Where they differ", "FIRST", "LAST"), rows, empty=no_difference(answer), name="Differences")
     if len(found) > _MOST_DIFFERENCES:
         st.caption(f"The first {_MOST_DIFFERENCES} of {plural(len(found), 'difference')}.")
+
+
+def no_difference(answer: Mapping[str, Any]) -> str:
+    """What is said where no member differs: only one fingerprint makes the two one payload."""
+    prints = {one["raw_id"]: one["fingerprint"] for one in answer["payloads"]}
+    first, last = (prints.get(answer[f"{name}_raw_event"]["raw_id"]) for name in ("first", "last"))
+    if first is not None and first == last:
+        return "FIRST and LAST are the same."
+    return (
+        "FIRST and LAST are **not** the same, though no member shows it: their fingerprints differ. That is so where "
+        "one names a member as null that the other has not, where a number is not exact (it counts by how it was "
+        "spelled), or where what differs stood in a header, or was redacted."
+    )
 
 
 def _side(value: Any) -> str:

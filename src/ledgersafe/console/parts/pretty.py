@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import streamlit as st
 
+from ledgersafe.console.words import in_json
+
 _MOST_LINES = 500
 _MOST_CHARACTERS = 1_000
 _INDENT = "  "
@@ -87,4 +89,4 @@ def _row(line: Line, *, is_marked: bool) -> str:
 
 
 def _spelled(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return in_json(json.dumps(value, ensure_ascii=False))

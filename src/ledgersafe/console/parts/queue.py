@@ -56,6 +56,18 @@ class Chosen:
             "text": self.text,
         }
 
+    def in_words(self) -> str:
+        """As the fields are called."""
+        said = {
+            "Reason": self.reason,
+            "Store": self.store,
+            "Assigned to": self.assignee,
+            "Older than": self.older_than,
+            "Text": self.text,
+        }
+        told = [f"{name}: {value}" for name, value in said.items() if value is not None]
+        return " · ".join(told) or "all that were open"
+
     def narrows(self) -> bool:
         """Whether it leaves anything out, but for the status."""
         return any(value is not None for value in self.filter().values())
@@ -162,7 +174,7 @@ def _row(screen: Screen, one: Mapping[str, Any], here: Place) -> list[Cell]:
         Number(amount(one["amount"], one["currency"])),
         _why(screen, one),
         Under(cut(one["store_id"] or "", _MOST_CHARACTERS), cut(one["source_system"] or "", _MOST_CHARACTERS)),
-        one["assigned_to"],
+        called(screen, one["assigned_to"]) if one["assigned_to"] else None,
     ]
     if screen.tenant is None:
         cells.insert(1, Code(one["tenant_id"]))

@@ -9,7 +9,7 @@ from ledgersafe.client.api import ApiError, ApiProblem, in_path
 from ledgersafe.console.fields import choice_field, cursor, show_paging
 from ledgersafe.console.parts.actors import called
 from ledgersafe.console.parts.facts import is_of_another_tenant, show_facts, show_link
-from ledgersafe.console.parts.pretty import cut
+from ledgersafe.console.parts.pretty import cut, show_json
 from ledgersafe.console.parts.queue import PAGE
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Link, Number, Tone, show_table
@@ -78,7 +78,8 @@ def decision(wish: Mapping[str, Any]) -> str:
     if wish["action"] == "mark_resolved_no_replay":
         return "let go"
     chosen = {"first": "FIRST counts", "last": "LAST counts"}.get(wish.get("canonical") or "", "replay")
-    return f"{chosen}, patched" if wish.get("patch") else chosen
+    patched = ", patched" if wish.get("patch") else ""
+    return f"{chosen}{patched}, booked on {wish['books_date']}" if wish.get("books_date") else f"{chosen}{patched}"
 
 
 def _find(screen: Screen, run_id: str) -> Mapping[str, Any]:
@@ -91,17 +92,36 @@ def _show_run(screen: Screen, run: Mapping[str, Any]) -> None:
             "Decision": decision(run["wish"]),
             "About": _about(run["filter"]),
             "By": f"{called(screen, run['actor'])}, {moment(run['created_at'])} UTC",
+            "Stopped by": run["stopped_by"] and called(screen, run["stopped_by"]),
+            "Resumed by": run["resumed_by"] and f"{called(screen, run['resumed_by'])}, who decides since",
             "Reason given": run["notes"],
         }
     )
+    if run["wish"].get("patch"):
+        st.caption("With this patch over each:")
+        show_json(run["wish"]["patch"], (), "The patch")
     if run["status"] == "running":
         _follow(screen, run["run_id"])
     else:
         _show_progress(screen, run)
 
 
+_FIELDS = {
+    "reason_code": "Reason",
+    "store_id": "Store",
+    "assigned_to": "Assigned to",
+    "text": "Text",
+    "created_before": "Opened until",
+}
+
+
 def _about(chosen: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in chosen.items()) or "all that were open"
+    """As the fields of the filter are called."""
+    told = [
+        f"{_FIELDS.get(name, name)}: {f'{moment(value)} UTC' if name == 'created_before' else value}"
+        for name, value in chosen.items()
+    ]
+    return " · ".join(told) or "all that were open"
 
 
 @st.fragment(run_every=1)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ledgersafe.console.files.members import Members, listed, members
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Number, show_table
 from ledgersafe.console.words import count, moment, plural
@@ -29,7 +30,7 @@ def _show_each(screen: Screen) -> None:
     hooks = listed(screen.get("/v1/webhooks")["items"])
     show_table(
         ("Where to", "Told of", "State", "Waiting", "Fails since (UTC)", "Why", "Made (UTC)", "By"),
-        [_cells(hook) for hook in hooks],
+        [_cells(screen, hook) for hook in hooks],
         empty="Nobody is told of exceptions. `ledgersafe webhooks add URL` adds somebody.",
         name="Webhooks",
     )
@@ -37,7 +38,7 @@ def _show_each(screen: Screen) -> None:
         st.caption("One that was given up is put back by removing it and adding it anew: `ledgersafe webhooks`.")
 
 
-def _cells(hook: Members) -> tuple[Cell, ...]:
+def _cells(screen: Screen, hook: Members) -> tuple[Cell, ...]:
     state = (
         Badge("given up", "bad")
         if hook["disabled_at"]
@@ -53,5 +54,5 @@ def _cells(hook: Members) -> tuple[Cell, ...]:
         moment(hook["failing_since"]),
         hook["last_error"],
         moment(hook["created_at"]),
-        hook["created_by"],
+        called(screen, hook["created_by"]),
     )
