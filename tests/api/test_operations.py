@@ -161,13 +161,46 @@ def test_a_bulk_run_from_plan_to_cancel(api: Api, tenant: str) -> None:
         assert {key for _, key in keys} == {f"e{number}" for number in range(12)}
         assert len({one for one, _ in keys}) == 12
         assert client.post(f"{address}/cancel").json()["status"] == "cancelled"
-        assert client.post(f"{address}/resume").json()["status"] == "running"
+        assert (run["stopped_by"], run["resumed_by"]) == (None, None)
+        other = api.new_key(tenants=[tenant], scopes=["operate"])
+        with api.client(other) as colleague:
+            resumed = colleague.post(f"{address}/resume").json()
+        assert (resumed["status"], resumed["actor"]) == ("running", run["actor"])
+        assert (resumed["stopped_by"], resumed["resumed_by"]) == (run["actor"], f"key:{other.split('_')[1]}")
         assert client.post(f"{address}/cancel").json()["status"] == "cancelled"
         refused(client.post(f"/v1/bulk-runs/{uuid4()}/cancel"), 404, "NOT_FOUND")
         found = client.get("/v1/audit", params={"tenant_id": tenant, "object_id": run["run_id"]}).json()["items"]
         assert [entry["action"].removeprefix("bulk_run.") for entry in found] == [
             *("started", "cancelled", "resumed", "cancelled")
         ]
+
+
+def test_a_bulk_run_names_its_tenant_in_the_address_or_in_the_filter(api: Api, tenant: str) -> None:
+    """A key of all tenants must name one; where both do, they must agree."""
+    of_one = api.new_key(tenants=[tenant], scopes=["read", "operate"])
+    with api.client() as client, api.client(of_one) as narrow:
+        parked(client, tenant)
+        plan = IGNORE | {"dry_run": True}
+        in_filter, bare = plan | {"filter": {"tenant_id": tenant}}, plan | {"filter": {}}
+
+        def asked(by: httpx.Client, wish: dict[str, Any], **address: str) -> httpx.Response:
+            return by.post("/v1/exceptions:resolve", json=wish, params=address)
+
+        refused(asked(client, bare), 400, "TENANT_REQUIRED")
+        for answer in (
+            asked(client, bare, tenant_id=tenant),
+            asked(client, in_filter),
+            asked(client, in_filter, tenant_id=tenant),
+            asked(narrow, bare),
+        ):
+            assert (answer.status_code, answer.json()["count"]) == (200, 1)
+        other = asked(client, in_filter, tenant_id="another")
+        refused(other, 422, "INVALID_PARAMETER")
+        assert f"'another' in the address and {tenant!r} in the filter" in other.json()["detail"]
+        refused(asked(narrow, in_filter, tenant_id="another"), 403, "FOREIGN_TENANT")
+        refused(asked(narrow, bare, tenant_id="another"), 403, "FOREIGN_TENANT")
+        started = client.post("/v1/exceptions:resolve", json=IGNORE | {"filter": {}}, params={"tenant_id": tenant})
+        assert (started.status_code, started.json()["tenant_id"]) == (202, tenant)
 
 
 def test_bulk_runs_of_one_tenant(api: Api, tenant: str) -> None:

@@ -121,17 +121,20 @@ class Author:
     def _race(self) -> Story:
         sold = self._event("SALE")
         rivals = [self._part(sold) for _ in range(self._random.randint(2, 4))]
-        return Story([sold, *rivals], [{sold["txn_id"]: sold, rival["txn_id"]: rival} for rival in rivals])
+        ends: list[End] = [{sold["txn_id"]: sold, rival["txn_id"]: rival} for rival in rivals if fits(sold, rival)]
+        return Story([sold, *rivals], ends or [{sold["txn_id"]: sold}])
 
     def _of_a_return(self) -> Story:
         sold = self._event("SALE")
         back = self._part(sold)
         truth = self._corrects(back, lines=back["line_items"])
         undone = self._event("CANCEL", original_txn_id=back["txn_id"])
-        both: End = {sold["txn_id"]: sold, back["txn_id"]: standing(truth, back)}
+        end: End = {sold["txn_id"]: sold}
+        if fits(sold, back):
+            end[back["txn_id"]] = standing(truth, back) if fits(sold, truth) else back
         if self._random.random() < 0.5:
-            return Story([sold, back, truth], [both])
-        return Story([sold, back, truth, undone], [both | {back["txn_id"]: None}])
+            return Story([sold, back, truth], [end])
+        return Story([sold, back, truth, undone], [end | {back["txn_id"]: None}])
 
     def _twice(self) -> Story:
         first, second = self._event("SALE"), self._event("SALE")
@@ -147,12 +150,18 @@ class Author:
     def _undone_or_returned(self) -> Story:
         sold = self._event("SALE")
         back, undone = self._part(sold), self._event("CANCEL", original_txn_id=sold["txn_id"])
-        return Story([sold, back, undone], [{sold["txn_id"]: sold, back["txn_id"]: back}, {sold["txn_id"]: None}])
+        given: list[End] = [{sold["txn_id"]: sold, back["txn_id"]: back}] if fits(sold, back) else []
+        return Story([sold, back, undone], [*given, {sold["txn_id"]: None}])
 
     def _loose(self) -> Story:
         one = self._event(self._random.choice(["RETURN", "ADJUSTMENT", "STOCK_ADJUSTMENT"]))
         lost = self._event("CORRECTION", original_txn_id="nobody sold this")
         return Story([one, lost], [{one["txn_id"]: one}])
+
+
+def fits(sold: Event, back: Event) -> bool:
+    """Whether a return refunds no more than was paid; it may round by a cent a line."""
+    return Decimal(back["total_amount"]) <= Decimal(sold["total_amount"]) + len(back["line_items"]) * Decimal("0.01")
 
 
 def lines_of(event: Event) -> Counter[tuple[str, Decimal, Decimal]]:

@@ -75,6 +75,15 @@ PLANTED: dict[str, list[str]] = {
         "UPDATE silver.heads SET returned_amounts = '{31}' WHERE txn_id = 'txn-plain'",
         "UPDATE silver.heads SET returned_lines = '{7}' WHERE txn_id = 'txn-plain'",
     ],
+    "a head knows what was paid back": [
+        "UPDATE silver.heads SET returned_total = 9.99 WHERE txn_id = 'txn-plain'",
+        "UPDATE silver.heads SET returned_parts = 2 WHERE txn_id = 'txn-plain'",
+        "UPDATE silver.heads SET returned_total = 1 WHERE txn_id = 'txn-corrected'",
+    ],
+    "no more was paid back than was paid": [
+        "UPDATE silver.heads SET returned_total = 42.52 WHERE txn_id = 'txn-plain'",
+        "UPDATE silver.heads SET state = 'voided' WHERE txn_id = 'txn-plain'",
+    ],
     "every posting is in one batch": [
         "DELETE FROM silver.batches",
         """INSERT INTO silver.batches

@@ -103,6 +103,8 @@ def test_resolving_in_other_ways(terminal: Terminal, tenant: str) -> None:
         ("--patch", "[]"),
         ("--patch", "@/no/such/file"),
         ("--choose", "middle"),
+        ("--patch", '{"total_amount": 90071992547409.93}'),
+        ("--patch", '{"total_amount": "99.00", "total_amount": "10.00"}'),
     ],
     ids=str,
 )

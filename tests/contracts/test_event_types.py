@@ -20,7 +20,7 @@ def event(event_type: str, **changes: Any) -> dict[str, Any]:
 
 TYPES = ["SALE", "RETURN", "CORRECTION", "CANCEL", "VOID", "ADJUSTMENT", "STOCK_ADJUSTMENT"]
 WITH_LINES = [name for name in TYPES if name not in ("CANCEL", "VOID")]
-SIGNED = ["ADJUSTMENT", "STOCK_ADJUSTMENT"]
+SIGNED = ["ADJUSTMENT", "STOCK_ADJUSTMENT", "CORRECTION"]
 
 
 def test_these_are_the_types() -> None:
@@ -88,7 +88,7 @@ def test_where_the_type_gives_the_direction_nothing_is_negative(event_type: str)
 
 
 @pytest.mark.parametrize("event_type", SIGNED)
-def test_adjustments_keep_their_signs(event_type: str) -> None:
+def test_adjustments_keep_their_signs_and_so_may_what_corrects_them(event_type: str) -> None:
     lines = [{"sku": "s", "qty": -3, "amount": -42.5}]
     assert faults(event(event_type, total_amount=-42.5, line_items=lines)) == []
 
@@ -96,6 +96,14 @@ def test_adjustments_keep_their_signs(event_type: str) -> None:
 @pytest.mark.parametrize("event_type", ["SALE", "RETURN", "CORRECTION", "ADJUSTMENT"])
 def test_tenders_are_checked_where_money_moves(event_type: str) -> None:
     assert faults(event(event_type, tenders=[{"type": "cash", "amount": 42}])) == [("TENDERS_MISMATCH", "/tenders")]
+
+
+@pytest.mark.parametrize("event_type", WITH_LINES)
+def test_no_type_hides_its_total_in_rounding_or_tax(event_type: str) -> None:
+    assert faults(event(event_type, total_amount=0, rounding_amount="-42.5")) == [
+        ("TOTALS_MISMATCH", "/rounding_amount")
+    ]
+    assert faults(event(event_type, tax_included=True, tax_amount="100")) == [("TOTALS_MISMATCH", "/tax_amount")]
 
 
 def test_rounding_may_be_negative() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledgersafe.kernel.money import minor_unit
 from tests.contracts.judging import faults, verdict
 from tests.events import sale
 
@@ -45,10 +46,17 @@ def test_the_formula(
         event_type="ADJUSTMENT",  # keeps its signs, so that every sum may be tried
     )
     told = verdict(event)
-    is_rounding = abs(off_by) <= Decimal("0.01") * len(amounts)
+    a_cent_each = Decimal("0.01") * len(amounts)
+    is_rounding = abs(off_by) <= a_cent_each
     is_tolerated = abs(off_by) <= Decimal("0.01") * abs(expected)
-    assert [fault.reason.code for fault in told.faults] == ([] if is_rounding or is_tolerated else ["TOTALS_MISMATCH"])
-    assert bool(told.warnings) == (is_tolerated and not is_rounding)
+    wrong = {
+        "/total_amount": not is_rounding and not is_tolerated,
+        "/rounding_amount": abs(rounding) > 1,
+        "/tax_amount": tax_included and tax > sum(amounts) + a_cent_each,
+    }
+    assert {fault.reason.code for fault in told.faults} <= {"TOTALS_MISMATCH"}
+    assert [fault.path for fault in told.faults] == [path for path, is_wrong in wrong.items() if is_wrong]
+    assert bool(told.warnings) == (is_tolerated and not is_rounding and not told.faults)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +99,45 @@ def test_tax_on_top_and_tax_included() -> None:
     assert faults(receipt("100", lines, tax_amount="19", tax_included=True)) == []
     assert faults(receipt("100", lines, tax_amount="19")) == [("TOTALS_MISMATCH", "/total_amount")]
     assert faults(receipt("119", lines, tax_amount="19", tax_included=True)) == [("TOTALS_MISMATCH", "/total_amount")]
+
+
+@pytest.mark.parametrize(
+    ("currency", "most"),
+    [("USD", "1"), ("CHF", "1"), ("JPY", "100"), ("KWD", "0.1"), ("HUF", "5"), ("VND", "1000")],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rounding_is_what_coins_need_and_no_more(currency: str, most: str, sign: int) -> None:
+    def rounded(by: Decimal, lines: int = 1) -> list[tuple[str, str]]:
+        more = {"rounding_amount": str(by), "currency": currency}
+        return faults(receipt(str(100_000 * lines + by), [line("100000")] * lines, **more))
+
+    unit, refused = minor_unit(currency), [("TOTALS_MISMATCH", "/rounding_amount")]
+    assert rounded(sign * Decimal(most)) == []
+    assert rounded(sign * (Decimal(most) + unit)) == refused
+    many = int(Decimal(most) / unit) + 1  # one minor unit a line is always rounding
+    assert rounded(sign * unit * many, many) == []
+    assert rounded(sign * unit * (many + 1), many) == refused
+
+
+def test_rounding_hides_no_sale() -> None:
+    hidden = receipt("0.01", [line("1000")], rounding_amount="-999.99")
+    assert faults(hidden) == [("TOTALS_MISMATCH", "/rounding_amount")]
+    assert "the rest is a discount, a tax or a line" in verdict(hidden).faults[0].message
+
+
+def test_included_tax_is_within_the_lines() -> None:
+    """Else what was sold would come to less than nothing."""
+    too_much = receipt("10", [line("10")], tax_included=True, tax_amount="1000")
+    assert faults(too_much) == [("TOTALS_MISMATCH", "/tax_amount")]
+    of_lines = [line("10", tax="7"), line("1", tax="5")]
+    assert faults(receipt("11", of_lines, tax_included=True)) == [("TOTALS_MISMATCH", "/line_items")]
+    assert faults(receipt("11", [line("10", tax="7"), line("1")], tax_included=True)) == []
+    assert faults(receipt("10", [line("10")], tax_included=True, tax_amount="10.01")) == []  # rounding
+    assert faults(receipt("0", [line("10")], tax_included=True, tax_amount="2", discount_amount="10")) == []
+    assert faults(receipt("1010", [line("10")], tax_amount="1000")) == []  # duty on top may be any
+    owed = receipt("-10", [line("-10")], tax_included=True, tax_amount="-2", event_type="ADJUSTMENT")
+    assert faults(owed) == []
+    assert faults(owed | {"tax_amount": "-11"}) == [("TOTALS_MISMATCH", "/tax_amount")]
 
 
 def test_the_tax_is_the_sum_of_the_lines_tax() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgersafe.kernel.money import Amount, is_currency, minor_unit, parse_amount
+from ledgersafe.kernel.money import _LARGE_STEPS, _STEPS, Amount, coins, is_currency, minor_unit, parse_amount
 
 LARGEST = Decimal("999999999999999.999999")
 amounts = st.decimals(min_value=-LARGEST, max_value=LARGEST, allow_nan=False, allow_infinity=False, places=6)
@@ -65,6 +65,20 @@ def test_trailing_zeros_beyond_six_decimals_are_no_digits() -> None:
 def test_minor_units_are_those_of_iso_4217(code: str, unit: str) -> None:
     assert is_currency(code)
     assert minor_unit(code) == Decimal(unit)
+
+
+@pytest.mark.parametrize(
+    ("code", "most"), [("USD", "1"), ("JPY", "100"), ("KWD", "0.1"), ("HUF", "5"), ("IQD", "250"), ("XOF", "100")]
+)
+def test_rounding_to_coins_is_bounded(code: str, most: str) -> None:
+    assert coins(code) == (minor_unit(code), Decimal(most))
+
+
+def test_every_currency_with_large_coins_is_one() -> None:
+    """And none is listed twice, or with less than it would have without."""
+    listed = [code for codes in _LARGE_STEPS.values() for code in codes]
+    assert len(listed) == len(set(listed))
+    assert [code for code in listed if not is_currency(code) or coins(code)[1] != _STEPS[code]] == []
 
 
 @pytest.mark.parametrize("code", ["", "usd", "US", "USDX", "XYZ", "€"])

@@ -71,6 +71,45 @@ def test_every_type_can_be_corrected_and_cancelled(till: Till, kind: str) -> Non
     till.assert_sound()
 
 
+LESS = [{"sku": "A", "qty": -3, "amount": -30}]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("kind", "role"), [("ADJUSTMENT", "receivable"), ("STOCK_ADJUSTMENT", "inventory")])
+def test_what_keeps_its_signs_is_corrected_with_signs(till: Till, kind: str, role: str, *, at_once: bool) -> None:
+    wrong = [{"sku": "A", "qty": -9, "amount": -90}]
+    plain = {"payment_method": None}
+    sent = [till.sold(event_type=kind, line_items=wrong, total_amount=-90, **plain)]
+    sent.append(till.amended("CORRECTION", "c", line_items=LESS, total_amount=-30, **plain))
+    if at_once:
+        till.send(*reversed(sent))
+    else:
+        till.send(sent[0])
+        till.send(sent[1])
+    assert till.held() == {}
+    assert till.balances()[role] == -30
+    till.assert_sound()
+
+
+@pytest.mark.parametrize("kind", ["SALE", "RETURN"])
+def test_what_has_a_direction_is_corrected_without_signs(till: Till, kind: str) -> None:
+    """Nobody knows when the correction comes in, as it may come first; it is seen when it is posted."""
+    till.send(till.amended("CORRECTION", "c", line_items=LESS, total_amount=-30))
+    assert till.held() == {"c": "MISSING_REFERENCE"}
+    till.send(till.sold(event_type=kind))
+    assert till.held() == {"c": "NEGATIVE_AMOUNT"}
+    sql = "SELECT details_json->0->>'path', details_json->0->>'message' FROM quarantine.exceptions WHERE tenant_id = %s AND status = 'open'"
+    path, message = till.rows(sql)[0]
+    assert (path, message) == (
+        "/total_amount",
+        f"total_amount is -30, and must not be negative here: it corrects a {kind}",
+    )
+    assert till.states() == {"txn-s": ("live", 1)}
+    till.send(till.amended("CORRECTION", "later", total_amount="42.5"))
+    assert till.states() == {"txn-s": ("live", 2)}
+    till.assert_sound()
+
+
 def test_a_void_is_of_the_same_day_and_a_cancel_of_any(till: Till) -> None:
     till.send(till.sold("s"), till.sold("t"), till.sold("u"))
     till.send(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,8 +17,9 @@ from ledgersafe.pipeline import bulk
 from ledgersafe.pipeline.accept import Outcome, accept
 from ledgersafe.pipeline.arrival import Parcel, judged, read
 from ledgersafe.pipeline.assign import assign
+from ledgersafe.pipeline.promote import promote
 from ledgersafe.pipeline.redact import redact_arrival
-from ledgersafe.pipeline.trace import exception_detail
+from ledgersafe.pipeline.trace import exception_detail, exception_page
 from ledgersafe.quarantine.store import ExceptionRow, Filter
 from tests.contracts.test_doors import SCOUT_EXAMPLE, binary_headers, structured
 from tests.events import sale
@@ -119,6 +121,7 @@ def test_the_audit_log_names_the_credential_and_keeps_the_claim(
             "canonical_raw_id": held.raw_id,
             "patched": sorted(MENDS),
             "books_date": None,
+            "patch_sha256": sha256(orjson.dumps(MENDS)).hexdigest(),
             "claimed_actor": "the boss",
         },
         "till 3 was broken",
@@ -179,14 +182,21 @@ def test_a_refused_replay_takes_no_source_event_id(db: Database, tenant: str) ->
 
 def test_a_redacted_payload_is_not_replayed_but_may_be_ignored(db: Database, tenant: str) -> None:
     held = parked(db, tenant, customer_id="Ada Lovelace")
-    assert redact_arrival(db, tenant, UUID(held.raw_id), "article 17", operator(tenant)) is True
-    assert redact_arrival(db, tenant, UUID(held.raw_id), "article 17", operator(tenant)) is False
+    with pytest.raises(RequestRefused, match="is of a parked event") as refused:
+        redact_arrival(db, tenant, UUID(held.raw_id), "article 17", operator(tenant))
+    assert refused.value.reason.code == "NOT_POSTED_YET"
+    by = operator(tenant)
+    assert redact_arrival(db, tenant, UUID(held.raw_id), "article 17", by, even_if_not_posted=True) is True
+    assert redact_arrival(db, tenant, UUID(held.raw_id), "article 17", by) is False
+    with pytest.raises(RequestRefused) as replayed:
+        decided(db, str(held.exception_id), wish(patch=MENDS))
+    assert [fault.reason.code for fault in replayed.value.faults] == ["REDACTED"]
     for patch in (None, MENDS, sale(tenant, "e") | {"tenant_id": None, "event_id": None}):
         wanted = wish(
             patch=patch and {name: value for name, value in patch.items() if name not in ("tenant_id", "event_id")}
         )
         assert refusal_of(db, str(held.exception_id), wanted) == "REPLAY_REFUSED"
-    assert row(db, held.exception_id).replay_attempts == 3
+    assert row(db, held.exception_id).replay_attempts == 4
     assert decided(db, str(held.exception_id), wish(IGNORE)).key_status == "ignored"
     retry = accepted(db, [sale(tenant, "e", total_amount=99, customer_id="Ada Lovelace")])
     assert told(retry) == [("ignored", "IGNORED_BY_OPERATOR")]
@@ -207,6 +217,39 @@ def test_what_waits_to_be_posted_is_redacted_only_on_demand(db: Database, tenant
         redact_arrival(db, tenant, UUID(held.raw_id), "article 17", operator(tenant))
     assert refused.value.reason.code == "NOT_POSTED_YET"
     assert redact_arrival(db, tenant, UUID(held.raw_id), "17", operator(tenant), even_if_not_posted=True) is True
+
+
+def test_what_waits_for_its_original_is_redacted_only_on_demand_and_is_told_so(db: Database, tenant: str) -> None:
+    """A return that came first would be released by its sale, and could not be read then."""
+    till = (db, tenant, datetime.now(UTC))
+    returned = sale(tenant, "r", event_type="RETURN", original_txn_id="txn-s")
+    (early,) = accepted(db, [returned])
+    promote(*till)
+    with pytest.raises(RequestRefused, match="is of a parked event") as refused:
+        redact_arrival(db, tenant, UUID(early.raw_id), "article 17", operator(tenant))
+    assert refused.value.reason.code == "NOT_POSTED_YET"
+    assert redact_arrival(db, tenant, UUID(early.raw_id), "17", operator(tenant), even_if_not_posted=True) is True
+    accepted(db, [sale(tenant, "s", txn_id="txn-s")])
+    while promote(*till):
+        pass
+    chosen = Filter(tenant_ids=[tenant], status="open")
+    (held,) = exception_page(db, chosen, 10)
+    assert (held.idempotency_key, held.reason_code) == ("r", "REDACTED")
+    assert decided(db, str(held.exception_id), wish(IGNORE)).key_status == "ignored"
+    assert failed_checks(db, tenant) == []
+
+
+def test_what_is_posted_is_redacted_while_nothing_of_it_is_parked(db: Database, tenant: str) -> None:
+    """A decision between two payloads needs both to be read."""
+    (first,) = accepted(db, [sale(tenant, "e")])
+    promote(db, tenant, datetime.now(UTC))
+    (other,) = accepted(db, [sale(tenant, "e", customer_id="Ada Lovelace")])
+    for raw_id in (first.raw_id, other.raw_id):
+        with pytest.raises(RequestRefused, match="is of a parked event"):
+            redact_arrival(db, tenant, UUID(raw_id), "article 17", operator(tenant))
+    decided(db, str(other.exception_id), wish(IGNORE))
+    for raw_id in (first.raw_id, other.raw_id):
+        assert redact_arrival(db, tenant, UUID(raw_id), "article 17", operator(tenant)) is True
 
 
 @pytest.mark.parametrize("door", [doors.SCOUT, doors.CLOUDEVENTS_STRUCTURED, doors.CLOUDEVENTS_BINARY])

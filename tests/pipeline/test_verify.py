@@ -2,8 +2,14 @@
 
 import subprocess
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from threading import Event
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -11,13 +17,19 @@ import pytest
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import SystemClock
 from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.ledger.store import ExportName
+from ledgersafe.pipeline import export
+from ledgersafe.pipeline.accept import Outcome
 from ledgersafe.pipeline.promote import promote
+from ledgersafe.pipeline.rebuild import rebuild
+from ledgersafe.pipeline.redact import redact_arrival
 from ledgersafe.pipeline.refresh import refresh
 from ledgersafe.pipeline.verify import Check, Wanted, verify, verify_page
 from tests.api.answers import refused
 from tests.conftest import Api, clean_environment
 from tests.events import sale
 from tests.pipeline.arrivals import accepted
+from tests.pipeline.operating import IGNORE, decided, operator, wish
 
 DAY = date(2026, 2, 25)
 ONE_ARRIVAL = "DELETE FROM bronze.events_raw WHERE tenant_id = %(t)s AND event_id = 'plain'"
@@ -73,7 +85,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET rounding = 1, totals_difference = -1 WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"reversals_take_back"},
+        {"reversals_take_back"} | everywhere("rounding totals_difference", "ledger"),
     ),
     (
         "UPDATE silver.heads SET state = 'voided' WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
@@ -89,6 +101,14 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.heads SET returned_amounts = ARRAY[29.99] WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
+        {"returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.heads SET returned_total = 29.99 WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
+        {"returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.heads SET returned_parts = 2 WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
         {"returned_is_counted"},
     ),
     (
@@ -109,11 +129,15 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.tenders SET amount = amount + 0.01 WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"tenders_pay_totals"},
+        {"tenders_pay_totals"} | everywhere("cash card", "ledger"),
     ),
     (
-        "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'cash'",
-        {"tenders_pay_totals"},
+        "UPDATE silver.tenders SET amount = 42.5 - amount WHERE tenant_id = %(t)s AND kind = 'posting' AND tender_no IN (1, 2) AND amount < 42.5",
+        everywhere("cash card", "ledger"),
+    ),
+    (
+        "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'cash' AND kind = 'posting'",
+        {"tenders_pay_totals"} | everywhere("cash", "ledger"),
     ),
     (
         "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'card'",
@@ -145,7 +169,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.references SET transaction_id = gen_random_uuid() WHERE tenant_id = %(t)s",
-        {"lines_belong", "returns_refer_to_originals"},
+        {"lines_belong", "returns_refer_to_originals", "returned_is_counted"},
     ),
     (
         "UPDATE silver.transactions SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND event_id = 'back'",
@@ -169,24 +193,32 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE ledger.entries SET accounts = ARRAY['none'] || accounts[2:] WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"entries_balance", "credits_in_gold_USD"},
+        {"entries_balance", "credits_in_gold_USD"} | everywhere("cash", "ledger"),
+    ),
+    (
+        "UPDATE ledger.entries SET accounts = array_replace(accounts, '1010', '6200') WHERE tenant_id = %(t)s AND kind = 'posting'",
+        {"debits_in_gold_USD"} | everywhere("card bad_debt", "ledger"),
+    ),
+    (
+        "UPDATE ledger.entries SET accounts = array_replace(accounts, '1900', '4910') WHERE tenant_id = %(t)s AND revision = 2",
+        {"debits_in_gold_USD"} | everywhere("suspense totals_difference", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET amounts = ARRAY(SELECT l.amount * 2 FROM unnest(amounts) AS l (amount)) WHERE tenant_id = %(t)s AND kind = 'posting'",
-        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net", "ledger"),
+        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net cash card", "ledger"),
     ),
     (
         "DELETE FROM ledger.entries WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross net", "ledger"),
+        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross net cash card", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET books_date = books_date + 1 WHERE tenant_id = %(t)s AND kind = 'posting'",
         {"entries_follow_transactions", "debits_in_gold_USD", "credits_in_gold_USD"}
-        | everywhere("gross returns net", "ledger"),
+        | everywhere("gross returns net cash card", "ledger"),
     ),
     (
         "UPDATE silver.transactions SET discount = 1, tax = 2, rounding = -1 WHERE tenant_id = %(t)s AND event_id = 'back'",
-        everywhere("discounts tax net"),
+        everywhere("discounts tax net") | everywhere("rounding", "ledger"),
     ),
     (
         "UPDATE gold.daily_store_sales SET gross = gross + 0.000001 WHERE tenant_id = %(t)s",
@@ -205,6 +237,55 @@ IN_THE_BOOKS = [
         everywhere("gross returns net", "gold"),
     ),
 ]
+
+OF_OPERATORS = [
+    ("DELETE FROM gate.later_arrivals WHERE tenant_id = %(t)s AND idempotency_key = 'plain'", {"arrivals_have_a_key"}),
+    (
+        "UPDATE gate.later_arrivals SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
+        {"arrivals_have_a_key", "keys_have_arrived"},
+    ),
+    ("DELETE FROM gate.other_payloads WHERE tenant_id = %(t)s", {"arrivals_have_a_key"}),
+    ("UPDATE gate.other_payloads SET fingerprint = 'x' WHERE tenant_id = %(t)s", {"arrivals_have_a_key"}),
+    ("UPDATE gate.other_payloads SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s", {"keys_have_arrived"}),
+    (
+        "UPDATE quarantine.exceptions SET override_patch = '{\"total_amount\":1}' WHERE tenant_id = %(t)s AND idempotency_key = 'faulty'",
+        {"decisions_are_on_record"},
+    ),
+    (
+        "UPDATE quarantine.exceptions SET override_patch = '{}' WHERE tenant_id = %(t)s AND idempotency_key = 'as-it-is'",
+        {"decisions_are_on_record"},
+    ),
+    (
+        "UPDATE quarantine.exceptions SET override_patch = NULL WHERE tenant_id = %(t)s AND idempotency_key = 'faulty'",
+        {"decisions_are_on_record"},
+    ),
+    (
+        "UPDATE quarantine.exceptions SET resolution = 'dismissed' WHERE tenant_id = %(t)s AND idempotency_key = 'let-go'",
+        {"decisions_are_on_record"},
+    ),
+    (
+        "UPDATE quarantine.exceptions SET canonical_raw_id = last_raw_id, books_date = '2026-02-01' WHERE tenant_id = %(t)s AND idempotency_key = 'as-it-is'",
+        {"decisions_are_on_record"},
+    ),
+    (
+        "DELETE FROM audit.audit_log WHERE tenant_id = %(t)s AND action = 'exception.resolved'",
+        {"decisions_are_on_record"},
+    ),
+    ("DELETE FROM ledger.exported WHERE tenant_id = %(t)s AND number = 2", {"exports_are_claimed"}),
+    ("UPDATE ledger.exported SET number = 1 WHERE tenant_id = %(t)s", {"exports_are_claimed"}),
+    ("UPDATE ledger.exported SET number = 3 WHERE tenant_id = %(t)s", {"exports_are_claimed"}),
+    ("INSERT INTO ledger.exported VALUES (%(t)s, gen_random_uuid(), 2)", {"exports_are_claimed"}),
+    (
+        "UPDATE ledger.export_pages SET entry_ids = entry_ids[2:] WHERE tenant_id = %(t)s AND number = 2",
+        {"exports_are_claimed"},
+    ),
+    (
+        "UPDATE ledger.export_pages SET entry_ids = entry_ids || entry_ids[1] WHERE tenant_id = %(t)s AND number = 2",
+        {"exports_are_claimed"},
+    ),
+    ("DELETE FROM ledger.export_pages WHERE tenant_id = %(t)s AND number = 1", {"exports_are_claimed"}),
+]
+"""What was noted of arrivals, decided by operators and handed on to a general ledger."""
 
 
 def some_traffic(db: Database, tenant: str) -> None:
@@ -239,6 +320,26 @@ def some_books(db: Database, tenant: str) -> None:
     assert promote(db, tenant, datetime.now(UTC)).posted == 4
 
 
+def some_decisions(db: Database, tenant: str) -> dict[str, Outcome]:
+    """Books with retries, decisions of every kind and two export runs, one of them voided. By key: what was parked."""
+    some_books(db, tenant)
+    accepted(db, [sale(tenant, "plain", txn_id="txn-plain", payment_method="card")])
+    held = [sale(tenant, name, total_amount=1) for name in ("faulty", "let-go")]
+    held.append(sale(tenant, "as-it-is", event_type="VOID", original_txn_id="none", line_items=None, total_amount=None))
+    accepted(db, [sale(tenant, "as-it-is")])
+    parked = {outcome.event_id: outcome for outcome in accepted(db, held)}
+    promote(db, tenant, datetime.now(UTC))
+    decided(db, str(parked["faulty"].exception_id), wish(patch={"total_amount": 42.5}))
+    decided(db, str(parked["let-go"].exception_id), wish(IGNORE))
+    decided(db, str(parked["as-it-is"].exception_id), wish(canonical="first", books_date=DAY))
+    for number in (1, 2):
+        export.begin(db, tenant, None, None, operator())
+        export.go_on(db, ExportName(tenant, number), SystemClock(), 60)
+        if number == 1:
+            export.void(db, tenant, 1, "wrong books", operator())
+    return parked
+
+
 def by_name(db: Database, tenant: str, since: date | None = None) -> dict[str, Check]:
     (found,) = verify(db, tenant, since)
     return {check.name: check for check in found.checks}
@@ -263,6 +364,121 @@ def test_a_planted_inconsistency_of_the_books_is_found_and_named(
         "no_key_is_lost",
         "nothing_posted_waits",
     }
+
+
+@pytest.mark.parametrize(("damage", "expected"), OF_OPERATORS, ids=[damage[:60] for damage, _ in OF_OPERATORS])
+def test_a_planted_inconsistency_of_what_operators_did_is_found_and_named(
+    db: Database, superuser: psycopg.Connection, tenant: str, damage: str, expected: set[str]
+) -> None:
+    some_decisions(db, tenant)
+    assert broken(db, tenant) == {tenant: set()}
+    with superuser.transaction():
+        superuser.execute("SET LOCAL session_replication_role = replica")
+        assert superuser.execute(damage, {"t": tenant}).rowcount > 0
+    assert broken(db, tenant) == {tenant: expected}
+    assert not any(name in by_name(db, tenant, DAY) for name in expected), "no day bounds these: they are left out"
+
+
+def test_an_account_that_was_changed_is_found_when_gold_is_made_anew(
+    db: Database, superuser: psycopg.Connection, tenant: str
+) -> None:
+    some_books(db, tenant)
+    superuser.execute(
+        "UPDATE ledger.entries SET accounts = array_replace(accounts, '1000', '6200') WHERE tenant_id = %s AND kind = 'posting'",
+        [tenant],
+    )
+    for table in ("account_daily", "daily_store_sales"):
+        rebuild(db, SystemClock(), table, tenant)
+    assert broken(db, tenant) == {tenant: {"cash_in_ledger_USD", "bad_debt_in_ledger_USD"}}
+    cash = by_name(db, tenant, DAY)["cash_in_ledger_USD"]
+    assert (cash.left, cash.right) == (Decimal(0), Decimal(-30))
+    assert cash.details.endswith("; off: 2026-02-25 USD: 0 / -30")
+    assert "cash_in_ledger_USD" not in by_name(db, tenant, date(2026, 3, 1))
+
+
+def test_every_means_of_payment_is_known_by_its_account(db: Database, tenant: str) -> None:
+    """Whatever tills call it: what has no account of its own is with the other tenders, also what reads like one."""
+    names = ("Cash", "CARD", "Invoice", "voucher", "other", "mixed", "CA\u017fH", "\u212aARD")
+    events = [sale(tenant, f"e{at}", payment_method=name) for at, name in enumerate(names)]
+    several = [{"type": "cash", "amount": 20}, {"type": "Mixed", "amount": 12.5}, {"type": "CREDIT", "amount": 10}]
+    events.append(sale(tenant, "several", tenders=several))
+    for number, kind in enumerate(("ADJUSTMENT", "STOCK_ADJUSTMENT")):
+        events += [
+            sale(tenant, f"{kind}-{at}", event_type=kind, txn_id=f"{number}-{at}", payment_method=name)
+            for at, name in enumerate((None, "card", "mixed"))
+        ]
+    accepted(db, events)
+    assert promote(db, tenant, datetime.now(UTC)).posted == len(events)
+    assert broken(db, tenant) == {tenant: set()}
+    found = by_name(db, tenant)
+    assert found["receivable_in_ledger_USD"].left == 2 * Decimal("42.5")
+    assert found["other_tenders_in_ledger_USD"].left == 6 * Decimal("42.5") + Decimal("12.5")
+    assert found["inventory_in_ledger_USD"].left == 3 * Decimal("42.5")
+
+
+def test_a_patch_that_a_redaction_took_away_is_not_missed(
+    db: Database, superuser: psycopg.Connection, tenant: str
+) -> None:
+    faulty = some_decisions(db, tenant)["faulty"]
+    assert redact_arrival(db, tenant, UUID(faulty.raw_id), "article 17", operator(tenant)) is True
+    (patch,) = superuser.execute(
+        "SELECT override_patch FROM quarantine.exceptions WHERE tenant_id = %s AND idempotency_key = 'faulty'", [tenant]
+    )
+    assert patch == (None,)
+    assert broken(db, tenant) == {tenant: set()}
+
+
+def test_a_decision_from_before_digests_were_kept_is_true(
+    db: Database, superuser: psycopg.Connection, tenant: str
+) -> None:
+    some_decisions(db, tenant)
+    superuser.execute(
+        "UPDATE audit.audit_log SET after_json = (after_json::jsonb - 'patch_sha256')::json WHERE tenant_id = %s",
+        [tenant],
+    )
+    assert broken(db, tenant) == {tenant: set()}
+
+
+def test_nothing_is_off_while_everybody_works(db: Database, tenant: str) -> None:
+    """Postings, decisions, export runs and voids go on while the books are verified, each time in one snapshot."""
+    some_decisions(db, tenant)
+    stop = Event()
+    rounds = Counter[str]()
+
+    def posts() -> None:
+        number = rounds["posts"]
+        mixed = [{"type": "cash", "amount": 40}, {"type": "card", "amount": 2.5}]
+        named = [sale(tenant, f"busy-{number}-{at}", tenders=mixed, total_amount=42.5) for at in range(5)]
+        accepted(db, [*named, sale(tenant, f"busy-{number}-0", total_amount=1), *named[:2]])
+        promote(db, tenant, datetime.now(UTC))
+
+    def decides() -> None:
+        (held,) = accepted(db, [sale(tenant, f"held-{rounds['decides']}", total_amount=1)], slot=1)
+        decided(db, str(held.exception_id), wish(patch={"total_amount": 42.5}))
+
+    def exports() -> None:
+        run = export.begin(db, tenant, None, None, operator())
+        export.go_on(db, ExportName(tenant, run.number), SystemClock(), 60)
+        if run.number % 2:
+            export.void(db, tenant, run.number, "again", operator())
+
+    def until_stopped(work: Callable[[], None]) -> None:
+        while not stop.is_set():
+            work()
+            rounds[work.__name__] += 1
+
+    with ThreadPoolExecutor(3) as pool:
+        workers = [pool.submit(until_stopped, work) for work in (posts, decides, exports)]
+        try:
+            until = time.monotonic() + 4
+            while time.monotonic() < until or (len(rounds) < 3 and not any(worker.done() for worker in workers)):
+                assert broken(db, tenant) == {tenant: set()}
+        finally:
+            stop.set()
+        for worker in workers:
+            worker.result()
+    assert min(rounds.values()) > 0, rounds
+    assert broken(db, tenant) == {tenant: set()}
 
 
 def test_what_is_off_is_named_with_both_numbers(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
@@ -330,7 +546,9 @@ def test_pages_of_tenants_fit_together(db: Database, tenant: str) -> None:
 def test_every_check_has_its_planted_violation(db: Database, tenant: str) -> None:
     some_books(db, tenant)
     (found,) = verify(db, tenant)
-    assert {check.name for check in found.checks} == set().union(*(expected for _, expected in PLANTED + IN_THE_BOOKS))
+    assert {check.name for check in found.checks} == set().union(
+        *(expected for _, expected in PLANTED + IN_THE_BOOKS + OF_OPERATORS)
+    ) - {"bad_debt_in_ledger_USD", "rounding_in_ledger_USD", "totals_difference_in_ledger_USD"}
 
 
 def test_the_fault_of_one_tenant_is_not_anothers(db: Database, superuser: psycopg.Connection, tenant: str) -> None:

@@ -1,12 +1,14 @@
 """How much may be given back, for any lines: what is taken is what was asked for, and never more than was sold."""
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgersafe.silver.rules import ZERO, Exceeded, GivenBack, Left, Sold, allocate, below_returned
+from ledgersafe.silver.rules import ZERO, Exceeded, GivenBack, Left, Sold, allocate, below_returned, kept_numbers
 
 small = st.integers(0, 400).map(lambda number: Decimal(number) / 100)
 skus = st.sampled_from(["A", "B"])
@@ -60,3 +62,24 @@ def test_all_of_it_can_be_given_back_in_any_order_once(sold: list[Sold]) -> None
     assert {number: left for number, left in after.items() if left != (ZERO, ZERO)} == {
         line.line_no: (line.quantity, line.amount) for line in sold if (line.quantity, line.amount) != (ZERO, ZERO)
     }
+
+
+@given(sold_lines, given_lines, st.randoms(), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_the_same_lines_in_any_order_are_known_again(
+    sold: list[Sold], lines: list[GivenBack], random: Random, numbered: list[bool]
+) -> None:
+    try:
+        _, returned = allocate(lines, sold, {})
+    except Exceeded:
+        return
+    shuffled = random.sample(sold, len(sold))
+    anew = [replace(line, line_no=number) for number, line in enumerate(shuffled, 1)]
+    numbers = kept_numbers(anew, {line.line_no for line in anew}, sold, returned)
+    assert numbers.keys() == {line.line_no for line in anew}
+    assert len(set(numbers.values())) == len(anew), "no two lines of one number"
+    assert below_returned([replace(line, line_no=numbers[line.line_no]) for line in anew], sold, returned) is None
+    free = {line.line_no for line, is_sent in zip(anew, numbered, strict=False) if not is_sent}
+    some = kept_numbers(anew, free, sold, returned)
+    assert some.keys() == free
+    assert not set(some.values()) & ({line.line_no for line in anew} - free), "what was sent stays"
+    assert len(set(some.values())) == len(free)

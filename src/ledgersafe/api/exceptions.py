@@ -24,13 +24,14 @@ from ledgersafe.api.shapes import (
 )
 from ledgersafe.api.views import arrival_view, exception_view, key_view, payload_view
 from ledgersafe.kernel.errors import RequestRefused
-from ledgersafe.kernel.reasons import NOT_FOUND
+from ledgersafe.kernel.reasons import INVALID_PARAMETER, NOT_FOUND
 from ledgersafe.pipeline import bulk
 from ledgersafe.pipeline.assign import assign
 from ledgersafe.pipeline.preview import preview
 from ledgersafe.pipeline.resolve import Wish, resolve
 from ledgersafe.pipeline.trace import count_exceptions, exception_detail, exception_page
 from ledgersafe.quarantine.store import Filter
+from ledgersafe.tenants.rules import Credential
 
 router = APIRouter(tags=["exceptions"])
 
@@ -129,9 +130,14 @@ def post_resolve(parts: HasParts, credential: Operating, exception_id: UUID, wis
     responses={200: {"model": BulkPlanAnswer, "description": "With dry_run: what a run would decide on."}},
     response_model=RunShape | BulkPlanAnswer,
 )
-def post_bulk(parts: HasParts, credential: Operating, wish: BulkWish, response: Response) -> RunShape | BulkPlanAnswer:
-    """A run over the open exceptions that the filter names now; the workers work it off."""
-    tenant_id = tenant_of(credential, wish.filter.tenant_id)
+def post_bulk(
+    parts: HasParts, credential: Operating, wish: BulkWish, response: Response, tenant_id: TenantParameter = None
+) -> RunShape | BulkPlanAnswer:
+    """A run over the open exceptions that the filter names now; the workers work it off.
+
+    A dry run with the `plan` of another tells whether that is there as it was.
+    """
+    tenant_id = _whose(credential, tenant_id, wish.filter.tenant_id)
     operator = parts.operator(credential)
     age = wish.filter.min_age_seconds
     chosen = Filter(
@@ -152,10 +158,19 @@ def post_bulk(parts: HasParts, credential: Operating, wish: BulkWish, response: 
         claimed_actor=wish.actor,
     )
     if wish.dry_run:
-        planned = bulk.plan(parts.database, tenant_id, chosen, wanted, operator.now)
+        planned = bulk.plan(parts.database, tenant_id, chosen, wanted, operator.now, wish.plan)
         response.status_code = 200
         sample = [exception_view(row) for row in planned.sample]
         at_stake = [StakeShape.model_validate(stake) for stake in planned.at_stake]
         return BulkPlanAnswer(count=planned.count, sample=sample, at_stake=at_stake, plan=planned.name)
     run = bulk.start(parts.database, tenant_id, chosen, wanted, operator, wish.max_replays, wish.plan)
     return RunShape.model_validate(run)
+
+
+def _whose(credential: Credential, asked: str | None, filtered: str | None) -> str:
+    """The tenant of a bulk run, which the address names or the filter does."""
+    whose = tenant_of(credential, filtered if asked is None else asked)
+    if filtered is not None and filtered != whose:
+        message = f"tenant_id is {asked!r} in the address and {filtered!r} in the filter: name one tenant."
+        raise RequestRefused(INVALID_PARAMETER, message)
+    return whose

@@ -169,7 +169,7 @@ def count_arrivals(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
 
 
 def without_key(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
-    """Arrivals of no key."""
+    """Arrivals of no key, and those of which their key does not know, or not their payload."""
     return tx.query(Findings, SQL["without_key"], {"tenant_ids": list(tenant_ids)})
 
 

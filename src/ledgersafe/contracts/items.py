@@ -4,7 +4,8 @@
     total_amount = Σ amount − discount_amount + (0 if tax_included else tax_amount) + rounding_amount   (the event)
 
 A difference of up to one minor unit a line is rounding. More, up to TOLERANCE of the total, is accepted with a warning
-and posted as totals difference; beyond it the event is parked. Tenders less change are the total, exactly.
+and posted as totals difference; beyond it the event is parked. rounding_amount is bounded by what coins need, and
+included tax by the lines. Tenders less change are the total, exactly.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ import msgspec
 
 from ledgersafe.contracts.envelope import Envelope, Name, ShortText, Text
 from ledgersafe.kernel.errors import Fault
-from ledgersafe.kernel.money import Amount
+from ledgersafe.kernel.money import Amount, Coins
 from ledgersafe.kernel.reasons import NEGATIVE_AMOUNT, TENDERS_MISMATCH, TOTALS_MISMATCH
 
 TOLERANCE = Decimal("0.01")
@@ -63,9 +64,9 @@ class ItemisedEvent(Envelope, kw_only=True):
     original_store_id: Name | None = None
 
 
-def nothing_negative(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
+def nothing_negative(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
     """Where the type gives the direction, no quantity and no amount carries a sign (rounding may)."""
-    del minor_unit
+    del coins
     yield from _negatives(event, ("total_amount", "discount_amount", "tax_amount"), "")
     for index, line in enumerate(event.line_items):
         if min(line.qty, line.amount, line.unit_price or ZERO, line.discount or ZERO, line.tax or ZERO) < 0:
@@ -74,8 +75,9 @@ def nothing_negative(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Faul
         yield from _negatives(tender, ("amount", "change"), f"/tenders/{index}")
 
 
-def totals_add_up(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
+def totals_add_up(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
     """Each line, the tax and the total are what their parts make, within rounding or the tolerance."""
+    minor_unit = coins.minor_unit
     for index, line in enumerate(event.line_items):
         if line.unit_price is not None:
             expected = line.qty * line.unit_price - (line.discount or ZERO)
@@ -92,14 +94,39 @@ def totals_add_up(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
         yield Fault(TOTALS_MISMATCH, "/total_amount", message)
 
 
-def tenders_pay_the_total(event: ItemisedEvent, minor_unit: Decimal) -> Iterator[Fault]:
+def rounding_is_of_coins(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
+    """rounding_amount is at most 100 minor units (of money that is worth very little, a coin in use), or one a line."""
+    if event.rounding_amount:
+        most = max(coins.most_rounding, coins.minor_unit * len(event.line_items))
+        if abs(event.rounding_amount) > most:
+            message = f"rounding_amount is {event.rounding_amount}, and rounding is at most {most} here: "
+            message += "the rest is a discount, a tax or a line"
+            yield Fault(TOTALS_MISMATCH, "/rounding_amount", message)
+
+
+def included_tax_is_a_part(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
+    """Tax that is included is at most what the lines come to."""
+    if event.tax_included:
+        tax = event.tax_amount if event.tax_amount is not None else _sum([line.tax for line in event.line_items])
+        goods = _sum([abs(line.amount) for line in event.line_items])
+        if abs(tax) > goods + coins.minor_unit * len(event.line_items):
+            path = "/tax_amount" if event.tax_amount is not None else "/line_items"
+            message = f"{tax} of tax cannot be included in lines of {goods}"
+            yield Fault(TOTALS_MISMATCH, path, message)
+
+
+def tenders_pay_the_total(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
     """Where tenders are listed, they less the change are the total, exactly."""
-    del minor_unit
+    del coins
     if event.tenders:
         paid = _sum(tender.amount for tender in event.tenders) - _sum(tender.change for tender in event.tenders)
         if paid != event.total_amount:
             message = f"the tenders less change are {paid}, total_amount is {event.total_amount}"
             yield Fault(TENDERS_MISMATCH, "/tenders", message)
+
+
+SUMS = (totals_add_up, rounding_is_of_coins, included_tax_is_a_part)
+"""What every event with lines and a total must keep."""
 
 
 def expected_total(event: ItemisedEvent) -> Decimal:

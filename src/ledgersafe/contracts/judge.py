@@ -16,7 +16,7 @@ from ledgersafe.contracts.items import ItemisedEvent, totals_difference
 from ledgersafe.kernel import reasons
 from ledgersafe.kernel.canonical import InexactNumber
 from ledgersafe.kernel.errors import Fault
-from ledgersafe.kernel.money import is_currency, minor_unit, parse_amount
+from ledgersafe.kernel.money import Coins, coins, is_currency, parse_amount
 
 LONGEST_KEY_BYTES = 2_500
 """What fits an index of Postgres, whose entries may take 2,704 bytes."""
@@ -24,6 +24,7 @@ LONGEST_KEY_BYTES = 2_500
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_STORED = datetime(9999, 12, 31, tzinfo=UTC)
 """Beyond it, an instant may be of a year that Python cannot read back."""
+_OF_NO_CURRENCY = Coins(Decimal("0.01"), Decimal(1))
 _COLUMNS = ("event_type", "store_id", "source_system", "schema_version", "occurred_at", "source_event_id", "txn_id")
 
 
@@ -83,9 +84,9 @@ def judge(event: dict[str, Any], *, exact: bool, expectations: Expectations) -> 
 def _judge_well_formed(event: Any, contract: EventType, expectations: Expectations) -> Verdict:
     faults = list(_envelope_faults(event, contract, expectations))
     currency: str | None = event.currency or expectations.default_currency
-    unit = minor_unit(currency) if currency is not None and is_currency(currency) else Decimal("0.01")
+    known = coins(currency) if currency is not None and is_currency(currency) else _OF_NO_CURRENCY
     for check in contract.checks:
-        faults.extend(check(event, unit))
+        faults.extend(check(event, known))
     faults.extend(_missing_currency(event, expectations))
     columns = Columns(
         event.event_type,
@@ -97,7 +98,7 @@ def _judge_well_formed(event: Any, contract: EventType, expectations: Expectatio
         event.txn_id,
     )
     warnings: tuple[str, ...] = ()
-    if not faults and isinstance(event, ItemisedEvent) and (difference := totals_difference(event, unit)):
+    if not faults and isinstance(event, ItemisedEvent) and (difference := totals_difference(event, known.minor_unit)):
         warnings = (f"total_amount differs by {difference} from what its parts make",)
     return Verdict(columns, tuple(faults[:MOST_FAULTS]), warnings, event.total_amount, currency)
 

@@ -45,6 +45,8 @@ _ROLE_OF_TENDER: dict[str, Role] = {
     "invoice": "receivable",
     "account": "receivable",
 }
+KNOWN_TENDERS = tuple(_ROLE_OF_TENDER)
+"""The means of payment, in small letters, that have a role; what was paid by any other is with the other tenders."""
 
 
 class Sums(msgspec.Struct, frozen=True, gc=False):

@@ -259,12 +259,21 @@ UNION
 (SELECT tenant_id FROM of_counters WHERE tenant_id IS NOT NULL LIMIT %(most)s)
 
 -- name: without_arrival
--- Why: no key was made by anything but an arrival.
+-- Why: no key was made by anything but an arrival; nor did anything else bring what is noted of it.
 SELECT k.tenant_id, count(*) AS number, (array_agg(k.idempotency_key ORDER BY k.idempotency_key))[1:20] AS examples
-FROM gate.events_processed k
-WHERE k.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
+FROM (
+  SELECT tenant_id, idempotency_key, first_raw_id AS raw_id
+  FROM gate.events_processed
+  WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+  UNION ALL
+  SELECT tenant_id, idempotency_key, raw_id FROM gate.later_arrivals WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+  UNION ALL
+  SELECT tenant_id, idempotency_key, raw_id
+  FROM gate.other_payloads
+  WHERE tenant_id = ANY(%(tenant_ids)s::text[])) AS k
+WHERE NOT EXISTS (
   SELECT FROM bronze.events_raw r
-  WHERE r.tenant_id = k.tenant_id AND r.raw_id = k.first_raw_id AND r.tenant_id = ANY(%(tenant_ids)s::text[]))
+  WHERE r.tenant_id = k.tenant_id AND r.raw_id = k.raw_id AND r.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY k.tenant_id
 
 -- name: lost

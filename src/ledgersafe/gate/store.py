@@ -306,7 +306,7 @@ def to_post_again(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
 
 
 def without_arrival(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
-    """Keys whose first arrival is not there."""
+    """Keys that name an arrival which is not there: as the first, as a later one, or as that of a payload."""
     return tx.query(Findings, SQL["without_arrival"], {"tenant_ids": list(tenant_ids)})
 
 

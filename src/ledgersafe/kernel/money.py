@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from babel.core import get_global
 from babel.numbers import get_currency_precision
@@ -17,6 +18,27 @@ _CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies")) | {"XAD"}
 # CLDR tells how many decimals people write, which for these is fewer than the minor unit of ISO 4217.
 _WITH_HUNDREDTHS = ("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER")
 _ISO_4217_DECIMALS = {"IQD": 3} | dict.fromkeys(_WITH_HUNDREDTHS, 2)
+# What coins and notes are worth so little that shops round by more than a hundred minor units.
+_LARGE_STEPS = {
+    5: ("AFN", "AMD", "BDT", "ETB", "HTG", "HUF", "JMD", "KES", "NPR"),
+    10: ("ALL", "AOA", "CRC", "DZD", "KPW", "KZT", "LKR", "PKR", "RSD", "SDG", "SSP"),
+    20: ("GYD",),
+    50: ("MNT", "MWK", "NGN"),
+    100: ("ARS", "CDF", "COP", "IDR", "KHR", "MGA", "MMK", "TZS", "YER"),
+    250: ("IQD",),
+    500: ("GNF", "PYG", "SYP", "UZS"),
+    1_000: ("LAK", "SOS", "VND"),
+    10_000: ("IRR", "LBP"),
+}
+_STEPS = {code: Decimal(step) for step, codes in _LARGE_STEPS.items() for code in codes}
+_HUNDRED = Decimal(100)
+
+
+class Coins(NamedTuple):
+    """What a currency can be paid in: its minor unit, and the most that rounding to coins in use makes of a total."""
+
+    minor_unit: Decimal
+    most_rounding: Decimal
 
 
 class Amount(Decimal):
@@ -63,3 +85,14 @@ def is_currency(code: str) -> bool:
 def minor_unit(code: str) -> Decimal:
     """The smallest coin of account of a currency: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
     return Decimal(1).scaleb(-_ISO_4217_DECIMALS.get(code, get_currency_precision(code)))
+
+
+@cache
+def coins(code: str) -> Coins:
+    """The coins of a currency: of USD (0.01, 1), of JPY (1, 100), of KWD (0.001, 0.100), of HUF (0.01, 5).
+
+    No source tells by how much shops round; CLDR does for four currencies. A hundred minor units leave room for every
+    coin there is, also where a total is cut rather than rounded; where money is worth less, the table says how much.
+    """
+    unit = minor_unit(code)
+    return Coins(unit, max(unit * _HUNDRED, _STEPS.get(code, unit)))

@@ -185,6 +185,48 @@ FROM ledger.lines
 WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND books_date >= coalesce(%(since)s::date, '-infinity')
 GROUP BY tenant_id, account, books_date, currency
 
+-- name: roles
+-- Why: what is posted to an account is posted in its role, which stays with it.
+SELECT tenant_id, account, role
+FROM ledger.accounts
+WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+
+-- name: untrue_claims
+-- Why: its claim alone keeps an entry out of the next run: one that is lost has it handed on twice, one too many never. A
+-- run that is voided lets go of its claims by its status; how much was in it stays on record.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT coalesce(p.tenant_id, c.tenant_id) AS tenant_id,
+         format('%%s in run %%s', coalesce(p.entry_id, c.entry_id), coalesce(p.number, c.number)) AS what
+  FROM (
+    SELECT g.tenant_id, g.number, l.entry_id
+    FROM ledger.export_pages g
+    JOIN ledger.export_runs r
+      ON r.tenant_id = g.tenant_id AND r.number = g.number AND r.status <> 'voided'
+     AND r.tenant_id = ANY(%(tenant_ids)s::text[])
+    CROSS JOIN LATERAL unnest(g.entry_ids) AS l (entry_id)
+    WHERE g.tenant_id = ANY(%(tenant_ids)s::text[])) AS p
+  FULL JOIN (
+    SELECT x.tenant_id, x.number, x.entry_id
+    FROM ledger.exported x
+    LEFT JOIN ledger.export_runs r
+      ON r.tenant_id = x.tenant_id AND r.number = x.number AND r.tenant_id = ANY(%(tenant_ids)s::text[])
+    WHERE x.tenant_id = ANY(%(tenant_ids)s::text[]) AND r.status IS DISTINCT FROM 'voided') AS c
+    ON c.tenant_id = p.tenant_id AND c.entry_id = p.entry_id AND c.number = p.number
+  WHERE p.tenant_id IS NULL OR c.tenant_id IS NULL
+  UNION ALL
+  SELECT r.tenant_id, format('run %%s', r.number)
+  FROM ledger.export_runs r
+  LEFT JOIN (
+    SELECT tenant_id, number, count(*) AS pages, sum(cardinality(entry_ids)) AS entries
+    FROM ledger.export_pages
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY tenant_id, number) AS g
+    ON g.tenant_id = r.tenant_id AND g.number = r.number
+  WHERE r.tenant_id = ANY(%(tenant_ids)s::text[])
+    AND (r.pages, r.entries) <> (coalesce(g.pages, 0), coalesce(g.entries, 0))) AS f
+GROUP BY f.tenant_id
+
 -- name: orphans
 -- Why: no foreign key is asked again once a row is in; somebody with too many rights may have gone round it.
 SELECT e.tenant_id, count(*) AS number, (array_agg(e.entry_id::text ORDER BY e.entry_id))[1:20] AS examples

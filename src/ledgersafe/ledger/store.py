@@ -121,6 +121,15 @@ class ExportAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRole:
+    """Which role an account plays, or played."""
+
+    tenant_id: str
+    account: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """A place in the order of books dates and entries."""
 
@@ -257,6 +266,16 @@ def orphans(tx: Tx, bounds: Bounds) -> Rows[Findings]:
 def untrue_to_transactions(tx: Tx, bounds: Bounds) -> Rows[Findings]:
     """Entries of another day, store or currency than their transaction's, or that take back another entry."""
     return tx.query(Findings, SQL["untrue_to_transactions"], bounds.parameters())
+
+
+def roles(tx: Tx, tenant_ids: Sequence[str]) -> Rows[AccountRole]:
+    """The role of every account, the retired ones too."""
+    return tx.query(AccountRole, SQL["roles"], {"tenant_ids": list(tenant_ids)})
+
+
+def untrue_claims(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Entries of export runs without their claim, claims without their entry, runs of other pages than they had."""
+    return tx.query(Findings, SQL["untrue_claims"], {"tenant_ids": list(tenant_ids)})
 
 
 def account_sums(tx: Tx, bounds: Bounds) -> Rows[AccountSums]:

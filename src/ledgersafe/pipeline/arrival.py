@@ -17,9 +17,12 @@ from ledgersafe.contracts.judge import Columns, Expectations, judge
 from ledgersafe.contracts.patch import merge
 from ledgersafe.kernel.canonical import Document, canonicalise, is_exact, read_json
 from ledgersafe.kernel.errors import Fault, RequestRefused
-from ledgersafe.kernel.reasons import FOREIGN_TENANT, UNUSABLE_EVENT_ID, UNUSABLE_TENANT_ID
+from ledgersafe.kernel.reasons import FOREIGN_TENANT, REDACTED, UNUSABLE_EVENT_ID, UNUSABLE_TENANT_ID
 from ledgersafe.tenants.rules import OF_TENANT, Credential, PastCurrency, currency_then
 from ledgersafe.tenants.store import Tenant
+
+REDACTION = b'{"redacted":true}'
+"""What stands in a redacted body's place: bronze.redaction() says the same. No event reads so: it has no event_id."""
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -83,7 +86,9 @@ def read_document(parcel: Parcel, document: Document, default_tenant: str = "") 
 
 
 def read_again(stored: StoredRaw | Body, tenant_id: str, credential: Credential, now: datetime) -> Mapped:
-    """The same from a stored arrival, to be judged as of now. Raises RequestRefused (its body may be redacted)."""
+    """The same from a stored arrival, to be judged as of now. Raises RequestRefused: as `read`, and REDACTED."""
+    if stored.body == REDACTION:
+        raise RequestRefused(REDACTED, "Its body was redacted: nothing is left that could be posted.")
     parcel = Parcel(stored.door, credential, now, stored.ce_headers)
     return read(parcel, stored.body, tenant_id)
 

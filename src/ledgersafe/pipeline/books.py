@@ -19,7 +19,7 @@ from ledgersafe.kernel.ids import new_id
 from ledgersafe.ledger import store as ledger
 from ledgersafe.ledger.rules import default_chart
 from ledgersafe.silver import store as silver
-from ledgersafe.silver.rules import Allocation, Left, Sold
+from ledgersafe.silver.rules import Allocation, Left, Sold, paid, refunded
 from ledgersafe.silver.store import Head, Name, Revision
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.store import BookSettings, Store
@@ -29,17 +29,20 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Given:
-    """What a return gave back of one original."""
+    """What a return gave back of one original: by line, and what it was paid for its so many lines in all."""
 
     original: Name
     original_transaction_id: str
     allocations: list[Allocation]
+    total: Decimal
+    parts: int
 
 
 class Revised(msgspec.Struct, gc=False):
     """One posting, as far as later events must know it; in the books already, or about to be.
 
-    What is about to be has `lines`; what it sold is made of them when somebody asks, which is rare.
+    What is about to be has `lines`; what it sold is made of them when somebody asks, which is rare. What was read says
+    whether it `is_referenced`: books from before lines of nothing were written may not tell of which original.
     """
 
     type: str
@@ -48,9 +51,16 @@ class Revised(msgspec.Struct, gc=False):
     business_date: date
     books_date: date
     currency: str
+    total: Decimal
+    rounding: Decimal
     lines: Iterable[tuple[int, Line]] = ()
     given: Given | None = None
     read: list[Sold] = []
+    is_referenced: bool = False
+
+    def paid(self) -> Decimal:
+        """What may be given back of it in all."""
+        return paid(self.total, self.rounding)
 
     def sold(self) -> list[Sold]:
         """Its lines, as far as returns must know."""
@@ -209,22 +219,36 @@ def read(tx: Tx, books: Books, revisions: Sequence[Revision]) -> None:
     unread = [revision for revision in revisions if revision not in books.revised]
     if not unread:
         return
-    postings = silver.postings(tx, books.tenant_id, unread)
+    postings = silver.known(tx, books.tenant_id, unread)
     lines = silver.lines(tx, books.tenant_id, unread)
     references = silver.references(tx, books.tenant_id, unread)
-    for row in postings.all():
-        books.revised[str(row.transaction_id), row.revision] = Revised(
-            row.type, row.event_type, row.event_id, row.business_date, row.books_date, row.currency
-        )
+    known = {(str(row.transaction_id), row.revision): row for row in postings.all()}
+    books.revised |= {revision: _revised(row) for revision, row in known.items()}
     for line in lines.all():
         sold = Sold(line.line_no, line.sku, line.quantity, line.amount)
         books.revised[str(line.transaction_id), line.revision].read.append(sold)
     for row in references.all():
-        revised = books.revised[str(row.transaction_id), row.revision]
+        revision = str(row.transaction_id), row.revision
+        revised, of = books.revised[revision], known[revision]
         if revised.given is None:
             original = row.original_store_id, row.original_txn_id
-            revised.given = Given(original, str(row.original_transaction_id), [])
+            total = refunded(of.total, of.rounding, of.gross)
+            revised.given = Given(original, str(row.original_transaction_id), [], total, of.lines)
         revised.given.allocations.append(Allocation(row.line_no, row.original_line_no, row.quantity, row.amount))
+
+
+def _revised(row: silver.Known) -> Revised:
+    return Revised(
+        row.type,
+        row.event_type,
+        row.event_id,
+        row.business_date,
+        row.books_date,
+        row.currency,
+        row.total,
+        row.rounding,
+        is_referenced=row.is_referenced,
+    )
 
 
 def hold_periods(tx: Tx, books: Books, days: Collection[date]) -> None:

@@ -15,8 +15,11 @@ from ledgersafe.contracts.event_type import EventType
 from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.items import ItemisedEvent, Line
 from ledgersafe.contracts.stored import read_stored
+from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.money import minor_unit
+from ledgersafe.kernel.reasons import Reason
 from ledgersafe.pipeline.arrival import patched, read_again
+from ledgersafe.silver.store import Name
 from ledgersafe.tenants.rules import SCOPES, Credential, PastCurrency, currency_then
 from ledgersafe.tenants.store import BookSettings, Store
 
@@ -40,6 +43,28 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     store: Store | None
     books_date: date | None = None
     was_posted: bool = False
+
+
+class Dated(msgspec.Struct, frozen=True, gc=False):
+    """A candidate with the trading day of its store."""
+
+    of: Candidate
+    day: date
+
+
+class Unposted(msgspec.Struct, frozen=True):
+    """What cannot be posted: why, and what it waits for if it only came too early."""
+
+    fault: Fault
+    waits_for: Name | None = None
+
+
+class Refused(Exception):
+    """A candidate that cannot be posted."""
+
+    def __init__(self, reason: Reason, path: str, message: str, waits_for: Name | None = None) -> None:
+        super().__init__(message)
+        self.unposted = Unposted(Fault(reason, path, message), waits_for)
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

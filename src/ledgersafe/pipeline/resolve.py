@@ -7,6 +7,7 @@ order, as accept does, so that an arrival, a second operator and a run can meet 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
@@ -150,14 +151,14 @@ def decide(
     """
     writes = Writes()
     results = _judge_all(tx, tenant_id, exception_ids, wish, operator, seen, writes)
-    patch = None if wish.patch is None else orjson.dumps(wish.patch).decode()
+    patch = _patch(wish)
     decided = quarantine.Decided(
         tenant_id=tenant_id,
         action=wish.action,
         notes=wish.notes,
         actor=operator.credential.actor,
         resolved_at=operator.now,
-        patch=patch,
+        patch=None if patch is None else patch.decode(),
         books_date=wish.books_date,
     )
     write(tx, decided, writes)
@@ -432,9 +433,16 @@ def _audit(held: _Held, tenant_id: str, wish: Wish, operator: Operator, closed: 
     }
     if closed.canonical_raw_id is not None:
         after |= {"canonical_raw_id": closed.canonical_raw_id, "patched": _patched(wish), "books_date": wish.books_date}
+        patch = _patch(wish)
+        after["patch_sha256"] = None if patch is None else sha256(patch).hexdigest()
     if wish.claimed_actor is not None:
         after["claimed_actor"] = wish.claimed_actor
     return _entry(held, tenant_id, operator, "exception.resolved", wish.notes, before=before, after=after)
+
+
+def _patch(wish: Wish) -> bytes | None:
+    """The patch as it is kept with the exception; its digest, on record, tells whether it still is that."""
+    return None if wish.patch is None else orjson.dumps(wish.patch)
 
 
 def _patched(wish: Wish) -> list[str]:

@@ -26,7 +26,7 @@ from ledgersafe.db.rows import Leaves
 from ledgersafe.kernel.clock import Clock
 from ledgersafe.kernel.ids import first_id_of, new_id
 from ledgersafe.kernel.merkle import HASH_BYTES
-from ledgersafe.pipeline.redact import REPLACEMENT
+from ledgersafe.pipeline.arrival import REDACTION
 
 LATELY = timedelta(hours=2)
 """How far back the frequent walk looks; what committed later than that is left to the sweep."""
@@ -114,7 +114,7 @@ def leaves_of(
     if chain.kind == "audit":
         return audit.leaves(tx, chain.tenant_id, row_ids, late_before).one()
     return bronze.leaves(
-        tx, chain.tenant_id, row_ids, replacement=REPLACEMENT, header_hashes=header_hashes, late_before=late_before
+        tx, chain.tenant_id, row_ids, replacement=REDACTION, header_hashes=header_hashes, late_before=late_before
     ).one()
 
 

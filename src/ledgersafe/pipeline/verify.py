@@ -19,6 +19,7 @@ from ledgersafe.gold import store as gold
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.ledger import store as ledger
+from ledgersafe.pipeline.account_days import RoleDay, read_account_days, read_role_days
 from ledgersafe.pipeline.reconcile import MEASURES, Day, read_days
 from ledgersafe.quarantine import store as quarantine
 from ledgersafe.silver import store as silver
@@ -75,6 +76,7 @@ class _Facts:
     findings: dict[str, Findings]
     days: list[Day]
     accounts: list[tuple[AccountSums, AccountSums]]
+    roles: list[RoleDay]
 
 
 def verify(database: Database, tenant_id: str | None = None, since: date | None = None) -> list[TenantChecks]:
@@ -129,7 +131,7 @@ def _tenants(tx: Tx, wanted: Wanted) -> list[str]:
 
 def _facts(tx: Tx, names: Sequence[str], since: date | None) -> Mapping[str, _Facts]:
     """By tenant, every number that a check needs; a tenant of which there is nothing is left out."""
-    facts: dict[str, _Facts] = defaultdict(lambda: _Facts(defaultdict(int), {}, [], []))
+    facts: dict[str, _Facts] = defaultdict(lambda: _Facts(defaultdict(int), {}, [], [], []))
     bounds = Bounds(names, since)
     for count in gate.counters(tx, names, len(names)).all():
         facts[count.tenant_id].numbers.update(_counts(count, "counted"))
@@ -137,10 +139,13 @@ def _facts(tx: Tx, names: Sequence[str], since: date | None) -> Mapping[str, _Fa
         facts[count.tenant_id].numbers.update(_counts(count, "keys"))
     for day in read_days(tx, bounds):
         facts[day.place.tenant_id].days.append(day)
-    for of_entries, of_gold in _account_days(tx, bounds):
+    account_days = read_account_days(tx, bounds)
+    for of_entries, of_gold in account_days:
         facts[of_entries.tenant_id].accounts.append((of_entries, of_gold))
     _take(facts, _numbers(tx, bounds), _findings_beside(tx, bounds))
     tx.join_by_hash()
+    for role_day in read_role_days(tx, bounds, (of_entries for of_entries, _ in account_days)):
+        facts[role_day.place.tenant_id].roles.append(role_day)
     _take(facts, _numbers_of_joins(tx, bounds), _findings(tx, bounds))
     return facts
 
@@ -212,29 +217,8 @@ def _findings(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[Findings]]
         yield "guards", silver.untrue_guards(tx, names).all()
         yield "heads", silver.untrue_heads(tx, names).all()
         yield "events", silver.untrue_events(tx, names).all()
-
-
-def _account_days(tx: Tx, bounds: Bounds) -> Iterator[tuple[AccountSums, AccountSums]]:
-    """What entries say of every account and day, and what gold says with what it has yet to add."""
-    entries = ledger.account_sums(tx, bounds)
-    parts = (gold.account_sums(tx, bounds), gold.pending_account_sums(tx, bounds))
-    left = {_account_day(row): row for row in entries.all()}
-    right: dict[tuple[str, date, str, str], AccountSums] = {}
-    for row in (row for rows in parts for row in rows.all()):
-        before = right.get(_account_day(row))
-        right[_account_day(row)] = row if before is None else _added(before, row.debit, row.credit)
-    for key in sorted(left.keys() | right.keys()):
-        some = left.get(key) or right[key]
-        nothing = _added(some, -some.debit, -some.credit)
-        yield left.get(key, nothing), right.get(key, nothing)
-
-
-def _account_day(row: AccountSums) -> tuple[str, date, str, str]:
-    return row.tenant_id, row.books_date, row.account, row.currency
-
-
-def _added(row: AccountSums, debit: Decimal, credit: Decimal) -> AccountSums:
-    return AccountSums(row.tenant_id, row.account, row.books_date, row.currency, row.debit + debit, row.credit + credit)
+        yield "claims", ledger.untrue_claims(tx, names).all()
+        yield "decisions", quarantine.untrue_decisions(tx, names).all()
 
 
 def _checks(of: _Facts, since: date | None) -> Iterator[Check]:
@@ -286,8 +270,11 @@ def _of_postings(of: _Facts) -> Iterator[Check]:
 
 
 def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
-    yield _none(of, "keys_have_arrived", "keys", "keys whose first arrival is not there")
-    yield _none(of, "arrivals_have_a_key", "arrivals", "arrivals of no key")
+    yield _none(of, "keys_have_arrived", "keys", "keys that name an arrival which is not there")
+    what = "arrivals of no key, or that their key does not name, or with a payload that it does not name"
+    yield _none(of, "arrivals_have_a_key", "arrivals", what)
+    what = "closed exceptions that say something else than the audit row of their decision"
+    yield _none(of, "decisions_are_on_record", "decisions", what)
     yield _none(of, "references_lead_somewhere", "references", "references to lines that are not there")
     yield _none(of, "lines_belong", "parts", "lines, tenders and references of no transaction")
     yield _none(
@@ -298,6 +285,8 @@ def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
     yield _none(of, "heads_name_what_stands", "heads", what)
     what = "events in the books of no posted key, and posted keys of nothing in the books"
     yield _none(of, "events_are_posted_keys", "events", what)
+    what = "entries in export runs without their claim, claims of what is in none, runs of other pages than they had"
+    yield _none(of, "exports_are_claimed", "claims", what)
     yield _none(of, "gold_applied_what_is_there", "applied", "batches in gold that were never committed")
 
 
@@ -314,6 +303,12 @@ def _of_money(of: _Facts) -> Iterator[Check]:
             yield _money(f"{measure}_in_ledger_{currency}", left, accounts, places, what)
             what = f"{measure} of the lines = of gold, every day of every store{_pending(of, 'pending_sales')}"
             yield _money(f"{measure}_in_gold_{currency}", left, in_gold, places, what)
+    for currency, role in sorted({(day.place.currency, day.place.role) for day in of.roles}):
+        own = [day for day in of.roles if (day.place.currency, day.place.role) == (currency, role)]
+        places = [f"{day.place.books_date} {currency}" for day in own]
+        what = f"{role} by receipts and tenders = of the accounts, every day"
+        left, right = [day.receipts for day in own], [day.entries for day in own]
+        yield _money(f"{role}_in_ledger_{currency}", left, right, places, what)
     for currency in sorted({left.currency for left, _ in of.accounts}):
         pairs = [pair for pair in of.accounts if pair[0].currency == currency]
         places = [f"{left.account} {left.books_date} {currency}" for left, _ in pairs]

@@ -12,7 +12,7 @@ RETURNING transaction_id::text
 -- name: heads
 -- Why: a separate statement after the lock, so that it sees what whoever held them before has made of them.
 SELECT h.store_id, h.txn_id, h.state, h.transaction_id::text AS transaction_id, h.revision, h.returned_lines,
-       h.returned_quantities, h.returned_amounts
+       h.returned_quantities, h.returned_amounts, h.returned_total, h.returned_parts
 FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[]) AS a (store_id, txn_id)
 JOIN silver.heads h ON h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = a.txn_id
 
@@ -20,14 +20,25 @@ JOIN silver.heads h ON h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id A
 -- Why: what posting made of transactions whose heads it holds.
 UPDATE silver.heads h
 SET state = a.state, transaction_id = a.transaction_id, revision = a.revision, returned_lines = a.lines::integer[],
-    returned_quantities = a.quantities::numeric[], returned_amounts = a.amounts::numeric[]
+    returned_quantities = a.quantities::numeric[], returned_amounts = a.amounts::numeric[], returned_total = a.total,
+    returned_parts = a.parts
 FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[], %(states)s::text[], %(transaction_ids)s::uuid[],
-            %(revisions)s::integer[], %(lines)s::text[], %(quantities)s::text[], %(amounts)s::text[])
-  AS a (store_id, txn_id, state, transaction_id, revision, lines, quantities, amounts)
+            %(revisions)s::integer[], %(lines)s::text[], %(quantities)s::text[], %(amounts)s::text[],
+            %(totals)s::numeric[], %(parts)s::integer[])
+  AS a (store_id, txn_id, state, transaction_id, revision, lines, quantities, amounts, total, parts)
 WHERE h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = a.txn_id
 
--- name: postings
+-- name: known
 -- Why: what a posted transaction says decides whether it may be given back, corrected or undone.
+SELECT t.transaction_id, t.revision, t.type, t.event_type, t.event_id, t.business_date, t.books_date, t.currency, t.lines,
+       t.gross, t.rounding, t.total, t.is_referenced
+FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[]) AS a (transaction_id, revision)
+JOIN silver.transactions t
+  ON t.tenant_id = %(tenant_id)s AND t.transaction_id = a.transaction_id AND t.revision = a.revision
+ AND t.kind = 'posting'
+
+-- name: postings
+-- Why: whoever reads entries wants to know of which transactions they are.
 SELECT t.transaction_id, t.revision, t.kind, t.store_id, t.txn_id, t.type, t.event_type, t.event_id, t.business_date,
        t.books_date, t.currency, t.total, t.is_referenced
 FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[]) AS a (transaction_id, revision)
@@ -385,8 +396,9 @@ FROM (
 GROUP BY f.tenant_id
 
 -- name: untrue_guards
--- Why: what a head says was given back of its lines is what keeps anybody from giving back more. References of a reversal
--- are negative: the sum over all is of what stands.
+-- Why: what a head says was given back, of its lines and in all, is what keeps anybody from giving back more. References
+-- and totals of a reversal are negative: the sum over all is of what stands. In all counts what was paid, without what
+-- the rounding of cash added.
 SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
 FROM (
   SELECT coalesce(g.tenant_id, r.tenant_id) AS tenant_id,
@@ -404,7 +416,29 @@ FROM (
     WHERE tenant_id = ANY(%(tenant_ids)s::text[])
     GROUP BY tenant_id, original_transaction_id, original_line_no) AS r
     ON r.tenant_id = g.tenant_id AND r.transaction_id = g.transaction_id AND r.line_no = g.line_no
-  WHERE coalesce(g.quantity, 0) <> coalesce(r.quantity, 0) OR coalesce(g.amount, 0) <> coalesce(r.amount, 0)) AS f
+  WHERE coalesce(g.quantity, 0) <> coalesce(r.quantity, 0) OR coalesce(g.amount, 0) <> coalesce(r.amount, 0)
+  UNION ALL
+  SELECT coalesce(h.tenant_id, p.tenant_id), format('%%s in all', coalesce(h.transaction_id, p.transaction_id))
+  FROM (
+    SELECT tenant_id, transaction_id, returned_total, returned_parts
+    FROM silver.heads
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND (returned_total <> 0 OR returned_parts <> 0)) AS h
+  FULL JOIN (
+    SELECT t.tenant_id, o.transaction_id,
+           sum(CASE t.kind WHEN 'posting' THEN t.total - greatest(0, least(t.rounding, t.gross, t.total))
+               ELSE t.total + greatest(0, least(-t.rounding, -t.gross, -t.total)) END) AS total,
+           sum(CASE t.kind WHEN 'posting' THEN t.lines ELSE -t.lines END) AS parts
+    FROM (
+      SELECT DISTINCT tenant_id, transaction_id AS of_return, revision, kind, original_transaction_id AS transaction_id
+      FROM silver.references
+      WHERE tenant_id = ANY(%(tenant_ids)s::text[])) AS o
+    JOIN silver.transactions t
+      ON t.tenant_id = o.tenant_id AND t.transaction_id = o.of_return AND t.revision = o.revision AND t.kind = o.kind
+     AND t.tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY t.tenant_id, o.transaction_id) AS p
+    ON p.tenant_id = h.tenant_id AND p.transaction_id = h.transaction_id
+  WHERE coalesce(h.returned_total, 0) <> coalesce(p.total, 0) OR coalesce(h.returned_parts, 0) <> coalesce(p.parts, 0)
+) AS f
 GROUP BY f.tenant_id
 
 -- name: untrue_to_references
@@ -442,6 +476,34 @@ LEFT JOIN (
 WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
   AND (t.payment IS DISTINCT FROM p.payment OR (p.amount <> t.total AND t.type <> 'STOCK_ADJUSTMENT'))
 GROUP BY t.tenant_id
+
+-- name: receipt_sums
+-- Why: what receipts come to by what they were paid with is what posting makes entries of; no two of a kind differ in it.
+-- Tills name means of payment as they like: those that have no role of their own are one.
+SELECT tenant_id, books_date, currency, type,
+       CASE WHEN payment IS NULL OR payment = 'mixed' THEN payment
+            WHEN lower(payment COLLATE "C") = ANY(%(known)s::text[]) THEN lower(payment COLLATE "C")
+            ELSE 'other' END AS payment,
+       sum(units) AS units, sum(gross) AS gross, sum(discount) AS discount, sum(tax) AS tax,
+       sum(included_tax) AS included_tax, sum(rounding) AS rounding, sum(totals_difference) AS totals_difference,
+       sum(total) AS total
+FROM silver.transactions
+WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND books_date >= coalesce(%(since)s::date, '-infinity')
+GROUP BY 1, 2, 3, 4, 5
+
+-- name: tender_sums
+-- Why: receipts that were paid with several kinds: only their tenders say how much by which.
+SELECT t.tenant_id, t.books_date, t.currency, t.type,
+       CASE WHEN lower(p.type COLLATE "C") = ANY(%(known)s::text[]) THEN lower(p.type COLLATE "C")
+            ELSE 'other' END AS payment,
+       sum(p.amount) AS amount
+FROM silver.transactions t
+JOIN silver.tenders p
+  ON p.tenant_id = t.tenant_id AND p.transaction_id = t.transaction_id AND p.revision = t.revision AND p.kind = t.kind
+ AND p.tenant_id = ANY(%(tenant_ids)s::text[])
+WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND t.payment = 'mixed'
+GROUP BY 1, 2, 3, 4, 5
 
 -- name: untrue_heads
 -- Why: counts may agree while a head names another revision than the one that stands.

@@ -1,186 +1,36 @@
 """The statements of schema silver."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Literal, cast
+from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
-
-import msgspec
 
 from ledgersafe.db import arrays, copying
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import Bounds, Days, DaySums, Findings, TenantCount
 from ledgersafe.db.sql import Statements
-from ledgersafe.silver.rules import LineInWords, Posting, PostingEvent
+from ledgersafe.silver.rules import (
+    Head,
+    Known,
+    LineInWords,
+    LineItem,
+    Name,
+    Posted,
+    PostedEvents,
+    PostedLine,
+    PostedReference,
+    Posting,
+    PostingEvent,
+    ReceiptSums,
+    Reference,
+    Reversal,
+    Revision,
+    Tender,
+    TenderSums,
+    Transaction,
+)
 
 SQL = Statements(__package__ or "")
-
-State = Literal["awaited", "live", "voided"]
-Name = tuple[str, str]
-"""(store_id, txn_id): how tills name a transaction."""
-Revision = tuple[str, int]
-"""(transaction_id, revision): one posting."""
-
-
-class Head(msgspec.Struct, gc=False):
-    """A row of silver.heads, held; changed in memory. What was returned stands in parallel, by line."""
-
-    store_id: str
-    txn_id: str
-    state: State
-    transaction_id: str | None = None
-    revision: int | None = None
-    returned_lines: Sequence[int] = ()
-    returned_quantities: Sequence[Decimal] = ()
-    returned_amounts: Sequence[Decimal] = ()
-
-    def name(self) -> Name:
-        """How tills name it."""
-        return self.store_id, self.txn_id
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """What a row of silver.transactions is, as far as later events must know."""
-
-    transaction_id: UUID
-    revision: int
-    kind: Literal["posting", "reversal"]
-    store_id: str
-    txn_id: str
-    type: str
-    event_type: str
-    event_id: str
-    business_date: date
-    books_date: date
-    currency: str
-    total: Decimal
-    is_referenced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PostedLine:
-    """A line of a posting, as far as returns must know."""
-
-    transaction_id: UUID
-    revision: int
-    line_no: int
-    sku: str
-    quantity: Decimal
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class PostedReference:
-    """What a line of a return gave back."""
-
-    transaction_id: UUID
-    revision: int
-    line_no: int
-    original_transaction_id: UUID
-    original_line_no: int
-    quantity: Decimal
-    amount: Decimal
-    original_store_id: str
-    original_txn_id: str
-
-
-class Transaction(msgspec.Struct, frozen=True, gc=False):
-    """A posting, as it is written to silver.transactions."""
-
-    transaction_id: str
-    revision: int
-    store_id: str
-    txn_id: str
-    type: str
-    event_type: str
-    event_id: str
-    raw_id: str
-    register_id: str | None
-    cashier_id: str | None
-    customer_id: str | None
-    business_date: date
-    books_date: date
-    occurred_at: datetime
-    currency: str
-    lines: int
-    units: Decimal
-    gross: Decimal
-    discount: Decimal
-    tax: Decimal
-    included_tax: Decimal
-    rounding: Decimal
-    totals_difference: Decimal
-    total: Decimal
-    payment: str | None
-    country: str | None
-    is_referenced: bool
-    simulated: bool
-
-
-class LineItem(msgspec.Struct, frozen=True, gc=False):
-    """A line, as it is written to silver.line_items."""
-
-    transaction_id: str
-    revision: int
-    line_no: int
-    sku: str
-    name: str | None
-    brand: str | None
-    category: str | None
-    gtin: str | None
-    quantity: Decimal
-    unit_price: Decimal | None
-    discount: Decimal | None
-    tax: Decimal | None
-    amount: Decimal
-    product_key: str
-
-
-class Tender(msgspec.Struct, frozen=True, gc=False):
-    """A means of payment, as it is written to silver.tenders."""
-
-    transaction_id: str
-    revision: int
-    tender_no: int
-    type: str
-    amount: Decimal
-
-
-class Reference(msgspec.Struct, frozen=True, gc=False):
-    """What a line of a return gives back, as it is written to silver.references."""
-
-    transaction_id: str
-    revision: int
-    line_no: int
-    original_transaction_id: str
-    original_line_no: int
-    quantity: Decimal
-    amount: Decimal
-
-
-class Reversal(msgspec.Struct, frozen=True, gc=False):
-    """The taking back of a posting: of which, by which event, for which day."""
-
-    transaction_id: str
-    revision: int
-    event_type: str
-    event_id: str
-    raw_id: str
-    books_date: date
-    occurred_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PostedEvents:
-    """How many events are in the books for a day of a store; `arrived`: of those, how many arrivals are there."""
-
-    store_id: str
-    books_date: date
-    posted: int
-    arrived: int
 
 
 def lock_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> Rows[str | None]:
@@ -205,6 +55,8 @@ def update_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> None:
         "lines": arrays.texts([arrays.plain(head.returned_lines) for head in heads]),
         "quantities": arrays.texts([arrays.plain(head.returned_quantities) for head in heads]),
         "amounts": arrays.texts([arrays.plain(head.returned_amounts) for head in heads]),
+        "totals": arrays.plain(head.returned_total for head in heads),
+        "parts": arrays.plain(head.returned_parts for head in heads),
     }
     tx.execute(SQL["update_heads"], parameters | _stand(heads))
 
@@ -212,6 +64,11 @@ def update_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> None:
 def postings(tx: Tx, tenant_id: str, revisions: Iterable[Revision]) -> Rows[Posted]:
     """These postings."""
     return tx.query(Posted, SQL["postings"], _revisions(tenant_id, revisions))
+
+
+def known(tx: Tx, tenant_id: str, revisions: Iterable[Revision]) -> Rows[Known]:
+    """What must be known of these postings."""
+    return tx.query(Known, SQL["known"], _revisions(tenant_id, revisions))
 
 
 def postings_of_events(tx: Tx, tenant_id: str, event_ids: Sequence[str]) -> Rows[Posted]:
@@ -429,6 +286,16 @@ def untrue_to_references(tx: Tx, bounds: Bounds) -> Rows[Findings]:
 def untrue_to_tenders(tx: Tx, bounds: Bounds) -> Rows[Findings]:
     """Those whose tenders are not the total, or not the payment that they name."""
     return tx.query(Findings, SQL["untrue_to_tenders"], bounds.parameters())
+
+
+def receipt_sums(tx: Tx, bounds: Bounds, known: Sequence[str]) -> Rows[ReceiptSums]:
+    """What the receipts of every day come to. `known`: the means of payment, in small letters, to tell apart."""
+    return tx.query(ReceiptSums, SQL["receipt_sums"], bounds.parameters() | {"known": list(known)})
+
+
+def tender_sums(tx: Tx, bounds: Bounds, known: Sequence[str]) -> Rows[TenderSums]:
+    """What was paid by each means where a receipt was paid with several kinds. `known`: as above."""
+    return tx.query(TenderSums, SQL["tender_sums"], bounds.parameters() | {"known": list(known)})
 
 
 def untrue_heads(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:

@@ -104,6 +104,9 @@ def fill_return(random: Random, event: Event, original: Event) -> None:
     if "tax" in line:
         event |= {"tax_amount": line["tax"], "tax_included": original["tax_included"]}
         total += 0 if original["tax_included"] else cents(line["tax"])
+    if "discount_amount" in original:  # its share: no more goes back than was paid
+        event["discount_amount"] = _write_like(original)(total // 20)
+        total -= total // 20
     event["total_amount"] = _write_like(original)(total)
     event["payment_method"] = random.choice(_PAYMENTS)
 

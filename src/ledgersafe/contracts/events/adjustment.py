@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
-from ledgersafe.contracts.items import ItemisedEvent, tenders_pay_the_total, totals_add_up
+from ledgersafe.contracts.items import SUMS, ItemisedEvent, tenders_pay_the_total
 from ledgersafe.contracts.posting import Leg, Paid, Sums, money
 
 
@@ -21,7 +21,7 @@ EVENT_TYPE = EventType(
     name="ADJUSTMENT",
     schema_version="1.0",
     shape=Adjustment,
-    checks=(totals_add_up, tenders_pay_the_total),
+    checks=(*SUMS, tenders_pay_the_total),
     effect="originates",
     posts=posts,
     summary="Money without goods, e.g. bad debt; signs are kept.",

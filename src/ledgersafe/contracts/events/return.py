@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
-from ledgersafe.contracts.items import ItemisedEvent, nothing_negative, tenders_pay_the_total, totals_add_up
+from ledgersafe.contracts.items import SUMS, ItemisedEvent, nothing_negative, tenders_pay_the_total
 from ledgersafe.contracts.posting import Leg, Paid, Sums, negated, trade
 
 
@@ -20,7 +20,7 @@ EVENT_TYPE = EventType(
     name="RETURN",
     schema_version="1.0",
     shape=Return,
-    checks=(nothing_negative, totals_add_up, tenders_pay_the_total),
+    checks=(nothing_negative, *SUMS, tenders_pay_the_total),
     effect="originates",
     posts=posts,
     summary="Goods come back for money; may name the sale and its lines.",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ledgersafe.contracts.event_type import EventType
-from ledgersafe.contracts.items import ItemisedEvent, totals_add_up
+from ledgersafe.contracts.items import SUMS, ItemisedEvent
 from ledgersafe.contracts.posting import Leg, Paid, Sums
 
 
@@ -21,7 +21,7 @@ EVENT_TYPE = EventType(
     name="STOCK_ADJUSTMENT",
     schema_version="1.0",
     shape=StockAdjustment,
-    checks=(totals_add_up,),
+    checks=SUMS,
     effect="originates",
     posts=posts,
     summary="Goods without a sale, e.g. a write-off; signs are kept.",
