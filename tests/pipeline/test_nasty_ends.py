@@ -48,10 +48,6 @@ def _sheet(*rows: list[Any]) -> bytes:
     return _workbook(HEADER.split(","), *cells, *rows)
 
 
-def _rules(desk: Desk, of: files.Ingestion) -> dict[int, set[str]]:
-    return {row.row_number: {fault["rule"] for fault in row.faults} for row in desk.bad_rows(of)}
-
-
 FOOTERS = [
     f",Total,{QTY},8.25,",
     f"Total,{QTY},8.25",
@@ -62,6 +58,12 @@ FOOTERS = [
     ",,(3 rows),,",
     "End of the report",
     "*** printed by the till ***",
+    f"Total (EUR),{QTY},8.25",
+    f",,Total EUR:,{QTY},",
+    "2 receipts",
+    "EOF",
+    "*** Ende ***",
+    "-----",
 ]
 
 
@@ -95,6 +97,9 @@ NO_FOOTERS = [
     pytest.param("B1", id="a row that breaks off after its number"),
     pytest.param("(4 rows affected)", id="a count of rows that are not there"),
     pytest.param("(2 rows affected)", id="a count of fewer rows"),
+    pytest.param("3 receipts", id="a count of receipts that are not there"),
+    pytest.param("-", id="the minus of an amount"),
+    pytest.param("--5", id="a number in a line that is drawn"),
     pytest.param(".50", id="the rest of an amount"),
     pytest.param("CR", id="the rest of an amount that is a credit"),
     pytest.param("milk for B1 later", id="a note about a receipt"),
@@ -137,6 +142,26 @@ def test_a_note_is_not_believed_where_the_number_stands_further_behind(desk: Des
     for end in ("green", "green tea"):
         done = desk.deliver("till_lines", "day.csv", _bytes(*lines, end, header=header))
         assert (done.rows_ok, done.outcomes or {}) == (0, {}), "a row that breaks off before its number"
+
+
+ENDS = ["EOF", "-----", "=====\n END", "*** Ende ***", "2 Belege", "Fin,,,,", "---,-----,---,-----,---"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_can_be_no_line_is_believed_wherever_the_number_stands(desk: Desk, end: str) -> None:
+    columns = {name: CONTRACT["columns"][name] for name in ("Qty", "Receipt", "Price", "At", "Item")}
+    desk.put(members(columns=columns))
+    lines, header = [f"2,B1,1.50,{WHEN},tea", f"1,B2,3.25,{WHEN},jam"], ",".join(columns)
+    done = desk.deliver("till_lines", "day.csv", _bytes(*lines, end, header=header))
+    assert (done.rows_ok, done.outcomes) == (2, {"processed": 2})
+
+
+def test_a_word_for_the_end_as_which_a_row_begins_is_believed_by_none(desk: Desk) -> None:
+    columns = {name: CONTRACT["columns"][name] for name in ("Item", "Receipt", "Qty", "Price", "At")}
+    desk.put(members(columns=columns))
+    lines = [f"Fine salt,B1,2,1.50,{WHEN}", f"jam,B2,1,3.25,{WHEN}"]
+    done = desk.deliver("till_lines", "day.csv", _bytes(*lines, "Fin", header=",".join(columns)))
+    assert (done.rows_ok, done.outcomes or {}) == (0, {})
 
 
 def test_rows_that_the_contract_calls_none_are_passed_over(desk: Desk, till: Till) -> None:

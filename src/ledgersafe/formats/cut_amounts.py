@@ -1,10 +1,10 @@
 """Amounts with a comma that stand unquoted in a file that is cut at commas: `1,234.56` and `4,50` become two fields."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import pairwise
 
-from ledgersafe.formats.rows import Spelling
+from ledgersafe.formats.rows import Spelling, Wishes
 
 _BEGINS_THOUSANDS, _ENDS_THOUSANDS = re.compile(r"\D*[1-9]\d{0,2}"), re.compile(r"\d{3}(?:\.\d+)?\D*")
 """Whatever stands before and after: a sign, a code, a minus, CR. One too many only has rows put aside."""
@@ -12,6 +12,7 @@ _BEGINS_LAKHS, _GOES_ON = re.compile(r"\D*[1-9]\d?"), re.compile(r"\d\d")
 _WHOLE = re.compile(r"\W*(?:[A-Za-z]{1,3}\W*)?(?:0|[1-9]\d*)(?:[.' \u00a0]\d{3})*")
 _CENTS = re.compile(r"\d\d(?:\W*[A-Za-z]{1,3})?\W*")
 _WITH_A_POINT = re.compile(r"\D*\d+\.\d{1,2}\D*")
+_FEWEST_FIELDS = 2
 Rows = Sequence[Sequence[str]]
 
 
@@ -44,6 +45,67 @@ def are_shifted(names: Sequence[str], rows: Rows, spelling: Callable[[str], Spel
         if amount.is_amount and amount.has_decimals and text and there and all(map(_begins_cut, there)):
             return True
     return False
+
+
+def stand_whole(names: Sequence[str], rows: Rows, wishes: Wishes) -> bool:
+    """Whether the contract shows that nothing is cut: by its rules, some of the rows that look so (or the only row) can
+    only be read as they stand, and none only with an amount put together and what comes after it moved.
+    """
+    is_one = len(rows) == 1
+    looking = [row for row in rows if is_one or any(any(_more_fields(row[at:])) for at in range(len(names)))]
+    if wishes.spelling is None or wishes.faults is None or wishes.is_all_text or not looking:
+        return False
+    wrong = [
+        wishes.faults(names, [row[shift : shift + len(names)] for row in looking])
+        for shift in range(min(map(len, looking)) - len(names) + 1)
+    ]
+    found = False
+    for number, row in enumerate(looking):
+        of_row = [faults[number] for faults in wrong]
+        stands, cut = not of_row[0], _can_be_cut(names, row, of_row, wishes.spelling)
+        if cut and not stands:
+            return False
+        found |= stands and not cut
+    return found
+
+
+def _can_be_cut(
+    names: Sequence[str], cells: Sequence[str], wrong: Sequence[Set[str]], spelling: Callable[[str], Spelling]
+) -> bool:
+    """Whether a row breaks no rule if some of its fields are put together. `wrong`: what does if all are moved."""
+    shifts = {0}
+    for at, name in enumerate(names):
+        kind = spelling(name)
+        found = {shift for shift in shifts if name not in wrong[shift] and not _loses(kind, cells, at, shift)}
+        for shift in shifts:
+            there = cells[at + shift :]
+            found |= {shift + more for more in _more_fields(there) if _may_hold(kind, there[: more + 1])}
+        shifts = {shift for shift in found if shift < len(wrong)}
+    return any(shift and not any(cell.strip() for cell in cells[len(names) + shift :]) for shift in shifts)
+
+
+def _loses(kind: Spelling, cells: Sequence[str], at: int, shift: int) -> bool:
+    """Whether a day, or a text as the contract wants it, stands in its own column and would leave it empty."""
+    is_sure = not kind.has_decimals and not kind.is_amount and (kind.has_pattern or not kind.is_text)
+    return is_sure and shift > 0 and bool(cells[at].strip()) and not cells[at + shift].strip()
+
+
+def _may_hold(kind: Spelling, parts: Sequence[str]) -> bool:
+    """Whether an amount of these fields may stand in such a column: cents not in whole numbers, none in days."""
+    if kind.has_decimals:
+        return True
+    return "." not in parts[-1] if kind.is_amount else kind.is_text and not kind.tells_events
+
+
+def _more_fields(cells: Sequence[str]) -> Iterator[int]:
+    """How many fields more than the first one an amount takes that begins there."""
+    if len(cells) < _FEWEST_FIELDS:
+        return
+    if _begins_cut(cells):
+        yield 1
+    last = next((at for at, cell in enumerate(cells) if at and not _GOES_ON.fullmatch(cell)), 0)
+    if last > 1 and _begins_thousands(cells):
+        yield last
 
 
 def _has_thousands(cells: Sequence[str]) -> bool:

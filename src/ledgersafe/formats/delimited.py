@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ledgersafe.formats.cut_amounts import are_shifted, may_be_cut
+from ledgersafe.formats.cut_amounts import are_shifted, may_be_cut, stand_whole
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import LONGEST_TITLE, Columns, columns_of, header_at, is_blank
 from ledgersafe.formats.rows import BrokenRow, UnreadableFile, Wishes
@@ -64,7 +64,7 @@ def layout_of(facts: TextFacts, wishes: Wishes) -> Layout:
     sample = list(_sample(whole, delimiter, found))
     columns = columns_of(names, sample)
     told = header.facts(columns, expected)
-    surplus = _surplus(names, [cells for _, cells in sample])
+    surplus = _surplus(names, [cells for _, cells in sample], wishes)
     is_cut = delimiter == "," and _is_cut(names, [cells for _, cells in sample], surplus, wishes)
     nameless = columns.nameless
     if is_cut:
@@ -115,13 +115,18 @@ def _row_above(number: int, lines: Sequence[str], header_row: int) -> BrokenRow:
     return BrokenRow(number, text, f"stands above the header, which is row {header_row}")
 
 
-def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]]) -> int:
-    """How many blank fields too many every row ends with, as some programs write them: the same number in every row."""
+def _surplus(names: Sequence[str], sample: Sequence[Sequence[str]], wishes: Wishes) -> int:
+    """How many blank fields too many every row ends with, as some programs write them: the same number in every row.
+
+    An only row is believed if the contract shows that it is whole.
+    """
     width = len(names)
     rows = [cells for cells in sample if len(cells) >= width and not is_blank(cells) and [*cells] != [*names]]
     surplus = min(map(len, rows), default=width) - width
     alike = [cells for cells in rows if len(cells) == width + surplus]
-    return 0 if len(alike) < _FEWEST_ALIKE or any(not is_blank(cells[width:]) for cells in alike) else surplus
+    if any(not is_blank(cells[width:]) for cells in alike):
+        return 0
+    return surplus if len(alike) >= _FEWEST_ALIKE or (alike and stand_whole(names, alike, wishes)) else 0
 
 
 def _is_cut(names: Sequence[str], sample: Sequence[Sequence[str]], surplus: int, wishes: Wishes) -> bool:
@@ -133,9 +138,11 @@ def _is_cut(names: Sequence[str], sample: Sequence[Sequence[str]], surplus: int,
         cells for cells in sample if len(cells) == width + surplus and not is_blank(cells) and [*cells] != [*names]
     ]
     if surplus:
-        return may_be_cut(names, alike, surplus, wishes.spelling)
+        return may_be_cut(names, alike, surplus, wishes.spelling) and not stand_whole(names, alike, wishes)
     named = names[: _width_of_names(names)]
-    return len(named) < width and bool(alike) and are_shifted(named, alike, wishes.spelling)
+    if len(named) == width or not alike or not are_shifted(named, alike, wishes.spelling):
+        return False
+    return not stand_whole(named, alike, wishes)
 
 
 def _width_of_names(names: Sequence[str]) -> int:

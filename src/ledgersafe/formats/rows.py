@@ -1,6 +1,6 @@
 """What every format makes of a file: batches of rows, every value as text, and the rows that could not be read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class Spelling:
     `point`: the decimal separator. `form`: of dates and times (strftime); ISO 8601 where there is none. `is_amount`:
     it has numbers, which may bear the sign or code of their currency, and in which zeros at the end say nothing.
     `has_decimals`: not of whole numbers, days or texts; of a column of which nothing is known, it may. `tells_events`:
-    by its texts events are told apart, so that 501.0 and 501, which are one number, must be one text.
+    by its texts events are told apart, so that 501.0 and 501, which are one number, must be one text. `is_text`: it is
+    known to have texts. `has_pattern`: what these are like is said.
     """
 
     point: str = "."
@@ -58,6 +59,8 @@ class Spelling:
     is_amount: bool = False
     has_decimals: bool = True
     tells_events: bool = False
+    is_text: bool = False
+    has_pattern: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class Wishes:
 
     `recognised`: how many names of a header are known, for finding it below a title. `spelling`: of a column, by name.
     `is_all_text`: all columns are known to be texts, so that names of columns may be data. `skip_rows`: what the first
-    value of a row that is none is like, a pattern of the whole of it.
+    value of a row that is none is like, a pattern of the whole of it. `faults`: names of columns and rows of values, as
+    the file has them → of each row, the columns that break a rule of the contract.
     """
 
     delimiter: str | None = None
@@ -77,6 +81,7 @@ class Wishes:
     spelling: Callable[[str], Spelling] | None = None
     is_all_text: bool = False
     skip_rows: str | None = None
+    faults: Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Set[str]]] | None = None
 
     def spelling_of(self, name: str) -> Spelling:
         """How typed values of that column are spelled."""

@@ -16,6 +16,8 @@ from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import is_same_header, refuse_other_order, said_again
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
+from ledgersafe.formats.running_over import RunningOver
+from ledgersafe.formats.stray_quotes import STRAY, StrayQuotes
 from ledgersafe.formats.swallowing import swallowing
 from ledgersafe.formats.text import TextFacts, look_through, unreadable
 
@@ -74,6 +76,15 @@ class _Reading:
         self._messages: dict[int, str] = {}
         self._last_aside = (0, "")  # number and text of the last row that Arrow left out
         self._number = layout.header_row + 1
+        known = wishes.spelling
+        telling = {
+            name: at
+            for at, name in enumerate(self._all)
+            if known is not None and known(name).tells_events and not known(name).has_pattern
+        }
+        self._stray = StrayQuotes(path, bounds, facts.encoding, layout.delimiter, telling)
+        is_at_risk = known is not None and layout.delimiter == ","
+        self._running_over = RunningOver(self._all, known) if is_at_risk and known is not None else None
 
     def batches(self) -> Iterator[Batch]:
         """The rows after the header. Raises UnreadableFile."""
@@ -151,7 +162,8 @@ class _Reading:
         message = self._messages.setdefault(
             row.actual_columns, f"has {row.actual_columns} fields, {others} {row.expected_columns}{cut}"
         )
-        return self._keep(BrokenRow(row.number, text[:KEPT_OF_A_ROW], message))
+        cells = dict[str, str]() if self._facts.quotes and self._stray.is_in(text) else None
+        return self._keep(BrokenRow(row.number, text[:KEPT_OF_A_ROW], message, cells=cells))
 
     def _put_header_aside(self, number: int, names: list[str]) -> str:
         if is_same_header(names, self._columns):
@@ -191,6 +203,7 @@ class _Reading:
         """The rows that hold data; the others are told of, or blank."""
         frame = self._without_marks(frame)
         frame = self._without_header(self._without_blanks(frame))
+        frame = self._without_cut(frame)
         if self._nameless:
             values = frame.select(pl.any_horizontal(pl.col(self._nameless).str.strip_chars() != "")).to_series()
             message = f"has a value in column {', '.join(map(str, self._layout.columns.nameless))}, which has no name"
@@ -199,6 +212,10 @@ class _Reading:
             for name in self._columns:
                 which = swallowing(frame, name, self._all, self._delimiter)
                 frame = self._without(frame, which, f"{name[:_SHOWN]!r} {_SWALLOWED}")
+        if self._facts.quotes:
+            for name, which in [*self._stray.found(frame)]:
+                mask = frame[ROW].is_in(which.implode())
+                frame = self._without(frame, mask, f"{name[:_SHOWN]!r} {STRAY}", before=name)
         broken = tuple(self._broken)
         self._broken.clear()
         self._text_aside = 0
@@ -236,13 +253,26 @@ class _Reading:
         again = [number for number, *names in said if is_same_header(names, self._columns)]
         return self._without(frame, frame[ROW].is_in(again), "repeats the header", is_data=False) if again else frame
 
-    def _without(self, frame: pl.DataFrame, which: pl.Series, message: str, *, is_data: bool = True) -> pl.DataFrame:
-        """Put rows aside that cannot be checked."""
+    def _without_cut(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A row in which an amount runs over into a text has neither of them."""
+        if self._running_over is None:
+            return frame
+        for first, name, rows in [*self._running_over.found(frame)]:
+            both = f"{self._all[first][:_SHOWN]!r} runs on to {name[:_SHOWN]!r}"
+            frame = self._without(frame, frame[ROW].is_in(rows.implode()), f"{both}{_CUT}", before=self._all[first])
+        return frame
+
+    def _without(
+        self, frame: pl.DataFrame, which: pl.Series, message: str, *, is_data: bool = True, before: str | None = None
+    ) -> pl.DataFrame:
+        """Put rows aside that cannot be checked. `before`: the column before which what they hold is certain."""
         if not which.any():
             return frame
+        certain = None if before is None else frame.columns[1 : frame.columns.index(before)]
         for number, *values in frame.filter(which).rows():
             text = joined(values, self._delimiter)[:KEPT_OF_A_ROW]
-            self._broken.append(BrokenRow(number, text, message, is_data))
+            cells = None if certain is None else dict(zip(certain, values, strict=False))
+            self._broken.append(BrokenRow(number, text, message, is_data, cells))
         return frame.filter(~which)
 
     def _unreadable(self, message: str) -> UnreadableFile:

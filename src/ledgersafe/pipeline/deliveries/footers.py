@@ -2,9 +2,10 @@
 
 Such a row does not say of which group it is, so it would hold all of them. It holds itself alone if it stands below
 all rows that say it, with none but its like, and the file bears out what it says: a total is that of a column, a count
-that of the rows. So a line that has lost its receipt's number is none, nor is the end of a file that lacks rows. A note
-is one text alone, where the group stands in the first columns: the beginning of a row that breaks off would name its
-group. And rows must not end with a text, of which it may be the rest.
+that of the rows, or of the groups. So a line that has lost its receipt's number is none, nor is the end of a file that
+lacks rows. A note is one text alone, where the group stands in the first columns: the beginning of a row that breaks
+off would name its group. And rows must not end with a text, of which it may be the rest. What can be no part of a row,
+such as `-----` or `EOF`, is a note wherever the group stands.
 """
 
 import re
@@ -32,15 +33,28 @@ ALONE = (
 )
 _TOTAL = re.compile(
     r"(?:(?:grand|sub|gesamt)[ -]?)?(?:totals?|summen?|betrag)|overall|sum|gesamt|zwischensumme|totale|totaal|somme"
-    r"|suma|total g[eé]n[eé]ral|totali|razem|celkem",
+    r"|suma|total g[eé]n[eé]ral|totali|razem|celkem|totaux|total geral|soma|summa|toplam|yhteensä|i alt"
+    r"|ukupno|összesen",
     re.IGNORECASE,
 )
-_OF_ROWS = r"(?:rows?|records?|lines?|transactions?|zeilen?|lignes?|filas?|righe|rijen|rader)"
+_CURRENCY = re.compile(r"\s*(?:[(\[]\s*(?:[A-Z]{3}|[$£€¥₹₱₩])\s*[)\]]|\s[A-Z]{3}|\s[$£€¥₹₱₩])\s*")
+"""Behind a total's word: `Total (EUR)`."""
+_END = re.compile(
+    r"[\W_]*(?:eof|end|ende|fin|fine|fim|einde|koniec|dateiende|end of file|ende der datei|fin de fichier)[\W_]*",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"[^\w\"]{3,}|_{3,}")
+"""A line that is drawn: one or two signs may be the rest of an amount, as the minus of `4.50-`."""
+_OF_ROWS = r"(?:rows?|records?|lines?|transactions?|zeilen?|datensätze?|lignes?|filas?|righe|rijen|rader)"
+_OF_GROUPS = r"(?:receipts|transactions|tickets|belege|bons|scontrini|recibos|reçus)"
 _DONE = r"(?:\s+(?:affected|selected|returned|exported|fetched|in set))?"
 _NUMBER = r"([0-9]{1,3}(?:[,. '][0-9]{3})+|[0-9]+)"
-_COUNTS = (
-    re.compile(rf"\W*{_NUMBER}\s+{_OF_ROWS}{_DONE}\W*", re.IGNORECASE),
-    re.compile(rf"\W*(?:(?:total|number of)\s+)?{_OF_ROWS}{_DONE}\s*[:=]?\s*{_NUMBER}\W*", re.IGNORECASE),
+_COUNTS, _GROUP_COUNTS = (
+    (
+        re.compile(rf"\W*{_NUMBER}\s+{of}{_DONE}\W*", re.IGNORECASE),
+        re.compile(rf"\W*(?:(?:total|number of)\s+)?{of}{_DONE}\s*[:=]?\s*{_NUMBER}\W*", re.IGNORECASE),
+    )
+    for of in (_OF_ROWS, _OF_GROUPS)
 )
 _A_WORD = re.compile(r"[^\W\d_]{4,}")
 """An amount, a day or a sign may be broken in two by a line break, too: `CR` is the end of one, and no word."""
@@ -64,13 +78,15 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """What stands above: how many rows, the totals of columns, and what stands in the group's columns, if these are the
-    file's first.
+    """What stands above: how many rows and groups, the totals of columns, what stands in the group's columns, if these
+    are the file's first, and in its first column.
     """
 
     rows: int
+    groups: Callable[[], int]
     totals: Callable[[], Sequence[tuple[Column, Decimal]]]
     parts: Callable[[], Collection[str] | None]
+    begins: Callable[[], Collection[str]]
 
 
 def footers(work: Work, batches: Batches, lost: Collection[int], value: Value, names: Sequence[str]) -> list[int]:
@@ -86,10 +102,12 @@ def footers(work: Work, batches: Batches, lost: Collection[int], value: Value, n
     last = [one for batch, _ in batches for one in _last(work, batch, end)]
     above = Above(
         len(numbers) - len(tail),
+        cache(lambda: _groups(batches, value, names, end)),
         cache(
             lambda: _totals(work.dataset, [batch.frame.filter(batch.frame[ROW] <= end) for batch, _ in batches], value)
         ),
         cache(lambda: _parts(work, batches, value, names, end)),
+        cache(lambda: _begins(batches, end)),
     )
     return tail if are_footers(last, above) else []
 
@@ -121,6 +139,22 @@ def _totals(dataset: Dataset, frames: Sequence[pl.DataFrame], value: Value) -> l
     return found
 
 
+def _groups(batches: Batches, value: Value, names: Sequence[str], end: int) -> int:
+    """How many there are; those of broken rows are not known."""
+    rows = [batch.frame.filter(batch.frame[ROW] <= end) for batch, _ in batches]
+    parts = [pl.DataFrame([value(name, frame).fill_null("") for name in names]) for frame in rows]
+    return pl.concat(parts).n_unique()
+
+
+def _begins(batches: Batches, end: int) -> set[str]:
+    """How rows begin: what stands in the first column."""
+    found: set[str] = set()
+    for batch, _ in batches:
+        rows = batch.frame.filter(batch.frame[ROW] <= end).drop(ROW)
+        found |= {bare.casefold() for text in rows.to_series(0).unique() if (bare := (text or "").strip())}
+    return found
+
+
 def _parts(work: Work, batches: Batches, value: Value, names: Sequence[str], end: int) -> set[str] | None:
     """What stands in the columns of the group, as the file spells it and as it is read; None: a note is not believed.
 
@@ -139,23 +173,36 @@ def _parts(work: Work, batches: Batches, value: Value, names: Sequence[str], end
 
 def are_footers(last: Sequence[Last], above: Above) -> bool:
     """Whether all of them are."""
-    return all(_is_count(one, above) or _is_total(one, above) or _is_note(one, above) for one in last)
+    kinds = (_is_end, _is_count, _is_total, _is_note)
+    return all(any(is_one(one, above) for is_one in kinds) for one in last)
 
 
 def _is_count(one: Last, above: Above) -> bool:
-    found = _counted(one)
-    return found is not None and int(re.sub(r"\D", "", found[1])) == above.rows
+    rows, groups = _counted(one, _COUNTS), _counted(one, _GROUP_COUNTS)
+    return (rows is not None and rows == above.rows) or (groups is not None and groups == above.groups())
 
 
-def _counted(one: Last) -> re.Match[str] | None:
+def _counted(one: Last, forms: Sequence[re.Pattern[str]]) -> int | None:
     text = one.values[0] if len(one.values) == 1 else ""
-    return next(filter(None, (form.fullmatch(text) for form in _COUNTS)), None)
+    found = next(filter(None, (form.fullmatch(text) for form in forms)), None)
+    return None if found is None else int(re.sub(r"\D", "", found[1]))
+
+
+def _is_end(one: Last, above: Above) -> bool:
+    """Whether it can be no part of a row: a line that is drawn, or a word for the end as which no row begins."""
+    if one.values and all(map(_RULE.fullmatch, one.values)):
+        return True
+    if len(one.values) != 1 or _END.fullmatch(one.values[0]) is None:
+        return False
+    text = one.values[0].casefold()
+    return not any(begin.startswith(text) for begin in above.begins())
 
 
 def _is_total(one: Last, above: Above) -> bool:
     """All but the word must be numbers, and one of them a column's total."""
     word, *numbers = one.values or ("",)
-    if not numbers or _TOTAL.fullmatch(word.rstrip(" :.")) is None:
+    word = _CURRENCY.sub("", word.rstrip(" :."), count=1).rstrip(" :.")
+    if not numbers or _TOTAL.fullmatch(word) is None:
         return False
     found = False
     is_number = [False] * len(numbers)
@@ -168,7 +215,7 @@ def _is_total(one: Last, above: Above) -> bool:
 
 
 def _is_note(one: Last, above: Above) -> bool:
-    if not one.is_bare or not one.values or _counted(one) is not None:
+    if not one.is_bare or not one.values or any(_counted(one, forms) is not None for forms in (_COUNTS, _GROUP_COUNTS)):
         return False  # a count that is another says that rows are missing
     if _A_WORD.search(text := one.values[0].casefold()) is None:
         return False

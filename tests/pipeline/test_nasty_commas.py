@@ -1,0 +1,149 @@
+"""Commas and quotation marks that are one too many: ordinary files go in whole, and what they may hide is held."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from ledgersafe.files import store as files
+from tests.contracts.till_lines import CONTRACT
+from tests.pipeline.delivering import Desk
+from tests.pipeline.posting import Till
+from tests.pipeline.test_deliver_events import HEADER, WHEN
+
+MORE: dict[str, Any] = {"SKU": {}, "Note": {}, "Discount": {"type": "decimal(12,2)"}, "Place": {}}
+
+
+def contract(*names: str, **changes: Any) -> dict[str, Any]:
+    """The till's, with the columns in that order, and more of them. `changes`: of the receipt's column."""
+    members = deepcopy(CONTRACT)
+    members["columns"] = {name: (members["columns"] | MORE)[name] for name in names or members["columns"]}
+    members["columns"]["Receipt"] |= changes
+    return members
+
+
+def delivered(desk: Desk, members: dict[str, Any], header: str, *lines: str) -> files.Ingestion:
+    desk.put(members)
+    return desk.deliver(members["dataset"], "day.csv", "\n".join([header, *lines, ""]).encode())
+
+
+def held(desk: Desk, of: files.Ingestion) -> dict[int, str | None]:
+    return {row.row_number: row.group_key for row in desk.bad_rows(of)}
+
+
+FURNITURE = [f"R1,sofa,1,899.00,{WHEN},", f"R2,table,2,249.00,{WHEN},", f"R3,chair,4,129.95,{WHEN},"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "total"),
+    [(FURNITURE, 1916.8), (FURNITURE[:2], 1397), ([line.replace(".00", "") for line in FURNITURE], 1916.8)],
+)
+def test_a_quantity_before_a_price_is_no_amount_that_is_cut(
+    desk: Desk, till: Till, lines: list[str], total: float
+) -> None:
+    done = delivered(desk, contract(), HEADER, *lines)
+    assert (done.rows_ok, done.rows_bad) == (len(lines), 0)
+    till.drain()
+    assert float(till.balances()["sales"]) == -total
+
+
+@pytest.mark.parametrize(("line", "rows"), [(FURNITURE[0], 1), (FURNITURE[2] + ",", 1), ("R1,sofa,1,1,899.00,", 0)])
+def test_an_only_row_is_believed_where_the_contract_shows_that_it_is_whole(desk: Desk, line: str, rows: int) -> None:
+    assert delivered(desk, contract(), HEADER, line).rows_ok == rows
+
+
+@pytest.mark.parametrize("end", ["", ","])
+def test_a_code_after_a_price_is_no_end_of_it(desk: Desk, end: str) -> None:
+    names = ("Receipt", "Item", "Price", "SKU", "Qty", "At")
+    lines = [f"R{at},mug,{price},{sku},1,{WHEN}," for at, price, sku in ((1, 5, 101), (2, 12, 102))]
+    assert delivered(desk, contract(*names), ",".join(names) + end, *lines).rows_ok == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        ("Receipt,Item,At,Qty,Price,Discount", [f"R1,sofa,{WHEN},1,1,899.00,", f"R2,bed,{WHEN},1,2,499.00,"]),
+        ("Receipt,Item,At,Qty,Price,Note", [f"R1,sofa,{WHEN},1,1,899.00,", f"R2,bed,{WHEN},1,2,499.00,"]),
+        ("Receipt,Item,Qty,Price,At", [f"R1,sofa,1,1,899.00,{WHEN},", f"R2,bed,1,2,499.00,{WHEN},"]),
+    ],
+)
+@pytest.mark.parametrize("end", ["", ","])
+def test_what_the_contract_does_not_disprove_is_held(
+    desk: Desk, till: Till, names: str, lines: list[str], end: str
+) -> None:
+    done = delivered(desk, contract(*names.split(",")), names + end, *(line + end for line in lines))
+    assert (done.rows_ok, till.keys()) == (0, {})
+
+
+@pytest.mark.parametrize("stray", ['"B1,"jam, red",1,2.00,{}', '""B2",tea,1,1.00,{}', 'B2",tea,1,1.00,{}'])
+@pytest.mark.parametrize("more", ["", ",x"])
+def test_a_stray_quotation_mark_in_a_number_holds_all(desk: Desk, till: Till, stray: str, more: str) -> None:
+    lines = [f'B1,"jam, red",2,1.50,{WHEN}', f"B2,tea,1,1.00,{WHEN}", stray.format(WHEN) + more]
+    done = delivered(desk, contract(), HEADER, *lines, f'B3,"a ""cup""",1,2.00,{WHEN}')
+    assert (done.rows_ok, held(desk, done)[4], till.keys()) == (0, None, {})
+
+
+def test_after_its_number_a_stray_quotation_mark_holds_the_receipt_alone(desk: Desk) -> None:
+    members = contract("Receipt", "Place", "Item", "Qty", "Price", "At")
+    members["events"]["fields"]["store_id"] = {"column": "Place"}
+    lines = [f"B1,north,tea,1,1.00,{WHEN}", f'B2,""north",tea,1,1.00,{WHEN}', f"B2,north,jam,1,1.00,{WHEN}"]
+    done = delivered(desk, members, ",".join(members["columns"]), *lines)
+    assert (done.rows_ok, held(desk, done)) == (1, {3: "B2", 4: "B2"})
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        ('"B, 1"', {}),
+        ('"the ""big"" one"', {}),
+        ('B"1', {"pattern": "B.*"}),
+        ('"B1,"', {"pattern": "B.*"}),
+    ],
+)
+def test_a_number_that_is_quoted_as_a_whole_is_believed(desk: Desk, number: str, changes: dict[str, Any]) -> None:
+    lines = [f"{number},tea,1,1.00,{WHEN}", f"{number},cup,1,1.00,{WHEN}", f"B2,jam,1,1.00,{WHEN}"]
+    done = delivered(desk, contract(**changes), HEADER, *lines)
+    assert (done.rows_ok, done.outcomes) == (3, {"processed": 2})
+
+
+NOTED = ("Receipt", "At", "Item", "Qty", "Price", "Note")
+
+
+def test_an_amount_that_runs_over_into_a_note_is_held(desk: Desk, till: Till) -> None:
+    lines = [f"R1,{WHEN},mug,1,4.50,gift", f"R2,{WHEN},sofa,1,1,234.50", f"R3,{WHEN},bed,1,2,499"]
+    done = delivered(desk, contract(*NOTED), ",".join(NOTED), *lines)
+    assert (done.rows_ok, held(desk, done)) == (1, {3: "R2", 4: "R3"})
+    assert "put amounts with commas in quotes" in desk.bad_rows(done)[0].faults[0]["message"]
+    till.drain()
+    assert till.balances()["sales"] == -4.5
+
+
+def test_an_amount_that_moves_another_one_into_a_note_is_held(desk: Desk) -> None:
+    names = ("Receipt", "At", "Item", "Qty", "Price", "Discount", "Note")
+    lines = [f"R1,{WHEN},mug,1,4.50,0.50,gift", f"R2,{WHEN},sofa,1,1,234.50,19.00", f"R3,{WHEN},bed,1,2,1.00,12"]
+    done = delivered(desk, contract(*names), ",".join(names), *lines)
+    assert (done.rows_ok, held(desk, done)) == (2, {3: "R2"})
+
+
+def test_cents_after_a_decimal_comma_run_over_too(desk: Desk) -> None:
+    members = contract(*NOTED)
+    members["columns"]["Price"]["decimal"] = ","
+    lines = [f'R1,{WHEN},mug,1,"4,50",gift', f"R2,{WHEN},sofa,1,4,50", f"R3,{WHEN},bed,1,7,"]
+    done = delivered(desk, members, ",".join(NOTED), *lines)
+    assert (done.rows_ok, held(desk, done)) == (2, {3: "R2"})
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        ["101", "A-12", "85123A", "102"],  # codes
+        ["101", "", "", "102"],  # nothing else says that it is none
+        ["030 123 456", "101", "0301234", "110"],  # telephones
+        ["110.00", "12.00", "4.50", "9.00"],  # amounts as texts
+        ["gift", "", "2 of 3", "12"],
+    ],
+)
+def test_numbers_in_a_column_of_texts_that_has_more_of_them_are_read(desk: Desk, notes: list[str]) -> None:
+    lines = [f"R{at},{WHEN},mug,1,5,{note}" for at, note in enumerate(notes)]
+    done = delivered(desk, contract(*NOTED), ",".join(NOTED), *lines)
+    assert (done.rows_ok, done.rows_bad) == (4, 0)
