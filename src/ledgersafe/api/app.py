@@ -175,7 +175,13 @@ def _people(settings: Settings) -> People | None:
 
 def _landing(runtime: Runtime) -> Landing:
     chosen = runtime.settings
-    return Landing(runtime.raw_zone, chosen.max_file_bytes, files_from(chosen), chosen.body_timeout_seconds)
+    return Landing(
+        zone=runtime.raw_zone,
+        max_bytes=chosen.max_file_bytes,
+        folders=files_from(chosen),
+        patience=chosen.body_timeout_seconds,
+        event_bytes=chosen.max_event_bytes,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -143,7 +143,8 @@ def post_replay_rows(
     patches = {row.row_number: row.patch for row in wish.rows}
     if len(patches) < len(wish.rows):
         raise RequestRefused(INVALID_PARAMETER, "rows names a row twice.")
-    decided = replay(parts.database, name, patches, wish.notes, parts.operator(credential))
+    operator, most = parts.operator(credential), parts.landing.event_bytes
+    decided = replay(parts.database, name, patches, wish.notes, operator, most_event_bytes=most)
     return DecidedShape.model_validate(decided)
 
 

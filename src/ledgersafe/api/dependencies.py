@@ -17,12 +17,16 @@ from ledgersafe.tenants.rules import Credential, Scope
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """How files are received. `folders`: from where by path. `patience`: seconds that may pass without a byte."""
+    """How files are received. `folders`: from where by path. `patience`: seconds that may pass without a byte.
+
+    `event_bytes`: the largest event that is made of rows.
+    """
 
     zone: RawZone
     max_bytes: int
     folders: tuple[Path, ...]
     patience: float
+    event_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

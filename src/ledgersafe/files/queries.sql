@@ -84,6 +84,21 @@ SELECT tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, r
 FROM files.ingestions
 WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND sha256 = %(sha256)s AND replay_of IS NULL
 
+-- name: lock_bytes
+-- Why: whoever begins another delivery of these bytes, or puts rows of them right, goes one after the other.
+SELECT ingestion_id
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND sha256 = %(sha256)s AND replay_of IS NULL
+FOR NO KEY UPDATE
+
+-- name: under_way
+-- Why: while a delivery of these bytes may send rows, nobody else does.
+SELECT ingestion_id, status
+FROM files.ingestions
+WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND sha256 = %(sha256)s AND status IN ('received', 'processing')
+ORDER BY ingestion_id
+LIMIT 1
+
 -- name: ingestions
 -- Why: keyset page of deliveries, latest first.
 SELECT tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
@@ -125,20 +140,29 @@ WHERE i.tenant_id = %(tenant_id)s AND i.ingestion_id = ANY(%(ingestion_ids)s::uu
 
 -- name: due
 -- Why: what waits for a worker, longest first: also what a dead one had. What lies further ahead than any clock that is
--- right could have set was set by one that was wrong, and does not count.
+-- right could have set was set by one that was wrong, and does not count. What waits for an earlier one of its bytes is not.
 SELECT tenant_id, ingestion_id
 FROM files.ingestions
 WHERE status IN ('received', 'processing') AND (due_at <= %(now)s OR due_at > %(latest)s)
+  AND NOT EXISTS (
+    SELECT FROM files.ingestions e
+    WHERE e.tenant_id = ingestions.tenant_id AND e.dataset = ingestions.dataset AND e.sha256 = ingestions.sha256
+      AND e.ingestion_id < ingestions.ingestion_id AND e.status IN ('received', 'processing'))
 ORDER BY due_at, tenant_id, ingestion_id
 LIMIT %(most)s
 
 -- name: claim
--- Why: one worker has it; of several that look at once, one gets the row. `latest`: as for `due`.
+-- Why: one worker has it; of several that look at once, one gets the row. Of the same bytes, the earlier one goes first, to its
+-- end: what one of them sent is asked before the next sends. `latest`: as for `due`.
 UPDATE files.ingestions
 SET status = 'processing', attempts = attempts + 1, due_at = %(until)s, leased_by = %(lease)s,
     started_at = coalesce(started_at, %(now)s)
 WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
   AND status IN ('received', 'processing') AND (due_at <= %(now)s OR due_at > %(latest)s)
+  AND NOT EXISTS (
+    SELECT FROM files.ingestions e
+    WHERE e.tenant_id = ingestions.tenant_id AND e.dataset = ingestions.dataset AND e.sha256 = ingestions.sha256
+      AND e.ingestion_id < ingestions.ingestion_id AND e.status IN ('received', 'processing'))
 RETURNING tenant_id, ingestion_id, dataset, filename, source, sha256, size_bytes, raw_path, replay_of, contract_version, status,
           attempts, due_at, leased_by, received_at, received_by, started_at, ended_at, rows_in, rows_ok, rows_bad,
           events_done, outcomes, reason_code, detail, facts, quality, drift, lineage
@@ -177,10 +201,10 @@ WHERE tenant_id = %(tenant_id)s AND ingestion_id = %(ingestion_id)s
 
 -- name: insert_origins
 -- Why: who decides on an event that came out of a file looks at the rows that it was made of.
-INSERT INTO files.origins (tenant_id, raw_id, ingestion_id, row_numbers, rows_in_all)
-SELECT %(tenant_id)s, o.raw_id, %(ingestion_id)s, o.row_numbers::bigint[], o.rows_in_all
-FROM unnest(%(raw_ids)s::uuid[], %(row_numbers)s::text[], %(rows_in_all)s::bigint[])
-  AS o (raw_id, row_numbers, rows_in_all)
+INSERT INTO files.origins (tenant_id, raw_id, ingestion_id, row_numbers, rows_in_all, all_rows)
+SELECT %(tenant_id)s, o.raw_id, %(ingestion_id)s, o.row_numbers::bigint[], o.rows_in_all, o.all_rows::int8multirange
+FROM unnest(%(raw_ids)s::uuid[], %(row_numbers)s::text[], %(rows_in_all)s::bigint[], %(all_rows)s::text[])
+  AS o (raw_id, row_numbers, rows_in_all, all_rows)
 
 -- name: origins
 -- Why: an exception and a trace say of each arrival which file and which rows it came out of.
@@ -189,27 +213,49 @@ FROM files.origins o
 JOIN files.ingestions i ON i.tenant_id = o.tenant_id AND i.ingestion_id = o.ingestion_id
 WHERE o.tenant_id = %(tenant_id)s AND o.raw_id = ANY(%(raw_ids)s::uuid[])
 
--- name: senders
--- Why: whoever replays a file asks what its other deliveries sent. Of an event of very many rows the last are not listed, and
--- of deliveries from before origins were kept none is: one that was done sent all that it did not hold.
+-- name: rows_sent
+-- Why: of these rows of a file events were made, whichever of its deliveries sent them, or a person: no others are made of them.
+SELECT d.is_own, lower(r.span) AS first, upper(r.span) AS until
+FROM (
+  SELECT s.is_own, range_agg(s.of_rows) AS of_rows
+  FROM (
+    SELECT o.ingestion_id = %(ingestion_id)s AS is_own,
+           coalesce(o.all_rows, (SELECT range_agg(int8range(n, n, '[]')) FROM unnest(o.row_numbers) AS n)) AS of_rows
+    FROM files.ingestions i
+    JOIN files.origins o ON o.tenant_id = i.tenant_id AND o.ingestion_id = i.ingestion_id
+    WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s
+      AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
+      AND (%(among)s::bigint[] IS NULL OR o.row_numbers && %(among)s::bigint[] OR o.all_rows IS NOT NULL)
+    UNION ALL
+    SELECT b.ingestion_id = %(ingestion_id)s, int8range(b.row_number, b.row_number, '[]')::int8multirange
+    FROM files.ingestions i
+    JOIN files.bad_rows b ON b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id
+    WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s
+      AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
+      AND i.quality ->> 'events' IS NOT NULL AND b.status = 'replayed') s
+  GROUP BY s.is_own) d
+CROSS JOIN LATERAL unnest(d.of_rows) AS r (span)
+
+-- name: unlisted_senders
+-- Why: of deliveries from before all rows of an event were kept, and from before any were, it is not known which rows they sent:
+-- one that was done sent all that it did not hold. What persons sent of it is known, and does not count as its own.
 SELECT i.ingestion_id,
-       CASE WHEN i.status <> 'succeeded' THEN NULL
-            WHEN count(o.raw_id) = 0 THEN 0
-            ELSE min(o.row_numbers[cardinality(o.row_numbers)]) FILTER (WHERE o.rows_in_all > cardinality(o.row_numbers))
+       CASE WHEN count(o.raw_id) < i.events_done - coalesce((i.outcomes ->> 'refused')::bigint, 0) THEN 0
+            ELSE min(o.row_numbers[cardinality(o.row_numbers)])
+                   FILTER (WHERE o.all_rows IS NULL AND o.rows_in_all > cardinality(o.row_numbers))
        END AS rest_after
 FROM files.ingestions i
 LEFT JOIN files.origins o ON o.tenant_id = i.tenant_id AND o.ingestion_id = i.ingestion_id
+  AND NOT EXISTS (
+    SELECT FROM files.bad_rows b
+    WHERE b.tenant_id = o.tenant_id AND b.ingestion_id = o.ingestion_id AND b.row_number = o.row_numbers[1]
+      AND b.status = 'replayed')
 WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s
-  AND i.ingestion_id <> %(ingestion_id)s AND i.events_done > 0
+  AND i.ingestion_id <> %(ingestion_id)s AND i.status = 'succeeded' AND i.events_done > 0
   AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
-GROUP BY i.ingestion_id, i.status
-
--- name: rows_sent
--- Why: of these rows events were made.
-SELECT DISTINCT r.row_number
-FROM files.origins o
-CROSS JOIN LATERAL unnest(o.row_numbers) AS r (row_number)
-WHERE o.tenant_id = %(tenant_id)s AND o.ingestion_id = ANY(%(ingestion_ids)s::uuid[])
+GROUP BY i.tenant_id, i.ingestion_id
+HAVING count(o.raw_id) < i.events_done - coalesce((i.outcomes ->> 'refused')::bigint, 0)
+    OR bool_or(o.all_rows IS NULL AND o.rows_in_all > cardinality(o.row_numbers))
 
 -- name: rows_not_sent
 -- Why: what a delivery held, and nobody put right, it did not send.

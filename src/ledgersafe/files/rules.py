@@ -82,3 +82,28 @@ class Decision:
     now: datetime
     actor: str
     notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowSpan:
+    """Rows of a file, from `first` until before `until`, of which events were made. `is_own`: by the one who asks."""
+
+    is_own: bool
+    first: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnlistedSender:
+    """A delivery that sent rows after `rest_after`, but for those that it held: there is no list of them."""
+
+    ingestion_id: UUID
+    rest_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A delivery that waits, or is worked on."""
+
+    ingestion_id: UUID
+    status: Status

@@ -18,14 +18,17 @@ from ledgersafe.files.rules import (
     IngestionName,
     Lease,
     NewIngestion,
+    RowSpan,
     RowStatus,
     Status,
+    UnderWay,
+    UnlistedSender,
 )
 
 SQL = Statements(__package__ or "")
 
 MOST_ROWS_NAMED = 50
-"""Of how many rows at most an origin keeps the numbers."""
+"""Of how many rows at most an origin keeps the numbers one by one; of more, it keeps all as ranges, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,6 @@ class Origin:
     filename: str
     rows: list[int]
     rows_in_all: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """A delivery that sent events. `rest_after`: it sent the rows after this number, too, but for those that it held;
-    None: `rows_sent` lists all.
-    """
-
-    ingestion_id: UUID
-    rest_after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +242,16 @@ def ingestion_of_bytes(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> R
     return tx.query(Ingestion, SQL["ingestion_of_bytes"], wanted)
 
 
+def lock_bytes(tx: Tx, of: Ingestion) -> Rows[UUID]:
+    """Have whoever locks the same bytes wait for the end of the transaction."""
+    return tx.scalars(UUID, SQL["lock_bytes"], _same_bytes(of))
+
+
+def under_way(tx: Tx, of: Ingestion) -> Rows[UnderWay]:
+    """The first delivery of the same bytes that has not ended."""
+    return tx.query(UnderWay, SQL["under_way"], _same_bytes(of))
+
+
 def ingestions(tx: Tx, tenant_id: str, chosen: Chosen, before: UUID | None, most: int) -> Rows[Ingestion]:
     """One page, latest first."""
     return tx.query(
@@ -306,6 +309,7 @@ def insert_origins(tx: Tx, name: IngestionName, raw_ids: Sequence[str], rows: Se
         "raw_ids": arrays.ids(raw_ids),
         "row_numbers": arrays.texts([arrays.plain(sorted(of)[:MOST_ROWS_NAMED]) for of in rows]),
         "rows_in_all": arrays.plain(map(len, rows)),
+        "all_rows": arrays.texts([_ranges(of) if len(of) > MOST_ROWS_NAMED else None for of in rows]),
     }
     tx.execute(SQL["insert_origins"], wanted)
 
@@ -315,15 +319,19 @@ def origins(tx: Tx, tenant_id: str, raw_ids: Sequence[UUID]) -> Rows[Origin]:
     return tx.query(Origin, SQL["origins"], {"tenant_id": tenant_id, "raw_ids": list(raw_ids)})
 
 
-def senders(tx: Tx, of: Ingestion, sheet: str | None) -> Rows[Sender]:
-    """The other deliveries of the same bytes, and of the same sheet, that sent events."""
-    wanted = {name: getattr(of, name) for name in ("tenant_id", "ingestion_id", "dataset", "sha256")}
-    return tx.query(Sender, SQL["senders"], wanted | {"sheet": sheet})
+def rows_sent(tx: Tx, of: Ingestion, sheet: str | None, among: Sequence[int] | None = None) -> Rows[RowSpan]:
+    """The rows of the same bytes, and of the same sheet, of which events were made.
+
+    `among`: of those asked for, all; of others, maybe some.
+    """
+    wanted = _same_bytes(of) | {"ingestion_id": of.ingestion_id, "sheet": sheet}
+    return tx.query(RowSpan, SQL["rows_sent"], wanted | {"among": None if among is None else arrays.plain(among)})
 
 
-def rows_sent(tx: Tx, tenant_id: str, ingestion_ids: Sequence[UUID]) -> Rows[int]:
-    """The rows of which these deliveries made events, as far as they are listed."""
-    return tx.scalars(int, SQL["rows_sent"], {"tenant_id": tenant_id, "ingestion_ids": list(ingestion_ids)})
+def unlisted_senders(tx: Tx, of: Ingestion, sheet: str | None) -> Rows[UnlistedSender]:
+    """The other deliveries of the same bytes, and of the same sheet, of whose rows `rows_sent` lacks some."""
+    wanted = _same_bytes(of) | {"ingestion_id": of.ingestion_id, "sheet": sheet}
+    return tx.query(UnlistedSender, SQL["unlisted_senders"], wanted)
 
 
 def rows_not_sent(tx: Tx, name: IngestionName, after: int) -> Rows[int]:
@@ -455,3 +463,18 @@ def ensure_curated(
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
+
+
+def _same_bytes(of: Ingestion) -> dict[str, Any]:
+    return {"tenant_id": of.tenant_id, "dataset": of.dataset, "sha256": of.sha256}
+
+
+def _ranges(rows: Sequence[int]) -> str:
+    """The literal of an int8multirange."""
+    found: list[list[int]] = []
+    for row in sorted(rows):
+        if found and found[-1][1] == row:
+            found[-1][1] = row + 1
+        else:
+            found.append([row, row + 1])
+    return "{" + ",".join(f"[{first},{until})" for first, until in found) + "}"

@@ -22,7 +22,6 @@ from ledgersafe.files import store as files
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import id_after
 from ledgersafe.kernel.reasons import (
-    DELIVERY_UNDER_WAY,
     FILE_CHANGED,
     FORMAT_UNAVAILABLE,
     INVALID_PARAMETER,
@@ -32,6 +31,7 @@ from ledgersafe.kernel.reasons import (
     UNSUPPORTED_FORMAT,
     UNUSABLE_TENANT_ID,
 )
+from ledgersafe.pipeline.deliveries.under_way import refuse_under_way
 from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.storage.incoming import IncomingFile
 from ledgersafe.storage.zone import RawZone, ZoneDamaged, ZoneUnavailable
@@ -223,14 +223,13 @@ def standings(database: Database, tenant_id: str, ingestion_ids: Sequence[UUID])
 def replay(database: Database, tenant_id: str, ingestion_id: UUID, notes: str, by: Operator) -> files.Ingestion:
     """Have a delivery worked through again, by the contract that is in force then: a new one, of the same file.
 
-    Raises RequestRefused: no such delivery, it has not ended, no notes.
+    Raises RequestRefused: no such delivery, one of the same bytes has not ended, no notes.
     """
     if not notes.strip():
         raise RequestRefused(INVALID_PARAMETER, "notes is required: say why.")
     with database.transaction() as tx:
         of = _found(files.ingestion(tx, tenant_id, ingestion_id).first(), ingestion_id)
-        if of.status in ("received", "processing"):
-            raise RequestRefused(DELIVERY_UNDER_WAY, f"Delivery {ingestion_id} is {of.status}.", {"Retry-After": "5"})
+        refuse_under_way(tx, of)
         new = files.NewIngestion(
             tenant_id,
             _next_id(tx, tenant_id, of.dataset),

@@ -26,7 +26,7 @@ from ledgersafe.db.script import run_through
 from ledgersafe.files import curated
 from ledgersafe.files import store as files
 from ledgersafe.kernel.errors import Fault, RequestRefused
-from ledgersafe.kernel.reasons import CURATED_CLASH, DELIVERY_UNDER_WAY, INVALID_PARAMETER, ROWS_STILL_BAD
+from ledgersafe.kernel.reasons import CURATED_CLASH, INVALID_PARAMETER, ROWS_STILL_BAD
 from ledgersafe.pipeline.accept import accept_steps
 from ledgersafe.pipeline.arrival import Mapped, judged
 from ledgersafe.pipeline.bad_rows import (
@@ -45,6 +45,7 @@ from ledgersafe.pipeline.deliveries.delivery import first_delivery
 from ledgersafe.pipeline.deliveries.event_groups import groupless, keys_of, stored_key
 from ledgersafe.pipeline.deliveries.rereading import TYPED_FORMATS, read_otherwise
 from ledgersafe.pipeline.deliveries.sent_before import sent_before
+from ledgersafe.pipeline.deliveries.under_way import refuse_under_way
 from ledgersafe.pipeline.resolve import Operator
 from ledgersafe.pipeline.writing import SLOT
 from ledgersafe.tenants import store as tenants
@@ -64,26 +65,36 @@ Patches = Mapping[int, Patch]
 class _Case:
     """The rows of a decision, locked, with the contract in force.
 
-    `spelled_by`: the older contract by which numbers and times of a typed file were spelled.
+    `spelled_by`: the older contract by which numbers and times of a typed file were spelled. `most_event_bytes`: how
+    large an event of such rows may be.
     """
 
     ingestion: files.Ingestion
     dataset: Dataset
     rows: dict[int, files.BadRow]
     patches: Patches
-    spelled_by: Dataset | None = None
+    spelled_by: Dataset | None
+    most_event_bytes: int
 
 
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
-def replay(database: Database, name: files.IngestionName, patches: Patches, notes: str, by: Operator) -> Decided:
+def replay(
+    database: Database,
+    name: files.IngestionName,
+    patches: Patches,
+    notes: str,
+    by: Operator,
+    most_event_bytes: int = MOST_EVENT_BYTES,
+) -> Decided:
     """Load rows, with the patches' values in place of theirs (None: no value).
 
     Raises RequestRefused, and nothing is changed: ROWS_STILL_BAD, whose faults say which and why, ROWS_DECIDED,
-    NOT_FOUND, CURATED_CLASH, INVALID_CONTRACT, a column that there is not.
+    NOT_FOUND, CURATED_CLASH, INVALID_CONTRACT, DELIVERY_UNDER_WAY, a column that there is not.
     """
     check_wish(list(patches), notes)
     with database.transaction() as tx:
         ingestion = delivery_of(tx, name)
+        refuse_under_way(tx, ingestion)
         wanted = locked_rows(tx, name, list(patches))
         if all(wanted[number].status == "replayed" and _same(wanted[number], patches[number]) for number in patches):
             return Decided("replayed", sorted(patches), changed=False)
@@ -95,7 +106,8 @@ def replay(database: Database, name: files.IngestionName, patches: Patches, note
         is_of_groups = dataset.shape.kind == "events"
         named = {number: row for number, row in wanted.items() if is_of_groups or number in patches}
         rows = {number: row for number, row in named.items() if row.status == "open"}
-        case = _Case(ingestion, dataset, rows, patches, _read_by(tx, ingestion, dataset, stored.version))
+        spelled_by = _read_by(tx, ingestion, dataset, stored.version)
+        case = _Case(ingestion, dataset, rows, patches, spelled_by, most_event_bytes)
         decided = _send(tx, case, by) if is_of_groups else _load(tx, case, by)
         put = {number: patches.get(number) or None for number in decided.rows}
         files.decide_bad_rows(tx, name, put, files.Decision("replayed", by.now, by.credential.actor, notes))
@@ -153,7 +165,7 @@ def _send(tx: Tx, case: _Case, by: Operator) -> Decided:
     made_of: list[list[int]] = []
     for group in groups(dataset.shape.events, rows).values():
         try:
-            event = read_made(parcel, maker.make(group), MOST_EVENT_BYTES)
+            event = read_made(parcel, maker.make(group), case.most_event_bytes)
             refuse_foreign(tenant, event, codes_of(unsaid, [number for number, _ in group]))
         except RequestRefused as refusal:
             raise _still_bad([Fault(ROWS_STILL_BAD, f"/{group[0][0]}", refusal.detail)]) from None
@@ -168,8 +180,8 @@ def _send(tx: Tx, case: _Case, by: Operator) -> Decided:
 
 
 def _refuse_second(tx: Tx, of: files.Ingestion, events: Sequence[Mapped], made_of: Sequence[Sequence[int]]) -> None:
-    """Rows of which another delivery of the file has made events by now make no others."""
-    before = sent_before(tx, of, (of.facts or {}).get("sheet"))
+    """Rows of which a delivery of the file has made events by now make no others."""
+    before = sent_before(tx, of, (of.facts or {}).get("sheet"), [row for rows in made_of for row in rows])
     if before is None:
         return
     named = [(event.event_id, rows) for event, rows in zip(events, made_of, strict=True)]
@@ -302,9 +314,6 @@ def _still_bad(faults: Sequence[Fault]) -> RequestRefused:
 
 def _refuse_unloaded(ingestion: files.Ingestion) -> None:
     """Rows go in where the rest of their file did."""
-    if ingestion.status in ("received", "processing"):
-        message = f"Delivery {ingestion.ingestion_id} is {ingestion.status}."
-        raise RequestRefused(DELIVERY_UNDER_WAY, message, {"Retry-After": "5"})
     if ingestion.status != "succeeded":
         message = f"Delivery {ingestion.ingestion_id} is {ingestion.status}: nothing of it is loaded. Replay all of it."
         raise RequestRefused(INVALID_PARAMETER, message)

@@ -8,6 +8,7 @@ from ledgersafe.console.fields import choice_field, cursor, section_field, show_
 from ledgersafe.console.files.members import Members, members
 from ledgersafe.console.files.states import ROWS_WAIT, STATES, drift_badge, needs_one_tenant, parked, state_badge
 from ledgersafe.console.files.uploading import show_upload
+from ledgersafe.console.parts.actors import called
 from ledgersafe.console.screen import Screen
 from ledgersafe.console.table import Badge, Cell, Link, Number, show_table
 from ledgersafe.console.words import count, moment, plural
@@ -89,7 +90,7 @@ def _delivery(screen: Screen, one: Members) -> tuple[Cell, ...]:
         Number(_held(one)),
         drift_badge(one["drifted"]),
         _why(screen, one),
-        one["received_by"],
+        called(screen, one["received_by"]),
     )
 
 

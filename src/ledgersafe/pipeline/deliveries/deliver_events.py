@@ -2,7 +2,8 @@
 
 All of a file is read and judged before the first event is sent. Each chunk commits together with which events were
 sent, under the lease: who takes the delivery over makes events of all of the file again, and sends those that were not
-sent. They are known by what they say, not by their number: by another setting, or after an upgrade, others may be held.
+sent. They are known by what they say and by their rows, not by their number: by another setting, or after an upgrade,
+others may be held (earlier.py).
 """
 
 from collections import Counter
@@ -39,17 +40,14 @@ from ledgersafe.pipeline.deliveries.delivery import (
     bad_row_line,
     judge_file,
 )
+from ledgersafe.pipeline.deliveries.earlier import REFUSED, Chunk, Refused, earlier
 from ledgersafe.pipeline.deliveries.event_groups import Gathered, gather, stored_key
-from ledgersafe.pipeline.deliveries.sent_before import SentBefore, sent_before
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.rules import Credential
 from ledgersafe.tenants.store import Tenant
 
 ROWS_AT_ONCE = 10_000
 """How many rows become events in one transaction: some hundreds of events."""
-REFUSED = "refused"
-"""Among the outcomes: events that the database does not take, whose rows are held."""
-_MOST_REFUSED = 100_000
 _MARK_BYTES = 16
 """How much of an event's hash tells it from the others of its delivery."""
 MOST_EVENT_BYTES = 1_048_576
@@ -79,30 +77,14 @@ class Sent:
     rows_ok: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A group of whose event nothing can be kept: it has no usable id, or is too large."""
-
-    rows: tuple[int, ...]
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """`rows`: of each event."""
-
-    events: list[Mapped]
-    rows: list[tuple[int, ...]]
-    refused: list[_Refused]
-
-
 def send_events(database: Database, work: Work, tally: Tally, sending: Sending, kept: list[str] | None = None) -> Sent:
     """Send the events of a file's whole groups; its other rows are held.
 
     `kept`: takes the bad rows of a file that is rejected as a whole.
     Raises UnreadableFile, Rejected (nothing was sent); LeaseLost, DatabaseError (what was sent is on record).
     """
-    gathered = gather(work, tally)
+    gathered, known = gather(work, tally), earlier(database, work)
+    known.pass_by(gathered, tally)
     try:
         judge_file(work, tally)
     except Rejected:
@@ -110,12 +92,13 @@ def send_events(database: Database, work: Work, tally: Tally, sending: Sending, 
             kept.extend(islice(chain.from_iterable(gathered.bad_lines()), KEPT_OF_REJECTED))
         raise
     gathered.hold(tally)
+    known.pass_by(gathered, tally)
+    known.count_kept(tally)
     done = _Progress(database, work, sending, lambda rows, why: _held_lines(gathered, rows, why, tally))
-    _count_refused_before(database, work, tally)
-    refused: list[_Refused] = []
-    second = _second(database, work)
+    refused: list[Refused] = []
     for chunk in ahead(_chunks(gathered, sending, _tenant(database, work))):
-        second(chunk)
+        done.leave_out_sent(chunk)
+        known.sift(database, chunk)
         refused += chunk.refused
         done.send(chunk.events, chunk.rows)
     if refused:
@@ -132,11 +115,14 @@ class _Progress:
         self._sent = _sent_before(database, work) if self._done else Counter[bytes]()
         self.outcomes = Counter(work.ingestion.outcomes or {})
 
-    def send(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]] = ()) -> None:
-        """Accept the next events of the file, but for those that another attempt sent. `rows`: of each of them."""
+    def leave_out_sent(self, chunk: Chunk) -> None:
+        """Take out of a chunk the events that another attempt sent."""
         if self._sent:
-            left = [at for at, event in enumerate(events) if not self._was_sent(event)]
-            events, rows = [events[at] for at in left], [rows[at] for at in left] if rows else ()
+            left = [at for at, event in enumerate(chunk.events) if not self._was_sent(event)]
+            chunk.events, chunk.rows = [chunk.events[at] for at in left], [chunk.rows[at] for at in left]
+
+    def send(self, events: Sequence[Mapped], rows: Sequence[tuple[int, ...]]) -> None:
+        """Accept the next events of the file. `rows`: of each of them."""
         if events:
             self._send_parts(events, rows)
 
@@ -159,7 +145,7 @@ class _Progress:
                 half = len(events) // 2
                 self._send_parts(events[:half], rows[:half])
                 self._send_parts(events[half:], rows[half:])
-            elif self._hold is None or not rows:
+            elif self._hold is None:
                 raise
             else:
                 said = str(error).partition("\n")[0]
@@ -174,8 +160,7 @@ class _Progress:
             accepted = run_through(accept_steps(tx, arrivals, slot=sending.slot, rejected=()))
             outcomes.update(outcome.result for outcome in accepted)
             self._note(tx, events, outcomes)
-            if rows:
-                files.insert_origins(tx, self._work.lease.name, [outcome.raw_id for outcome in accepted], rows)
+            files.insert_origins(tx, self._work.lease.name, [outcome.raw_id for outcome in accepted], rows)
         self._done, self.outcomes = self._done + len(events), outcomes
 
     def _refuse(self, event: Mapped, lines: list[str]) -> None:
@@ -191,26 +176,6 @@ class _Progress:
         if files.note_events(tx, self._work.lease, self._done + len(events), outcomes, until).first() is None:
             raise LeaseLost
         files.insert_sent(tx, self._work.lease.name, self._done, b"".join(map(_mark, events)))
-
-
-def _second(database: Database, work: Work) -> Callable[[_Chunk], None]:
-    """Takes the events out of a chunk, as refused ones, that would count rows of the file twice."""
-    before: SentBefore | None = None
-    if work.ingestion.replay_of is not None:
-        with database.snapshot() as tx:
-            before = sent_before(tx, work.ingestion, work.opened.facts.get("sheet"))
-
-    def take(chunk: _Chunk) -> None:
-        if before is None:
-            return
-        events = [(event.event_id, rows) for event, rows in zip(chunk.events, chunk.rows, strict=True)]
-        with database.snapshot() as tx:
-            found = before.second(tx, events)
-        chunk.refused.extend(_Refused(chunk.rows[at], why) for at, why in found.items())
-        for at in sorted(found, reverse=True):
-            del chunk.events[at], chunk.rows[at]
-
-    return take
 
 
 def _mark(event: Mapped) -> bytes:
@@ -248,18 +213,6 @@ def _held_lines(gathered: Gathered, rows: tuple[int, ...], why: str, tally: Tall
     return lines
 
 
-def _count_refused_before(database: Database, work: Work, tally: Tally) -> None:
-    """Rows that an attempt before this one kept, since their events could not be stored."""
-    if not (work.ingestion.outcomes or {}).get(REFUSED):
-        return
-    with database.snapshot() as tx:
-        kept = files.bad_rows(tx, work.lease.name, None, 0, _MOST_REFUSED).all()
-    tally.rows_bad += len(kept)
-    for row in kept:
-        for fault in row.faults:
-            tally.add_fault(row.row_number, None, "event", None, str(fault["message"]))
-
-
 def _tenant(database: Database, work: Work) -> Tenant | None:
     with database.snapshot() as tx:
         return tenants.tenants(tx, [work.lease.name.tenant_id]).first()
@@ -291,25 +244,25 @@ def refuse_foreign(tenant: Tenant | None, event: Mapped, codes: frozenset[str] |
         raise RequestRefused(ROWS_STILL_BAD, why)
 
 
-def _chunks(gathered: Gathered, sending: Sending, tenant: Tenant | None = None) -> Iterator[_Chunk]:
+def _chunks(gathered: Gathered, sending: Sending, tenant: Tenant | None = None) -> Iterator[Chunk]:
     work, unsaid = gathered.work, codes_by_row(gathered.unsaid)
     maker = EventMaker(work.dataset, work.lease.name.tenant_id)
     for table, groups in gathered.tables(ROWS_AT_ONCE):
         parcel = parcel_of(work.ingestion, sending.clock.now())
-        chunk = _Chunk([], [], [])
+        chunk = Chunk([], [], [])
         for made in maker.make_all(table, groups):
             try:
                 event = read_made(parcel, made, sending.most_event_bytes)
                 refuse_foreign(tenant, event, codes_of(unsaid, made.rows) if unsaid else None)
             except RequestRefused as refusal:
-                chunk.refused.append(_Refused(made.rows, refusal.detail))
+                chunk.refused.append(Refused(made.rows, refusal.detail))
             else:
                 chunk.events.append(event)
                 chunk.rows.append(made.rows)
         yield chunk
 
 
-def _hold_refused(gathered: Gathered, refused: Sequence[_Refused], tally: Tally) -> None:
+def _hold_refused(gathered: Gathered, refused: Sequence[Refused], tally: Tally) -> None:
     """Their rows are kept as bad rows: what is wrong is what they make together."""
     keys = dict(zip(gathered.good[ROW].to_list(), gathered.good["_group"].to_list(), strict=True))
     rows = [(number, one.why) for one in refused for number in one.rows]

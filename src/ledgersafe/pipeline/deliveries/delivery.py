@@ -1,6 +1,6 @@
 """What both kinds of delivery need: an attempt's work, the reading of its rows, and what is told of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -106,6 +106,17 @@ class Tally:
         """One fault; the row that has it is counted by whoever knows whether it has others."""
         self.count_faults(column, rule, 1)
         self.add_sample(column, rule, row, value, message)
+
+    def take_back(self, faults: Sequence[tuple[int, str | None, str]]) -> None:
+        """Row, column and rule of faults that were counted: their rows are bad no more."""
+        rows = {row for row, _, _ in faults}
+        self.rows_bad -= len(rows)
+        self.rows_decided -= len({row for row, _, rule in faults if rule == "decided"})
+        for _, column, rule in faults:
+            if (known := self.rules.get((column, rule))) is not None:
+                known.count -= 1
+                known.samples = [one for one in known.samples if one["row"] not in rows]
+        self.rules = {name: known for name, known in self.rules.items() if known.count}
 
     def count_faults(self, column: str | None, rule: str, count: int) -> None:
         """So many of a rule; some of them are shown (`add_sample`)."""
