@@ -73,7 +73,12 @@ def scout_answer(outcome: Outcome) -> dict[str, Any]:
 
 
 def _links(outcome: Outcome) -> dict[str, str]:
-    links = {"event": f"/v1/events/{quote(outcome.event_id, safe='')}?tenant_id={quote(outcome.tenant_id, safe='')}"}
+    links = {"event": f"/v1/events/{_quoted(outcome.event_id)}?tenant_id={_quoted(outcome.tenant_id)}"}
     if outcome.exception_id is not None:
         links["exception"] = f"/v1/exceptions/{outcome.exception_id}"
     return links
+
+
+def _quoted(text: str) -> str:
+    """As a part of an address; letters and digits, of which most ids consist, stay as they are."""
+    return text if text.isascii() and text.isalnum() else quote(text, safe="")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,32 +40,52 @@ async def read_body(
         raise RefusedBody(
             RequestRefused(UNSUPPORTED_MEDIA_TYPE, "Send the body without a Content-Encoding."), b"", None
         )
-    chunks: list[bytes] = []
-    size = 0
+    taken = _Taken(most)
     try:
-        async with nullcontext() if is_here else asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                if size <= most:
-                    chunks.append(chunk)
-                if not message.get("more_body", False):
-                    break
-                if size > max(_DRAINED, most):
-                    break  # reading on, to answer a sender that never ends, would be a gift to it
+        if is_here:
+            await taken.all_of(receive)
+        else:
+            async with asyncio.timeout(seconds):
+                await taken.all_of(receive)
     except TimeoutError:
         message = f"The body did not arrive within {seconds:g} seconds."
-        raise RefusedBody(
-            RequestRefused(REQUEST_TIMEOUT, message, {"Connection": "close"}), _start(chunks), None
-        ) from None
-    if size > most:
+        refusal = RequestRefused(REQUEST_TIMEOUT, message, {"Connection": "close"})
+        raise RefusedBody(refusal, taken.beginning(), None) from None
+    if taken.size > most:
         message = f"The body is larger than {most} bytes. Send less at a time."
-        raise RefusedBody(RequestRefused(TOO_LARGE, message, {"Connection": "close"}), _start(chunks), size)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        raise RefusedBody(RequestRefused(TOO_LARGE, message, {"Connection": "close"}), taken.beginning(), taken.size)
+    return taken.body()
 
 
-def _start(chunks: list[bytes]) -> bytes:
-    return b"".join(chunks)[:KEPT_OF_REFUSED_BODIES]
+class _Taken:
+    """What has been received of a body: as far as it is bounded, and its whole size."""
+
+    __slots__ = ("_chunks", "_most", "size")
+
+    def __init__(self, most: int) -> None:
+        self._chunks: list[bytes] = []
+        self._most = most
+        self.size = 0
+
+    async def all_of(self, receive: Receive) -> None:
+        """Receive to the end. Raises ClientGone."""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk: bytes = message.get("body", b"")
+            self.size += len(chunk)
+            if self.size <= self._most:
+                self._chunks.append(chunk)
+            if not message.get("more_body", False):
+                return
+            if self.size > max(_DRAINED, self._most):
+                return  # reading on, to answer a sender that never ends, would be a gift to it
+
+    def body(self) -> bytes:
+        """All of it."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+    def beginning(self) -> bytes:
+        """What is kept of a body that is refused."""
+        return b"".join(self._chunks)[:KEPT_OF_REFUSED_BODIES]

@@ -334,7 +334,7 @@ def _method_not_allowed(scope: Scope, allowed: str) -> tuple[Answer, str]:
 async def _send(send: Send, answer: Answer, request_id: str) -> None:
     headers = [
         (b"content-type", answer.media_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", request_id.encode("latin-1")),
         *((name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()),
     ]
@@ -356,8 +356,8 @@ def _ce_headers(request: Request) -> dict[str, str]:
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"")
-    return given.decode("latin-1") if _REQUEST_ID.fullmatch(given) else new_id()
+    given = headers.get(b"x-request-id")
+    return given.decode("latin-1") if given is not None and _REQUEST_ID.fullmatch(given) else new_id()
 
 
 def _bounded(receive: Receive, headers: dict[bytes, bytes], most: int) -> Receive:

@@ -1,22 +1,18 @@
 """Reading what was accepted once more: straight into its shape, in one pass in C, without judging it again.
 
-It was judged when it came in. The shapes here are made from those of the event types, so nothing is said twice: without
-limits on lengths and characters, and with plain Decimals, which msgspec reads by itself from text and from numbers as
-they are spelled. A tenth of what reading and judging cost. Python's collector of cycles need not look at them: they are
-trees.
+It was judged when it came in. Plain Decimals are what msgspec reads by itself, from text and from numbers as they are
+spelled. A tenth of what reading and judging cost.
 """
 
 import re
-from decimal import Decimal
 from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Any
 
 import msgspec
 
 from ledgersafe.contracts.doors import FILE, NATIVE
 from ledgersafe.contracts.events import event_types
-from ledgersafe.kernel.money import Amount
+from ledgersafe.contracts.shapes import as_stored
 
 _ODDLY_SPELLED = re.compile(rb"\.[0-9]{7}|[:,\[]\s*-?[0-9.]+[eE]")
 """More decimals than amounts have, or an exponent: these take the long road, which gives each number one spelling."""
@@ -34,29 +30,4 @@ def read_stored(door: str, event_type: str | None, body: bytes) -> Any | None:
 
 @cache
 def _decoder(event_type: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_plain(event_types()[event_type].shape))
-
-
-@cache
-def _plain(kind: Any) -> Any:
-    """A type without its limits, and with Decimal for Amount."""
-    if kind is Amount:
-        return Decimal
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _plain(inner[0])
-    if origin in (Union, UnionType):
-        return Union[tuple(_plain(one) for one in inner)]  # noqa: UP007 - of types that are only known here
-    if origin is list:
-        element: Any = _plain(inner[0])
-        return list[element]
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return msgspec.defstruct(
-            kind.__name__, [_field(one) for one in msgspec.structs.fields(kind)], kw_only=True, gc=False
-        )
-    return cast("object", kind)
-
-
-def _field(one: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
-    plain = _plain(one.type)
-    return (one.name, plain) if one.required else (one.name, plain, one.default)
+    return msgspec.json.Decoder(as_stored(event_types()[event_type].shape))

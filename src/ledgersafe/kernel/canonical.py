@@ -68,11 +68,15 @@ _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_read_floa
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One JSON text: its exact bytes, its value, and its canonical form (None where a number is not exact)."""
+    """One JSON text: its exact bytes, its value, and its canonical form (None where a number is not exact).
+
+    `is_plain`: it is ASCII without escapes, so that none of its texts holds a control character, or any beyond ASCII.
+    """
 
     body: bytes
     value: Any
     canonical: bytes | None
+    is_plain: bool = False
 
     def fingerprint(self) -> bytes:
         """SHA-256 of the canonical form, or of the exact bytes where there is none."""
@@ -97,11 +101,11 @@ def read_json(body: bytes) -> Document:
         value = _read_with_huge_integers(body)
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise _too_deep()
-    may_need_care = b"\\u" in body or not (body.isascii() or _BEYOND_UTF16_ORDER.search(body) is None)
-    canonical = canonicalise(value, may_need_care=may_need_care)
+    is_plain = _is_plain(body)
+    canonical = canonicalise(value, may_need_care=not is_plain and _may_need_care(body))
     if not _surely_without_duplicates(body, canonical):
         json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
-    return Document(body, value, canonical)
+    return Document(body, value, canonical, is_plain)
 
 
 def read_exactly(body: bytes) -> Any:
@@ -130,9 +134,9 @@ def read_as_spelled(body: bytes) -> Any:
 def written(value: Any) -> Document:
     """A value of ours as a JSON text in canonical form. It holds texts, booleans, lists and objects, and no numbers."""
     body = orjson.dumps(value, option=_SORTED)
-    if b"\\u" in body or not (body.isascii() or _BEYOND_UTF16_ORDER.search(body) is None):
+    if _may_need_care(body):
         return read_json(body)  # where members stand, or how a character is escaped, may be another
-    return Document(body, value, body)
+    return Document(body, value, body, _is_plain(body))
 
 
 def canonicalise(value: Any, *, may_need_care: bool = True) -> bytes | None:
@@ -150,22 +154,22 @@ def canonicalise(value: Any, *, may_need_care: bool = True) -> bytes | None:
     return rfc8785.dumps(value)
 
 
+def _is_plain(body: bytes) -> bool:
+    return body.isascii() and b"\\" not in body and b"\x7f" not in body
+
+
+def _may_need_care(body: bytes) -> bool:
+    """Whether a member name of a JSON text may hold a character beyond U+DFFF: by itself, or as an escape."""
+    return b"\\u" in body or not (body.isascii() or _BEYOND_UTF16_ORDER.search(body) is None)
+
+
 def _surely_without_duplicates(body: bytes, canonical: bytes | None) -> bool:
     """Whether counting proves that no member name was lost in parsing.
 
-    Every member writes one `":` in the canonical form. In the body each does too, unless white space stands before the
-    colon or a string holds `\\":`; where neither occurs, equal counts mean that every member is still there.
+    Every member has a colon, and so may texts. What parsing drops of a repeated member, its colon and those of its
+    name and value, is missing in the canonical form; only `\\u003a` writes a colon otherwise.
     """
-    return (
-        canonical is not None
-        and body.count(b'":') == canonical.count(b'":')
-        and b'\\":' not in body
-        and b"\\u" not in body
-        and b" :" not in body
-        and b"\n:" not in body
-        and b"\r:" not in body
-        and b"\t:" not in body
-    )
+    return canonical is not None and body.count(b":") == canonical.count(b":") and b"\\u" not in body
 
 
 def _refuse_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:

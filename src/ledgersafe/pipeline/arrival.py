@@ -111,8 +111,10 @@ def judged(mapped: Mapped, tenant: Tenant | None, future_seconds: float) -> Arri
     )
     volatile = _volatile_fields(tenant, event.get("source_system"))
     # A CloudEvent's data_base64 is a JSON text of its own, whose numbers its envelope knows nothing of.
-    exact = mapped.document.canonical is not None and (event is mapped.document.value or is_exact(event))
-    verdict = judge(event, exact=exact, expectations=expectations)
+    is_as_written = event is mapped.document.value
+    exact = mapped.document.canonical is not None and (is_as_written or is_exact(event))
+    is_plain = is_as_written and mapped.document.is_plain
+    verdict = judge(event, exact=exact, expectations=expectations, is_plain=is_plain)
     return Arrival(
         tenant_id=mapped.tenant_id,
         event_id=mapped.event_id,
