@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -103,6 +104,39 @@ def test_metrics_are_prometheus_text_without_tenants(api: Api, tenant: str) -> N
     assert "tenant-" not in response.text
     own = [family for name, family in families.items() if name.startswith("ledgersafe_")]
     assert [family.name for family in own if not family.documentation] == []
+
+
+def test_each_arrival_is_counted_once_by_what_became_of_it(api: Api, tenant: str) -> None:
+    before = _counted(api)
+    with api.client() as client:
+        for event in (
+            sale(tenant, "a"),
+            sale(tenant, "a"),
+            sale(tenant, "b", total_amount=1),
+            sale(tenant, event_id=""),
+        ):
+            client.post("/v1/events", json=event)
+        client.post("/v1/events:batch", json=[sale(tenant, "a"), sale(tenant, "c"), sale(tenant, "d"), 5])
+    assert _counted(api) - before == {
+        ("processed", ""): 3,
+        ("duplicate", ""): 2,
+        ("quarantined", "TOTALS_MISMATCH"): 1,
+        ("refused", "UNUSABLE_EVENT_ID"): 1,
+        ("refused", "NOT_AN_EVENT"): 1,
+    }
+
+
+def _counted(api: Api) -> Counter[tuple[str, str]]:
+    """How many arrivals there were by (result, reason), refused ones among them."""
+    families = {family.name: family for family in text_string_to_metric_families(get(api, "/metrics").text)}
+    samples = [*families["ledgersafe_arrivals"].samples, *families["ledgersafe_requests_refused"].samples]
+    return Counter(
+        {
+            (sample.labels.get("result", "refused"), sample.labels["reason"]): int(sample.value)
+            for sample in samples
+            if sample.name.endswith("_total")
+        }
+    )
 
 
 @pytest.fixture(scope="module")

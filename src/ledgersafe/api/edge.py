@@ -8,7 +8,6 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -188,7 +187,6 @@ class Edge:
         (decided,) = await self._queue.submit([await self._judged(mapped)])
         if isinstance(decided, RequestRefused):
             raise decided
-        _count(decided)
         return decided
 
     async def _batch(self, request: Request) -> Answer:
@@ -247,7 +245,8 @@ class Edge:
         kept, following = iter(keeping), iter(decided)
         results = [next(following) if isinstance(item, Arrival) else next(kept) for _, item in items]
         for result in results:
-            _count(result)
+            if isinstance(result, RequestRefused):
+                metrics.REFUSED.labels(result.reason.code).inc()
         return results
 
     async def _submit(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome | RequestRefused]:
@@ -388,14 +387,3 @@ def _with_request_id(send: Send, request_id: str) -> Send:
         await send(message)
 
     return named
-
-
-def _count(decided: Outcome | RequestRefused) -> None:
-    if isinstance(decided, Outcome):
-        _arrivals(decided.result, decided.reason.code if decided.reason else "").inc()
-    else:
-        metrics.REFUSED.labels(decided.reason.code).inc()
-
-
-_arrivals = cache(metrics.ARRIVALS.labels)
-"""The counter of a result and a reason; to look it up costs more than to count."""

@@ -5,7 +5,7 @@ One task of the event loop takes what has queued, a tenant at a time in turn, an
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,6 +145,7 @@ class GroupCommit:
             metrics.QUEUE_EVENTS.set(self._events)
             metrics.QUEUE_BYTES.set(self._bytes)
             _give_back(jobs, decided)
+            _count_outcomes(decided)
 
     async def _commit(self, items: Sequence[Item]) -> list[Decided]:
         return await commit(self._line, items, self._slot)
@@ -174,6 +175,13 @@ def _give_back(jobs: Sequence[_Job], decided: Sequence[Decided]) -> None:
         if not job.future.done():  # otherwise its client has gone
             job.future.set_result(list(decided[position : position + len(job.items)]))
         position += len(job.items)
+
+
+def _count_outcomes(decided: Sequence[Decided]) -> None:
+    outcomes = [one for one in decided if isinstance(one, Outcome)]
+    found = Counter((one.result, one.reason.code if one.reason else "") for one in outcomes)
+    for labels, number in found.items():
+        metrics.ARRIVALS.labels(*labels).inc(number)
 
 
 async def commit(line: Line, items: Sequence[Item], slot: int) -> list[Decided]:

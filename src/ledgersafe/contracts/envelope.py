@@ -2,7 +2,7 @@
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import msgspec
 
@@ -44,9 +44,13 @@ class Envelope(msgspec.Struct, kw_only=True):
     simulated: bool = False
 
 
-def is_usable_id(value: object) -> bool:
+def is_usable_id(value: object) -> TypeGuard[str]:
     """Whether it can serve as tenant_id or event_id: 1 to 255 characters, none of them control."""
-    return isinstance(value, str) and 0 < len(value) <= 255 and CONTROL_CHARACTER.search(value) is None
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 255
+        and (value.isalnum() or CONTROL_CHARACTER.search(value) is None)
+    )
 
 
 def read_special(kind: type, value: object) -> object:

@@ -9,6 +9,7 @@ from ledgersafe.kernel.canonical import Document, canonicalise
 
 TRACING_FIELDS = ("traceparent", "tracestate", "baggage")
 """W3C Trace Context and Baggage as CloudEvents extensions: they name the delivery, not the event."""
+_TRACING = frozenset(TRACING_FIELDS)
 
 
 def fingerprint(event: dict[str, Any], document: Document, volatile_fields: Sequence[str] = ()) -> bytes:
@@ -16,8 +17,9 @@ def fingerprint(event: dict[str, Any], document: Document, volatile_fields: Sequ
 
     An event with a number that no double holds is fingerprinted by its exact bytes.
     """
-    left_out = [f"/{name}" for name in TRACING_FIELDS if name in event]
-    left_out += volatile_fields
+    left_out = [*volatile_fields]
+    if not _TRACING.isdisjoint(event):
+        left_out += [f"/{name}" for name in TRACING_FIELDS if name in event]
     if document.canonical is None or (event is document.value and not left_out):
         return document.fingerprint()
     if left_out:

@@ -76,9 +76,9 @@ def read_document(parcel: Parcel, document: Document, default_tenant: str = "") 
     """The same of a JSON text that has been parsed."""
     event = map_event(parcel.door, document, parcel.headers or {}, default_tenant)
     tenant_id, event_id = event.get("tenant_id"), event.get("event_id")
-    if not isinstance(tenant_id, str) or not is_usable_id(tenant_id) or tenant_id.startswith("_"):
+    if not is_usable_id(tenant_id) or tenant_id.startswith("_"):
         raise RequestRefused(UNUSABLE_TENANT_ID, _unusable("tenant_id", tenant_id))
-    if not isinstance(event_id, str) or not is_usable_id(event_id):
+    if not is_usable_id(event_id):
         raise RequestRefused(UNUSABLE_EVENT_ID, _unusable("event_id", event_id))
     if not parcel.credential.may_use(tenant_id):
         raise RequestRefused(FOREIGN_TENANT, f"This API key does not serve tenant {tenant_id!r}.")
