@@ -113,7 +113,7 @@ def test_each_arrival_is_counted_once_by_what_became_of_it(api: Api, tenant: str
             sale(tenant, "a"),
             sale(tenant, "a"),
             sale(tenant, "b", total_amount=1),
-            sale(tenant, event_id=""),
+            sale(tenant, "a\nb"),
         ):
             client.post("/v1/events", json=event)
         client.post("/v1/events:batch", json=[sale(tenant, "a"), sale(tenant, "c"), sale(tenant, "d"), 5])
