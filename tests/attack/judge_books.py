@@ -104,19 +104,23 @@ BOOKS_CHECKS: dict[str, str] = {
            OR l.line_no IS NULL""",
     "a head knows what was paid back": """
         SELECT tenant_id, txn_id AS what FROM silver.heads h LEFT JOIN (
-          SELECT r.tenant_id, r.original_transaction_id AS transaction_id, sum(sign * t.lines) AS parts,
-            sum(t.total - sign * greatest(0, least(sign * t.rounding, sign * t.gross, sign * t.total))) AS total
-          FROM (SELECT DISTINCT tenant_id, transaction_id, revision, kind, original_transaction_id,
-              CASE kind WHEN 'posting' THEN 1 ELSE -1 END AS sign FROM silver.references) AS r
+          SELECT r.tenant_id, r.original_transaction_id AS transaction_id, sum(parts) AS parts, sum(t.total) AS total,
+            sum(t.rounding) AS rounding
+          FROM (SELECT tenant_id, transaction_id, revision, kind, original_transaction_id,
+              count(*) FILTER (WHERE amount > 0) - count(*) FILTER (WHERE amount < 0) AS parts
+            FROM silver.references GROUP BY 1, 2, 3, 4, 5) AS r
           JOIN silver.transactions t USING (tenant_id, transaction_id, revision, kind) GROUP BY 1, 2
         ) AS r USING (tenant_id, transaction_id)
-        WHERE returned_total <> coalesce(r.total, 0) OR returned_parts <> coalesce(r.parts, 0)""",
+        WHERE returned_total <> coalesce(r.total, 0) OR returned_parts <> coalesce(r.parts, 0)
+           OR returned_rounding <> coalesce(r.rounding, 0)""",
     "no more was paid back than was paid": """
         SELECT h.tenant_id, h.txn_id AS what FROM silver.heads h LEFT JOIN silver.transactions t
         ON t.kind = 'posting' AND (t.tenant_id, t.transaction_id, t.revision) = (h.tenant_id, h.transaction_id, h.revision)
-          AND h.state = 'live'
-        WHERE h.returned_total > 0 AND h.returned_total > coalesce(t.total - least(t.rounding, 0), 0)
-          + least(h.returned_parts * 0.01, (SELECT coalesce(sum(a), 0) FROM unnest(h.returned_amounts) AS a))""",
+          AND h.state = 'live' AND t.type = 'SALE',
+        LATERAL (SELECT coalesce(sum(a), 0) AS goods FROM unnest(h.returned_amounts) AS a) AS g
+        WHERE h.returned_total > 0 AND h.returned_total > coalesce(t.total, 0)
+          + least(goods, CASE t.currency WHEN 'SEK' THEN 1 ELSE 0.1 END, greatest(h.returned_rounding - t.rounding, 0))
+          + least(h.returned_parts * 0.01, greatest(0.1, goods / 100))""",
     "every posting is in one batch": """
         SELECT tenant_id, transaction_id::text AS what FROM silver.transactions FULL JOIN (
           SELECT tenant_id, u.*, 1 AS noted FROM silver.batches, unnest(transaction_ids, revisions, kinds)

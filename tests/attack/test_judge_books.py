@@ -78,6 +78,7 @@ PLANTED: dict[str, list[str]] = {
     "a head knows what was paid back": [
         "UPDATE silver.heads SET returned_total = 9.99 WHERE txn_id = 'txn-plain'",
         "UPDATE silver.heads SET returned_parts = 2 WHERE txn_id = 'txn-plain'",
+        "UPDATE silver.heads SET returned_rounding = 0.01 WHERE txn_id = 'txn-plain'",
         "UPDATE silver.heads SET returned_total = 1 WHERE txn_id = 'txn-corrected'",
     ],
     "no more was paid back than was paid": [

@@ -46,7 +46,7 @@ def test_the_formula(
         event_type="ADJUSTMENT",  # keeps its signs, so that every sum may be tried
     )
     told = verdict(event)
-    a_cent_each = Decimal("0.01") * len(amounts)
+    a_cent_each = Decimal("0.01") * sum(amount > 0 for amount in amounts)  # a line of nothing rounds nothing
     is_rounding = abs(off_by) <= a_cent_each
     is_tolerated = abs(off_by) <= Decimal("0.01") * abs(expected)
     wrong = {
@@ -123,6 +123,51 @@ def test_rounding_hides_no_sale() -> None:
     hidden = receipt("0.01", [line("1000")], rounding_amount="-999.99")
     assert faults(hidden) == [("TOTALS_MISMATCH", "/rounding_amount")]
     assert "the rest is a discount, a tax or a line" in verdict(hidden).faults[0].message
+
+
+NOTHING, NEXT_TO_NOTHING, CENT = line(0, qty=0), line("0.000001"), line("0.01")
+
+
+@pytest.mark.parametrize("padding", [NOTHING, line(0), NEXT_TO_NOTHING, CENT], ids=["0", "free", "0.000001", "0.01"])
+@pytest.mark.parametrize("kind", ["SALE", "RETURN"])
+def test_lines_of_next_to_nothing_make_no_room_for_others(kind: str, padding: dict[str, Any]) -> None:
+    lines = [line("100"), *[padding] * 9_899]
+    goods = 100 + Decimal(padding["amount"]) * 9_899
+    more: dict[str, Any] = {"event_type": kind}
+    wrong = [
+        ("/total_amount", receipt("0.01", lines, **more)),
+        ("/total_amount", receipt(str(goods + 10), lines, **more)),
+        ("/rounding_amount", receipt(str(goods - 100), lines, rounding_amount="-100", **more)),
+        ("/rounding_amount", receipt(str(goods + 100), lines, rounding_amount="100", **more)),
+        ("/tax_amount", receipt(str(goods), lines, tax_amount=str(goods + 10), tax_included=True, **more)),
+    ]
+    for path, event in wrong:
+        assert faults(event) == [("TOTALS_MISMATCH", path)]
+    assert faults(receipt("1.05", [line("1"), *[NOTHING] * 9], **more)) == [("TOTALS_MISMATCH", "/total_amount")]
+    of_tax = [line("100", tax="1"), *[padding | {"tax": "0"}] * 9_899]
+    assert faults(receipt(str(goods + 11), of_tax, tax_amount="11", **more)) == [("TOTALS_MISMATCH", "/tax_amount")]
+
+
+@pytest.mark.parametrize(
+    ("amount", "number", "off", "fate"),
+    [
+        ("0.01", 10_000, "0", "silent"),
+        ("0.01", 10, "0.1", "silent"),
+        ("0.30", 30, "0.1", "silent"),
+        ("0.30", 30, "0.11", "parked"),
+        ("0.50", 10_000, "50", "silent"),
+        ("0.50", 10_000, "50.01", "parked"),
+        ("1", 10_000, "100", "silent"),
+        ("10", 100, "1", "silent"),
+        ("10", 100, "1.01", "warned"),
+        ("0", 10, "0.01", "parked"),
+    ],
+)
+def test_many_small_lines_round_by_a_step_of_cash_or_the_tolerance(
+    amount: str, number: int, off: str, fate: str
+) -> None:
+    told = verdict(receipt(str(Decimal(amount) * number + Decimal(off)), [line(amount)] * number))
+    assert fate == ("parked" if told.faults else "warned" if told.warnings else "silent")
 
 
 def test_included_tax_is_within_the_lines() -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgersafe.kernel.money import _LARGE_STEPS, _STEPS, Amount, coins, is_currency, minor_unit, parse_amount
+from ledgersafe.kernel.money import (
+    _LARGE_STEPS,
+    _STEPS,
+    _STEPS_OF_CASH,
+    Amount,
+    coins,
+    is_currency,
+    minor_unit,
+    parse_amount,
+)
 
 LARGEST = Decimal("999999999999999.999999")
 amounts = st.decimals(min_value=-LARGEST, max_value=LARGEST, allow_nan=False, allow_infinity=False, places=6)
@@ -68,10 +77,27 @@ def test_minor_units_are_those_of_iso_4217(code: str, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "most"), [("USD", "1"), ("JPY", "100"), ("KWD", "0.1"), ("HUF", "5"), ("IQD", "250"), ("XOF", "100")]
+    ("code", "most", "step"),
+    [
+        ("USD", "1", "0.1"),
+        ("CHF", "1", "0.1"),
+        ("JPY", "100", "10"),
+        ("KWD", "0.1", "0.01"),
+        ("JOD", "0.1", "0.05"),
+        ("SEK", "1", "1"),
+        ("HUF", "5", "5"),
+        ("IQD", "250", "250"),
+        ("XOF", "100", "25"),
+    ],
 )
-def test_rounding_to_coins_is_bounded(code: str, most: str) -> None:
-    assert coins(code) == (minor_unit(code), Decimal(most))
+def test_rounding_to_coins_is_bounded(code: str, most: str, step: str) -> None:
+    assert coins(code) == (minor_unit(code), Decimal(most), Decimal(step))
+
+
+def test_cash_is_paid_in_steps_that_a_total_may_be_rounded_by() -> None:
+    known = [code for code in _STEPS_OF_CASH if is_currency(code)]
+    assert len(known) == len(_STEPS_OF_CASH)
+    assert [code for code in known if not 10 * minor_unit(code) <= coins(code).step <= coins(code).most_rounding] == []
 
 
 def test_every_currency_with_large_coins_is_one() -> None:

@@ -9,6 +9,7 @@ import psycopg
 
 from ledgersafe.db.database import Database
 from ledgersafe.pipeline.promote import Promoted, promote
+from ledgersafe.pipeline.verify_bodies import verify_bodies
 from tests.attack.judge import TABLE_CHECKS, broken
 from tests.attack.judge_books import BOOKS_CHECKS
 from tests.events import sale
@@ -103,6 +104,9 @@ class Till:
         """All that must hold of any books, whatever was sent."""
         assert unsound(self.superuser) == []
         assert failed_checks(self.db, self.tenant) == []
+        assert [
+            check.details for found in verify_bodies(self.db, self.tenant) for check in found.checks if not check.ok
+        ] == []
 
 
 def unsound(connection: psycopg.Connection) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,8 +124,30 @@ def test_who_goes_on_with_a_run_decides_the_rest(db: Database, superuser: psycop
     assert of.keys() == set(ids)
     sql = "SELECT exception_id::text, resolution_actor FROM quarantine.exceptions WHERE tenant_id = %s"
     assert dict(superuser.execute(sql, [tenant]).fetchall()) == {one: actor for one, (actor, _) in of.items()}
-    ended = "SELECT actor FROM audit.audit_log WHERE object_id = %s AND action = 'bulk_run.finished'"
-    assert superuser.execute(ended, [str(run.run_id)]).fetchall() == [("key:ben",)]
+    on_record = (
+        "SELECT action, actor, after_json->>'before' FROM audit.audit_log WHERE object_id = %s ORDER BY audit_id"
+    )
+    assert superuser.execute(on_record, [str(run.run_id)]).fetchall() == [
+        ("bulk_run.started", "key:anna", None),
+        ("bulk_run.cancelled", "key:olga", "running"),
+        ("bulk_run.resumed", "key:ben", "cancelled"),
+        ("bulk_run.finished", "key:ben", None),
+    ], "what changed nothing is not on record"
+
+
+def test_of_many_who_stop_a_run_at_once_one_is_on_record(
+    db: Database, superuser: psycopg.Connection, tenant: str
+) -> None:
+    parked(db, tenant, 1)
+    run = start(db, tenant, wish(IGNORE))
+    everybody = [operator(actor=f"key:{number}") for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        stopped = {
+            one.stopped_by for one in pool.map(lambda by: bulk.steer(db, run.run_id, "cancelled", by), everybody)
+        }
+    sql = "SELECT actor FROM audit.audit_log WHERE object_id = %s AND action = 'bulk_run.cancelled'"
+    assert {row[0] for row in superuser.execute(sql, [str(run.run_id)]).fetchall()} == stopped
+    assert len(stopped) == 1
 
 
 def test_what_is_refused_stays_open_and_is_listed(db: Database, superuser: psycopg.Connection, tenant: str) -> None:

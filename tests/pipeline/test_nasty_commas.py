@@ -75,7 +75,16 @@ def test_what_the_contract_does_not_disprove_is_held(
     assert (done.rows_ok, till.keys()) == (0, {})
 
 
-@pytest.mark.parametrize("stray", ['"B1,"jam, red",1,2.00,{}', '""B2",tea,1,1.00,{}', 'B2",tea,1,1.00,{}'])
+@pytest.mark.parametrize(
+    "stray",
+    [
+        '"B1,"jam, red",1,2.00,{}',
+        '""B2",tea,1,1.00,{}',
+        'B2",tea,1,1.00,{}',
+        'B2"",tea,1,1.00,{}',
+        'B"2",tea,1,1.00,{}',
+    ],
+)
 @pytest.mark.parametrize("more", ["", ",x"])
 def test_a_stray_quotation_mark_in_a_number_holds_all(desk: Desk, till: Till, stray: str, more: str) -> None:
     lines = [f'B1,"jam, red",2,1.50,{WHEN}', f"B2,tea,1,1.00,{WHEN}", stray.format(WHEN) + more]
@@ -96,6 +105,7 @@ def test_after_its_number_a_stray_quotation_mark_holds_the_receipt_alone(desk: D
     [
         ('"B, 1"', {}),
         ('"the ""big"" one"', {}),
+        ('"""B1"""', {}),
         ('B"1', {"pattern": "B.*"}),
         ('"B1,"', {"pattern": "B.*"}),
     ],
@@ -147,3 +157,111 @@ def test_numbers_in_a_column_of_texts_that_has_more_of_them_are_read(desk: Desk,
     lines = [f"R{at},{WHEN},mug,1,5,{note}" for at, note in enumerate(notes)]
     done = delivered(desk, contract(*NOTED), ",".join(NOTED), *lines)
     assert (done.rows_ok, done.rows_bad) == (4, 0)
+
+
+def test_a_blank_before_a_quotation_mark_makes_no_other_receipt(desk: Desk, till: Till) -> None:
+    """`"tea", "B1"` is `tea,B1`: a receipt that is sent again so counts once."""
+    members = contract("Item", "Receipt", "Qty", "Price", "At")
+    lines = [f"tea,B1,1,10.00,{WHEN}", f"jam,B2,1,5.00,{WHEN}"]
+    delivered(desk, members, ",".join(members["columns"]), *lines)
+    for gap in (" ", "  ", "\t"):
+        quoted = (f",{gap}".join(f'"{cell}"' for cell in line.split(",")) for line in lines)
+        done = delivered(desk, members, ",".join(members["columns"]), *quoted)
+        assert (done.rows_bad, done.outcomes) == (0, {"duplicate": 2})
+    till.drain()
+    assert till.balances()["sales"] == -15
+
+
+COLUMNS = ("Receipt", "At", "Price", "Qty", "Item", "Discount", "Note")
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        ["1,250,000", "3,499,000", "2,100,000"],
+        ["1,250,000.00", "3,499,000.00"],
+        ["1,250,000"],
+        ["1,250,000,000", "2,100,000,000"],
+        ["1 , 250 , 000", "3, 499, 000"],
+        ["12,50,000", "1,05,000"],
+    ],
+)
+def test_millions_that_their_commas_cut_are_held(desk: Desk, till: Till, prices: list[str]) -> None:
+    """Under a header whose last fields no row fills."""
+    members = contract(*COLUMNS)
+    members["columns"]["Price"]["type"] = "decimal(14,2)"
+    lines = [f"R{at},{WHEN},{price},2,sofa,," for at, price in enumerate(prices)]
+    done = delivered(desk, members, ",".join(COLUMNS), *lines)
+    assert (done.rows_ok, done.rows_bad, till.keys()) == (0, len(lines), {})
+    assert delivered(desk, members, ",".join(COLUMNS), f"R9,{WHEN},250.00,2,sofa,,").rows_ok == 1
+
+
+WHOLE: dict[str, Any] = {"type": "integer", "required": True}
+PLACED = (*NOTED, "Place")
+TAKEN_OFF = ("Receipt", "At", "Item", "Qty", "Price", "Discount")
+
+
+@pytest.mark.parametrize(
+    ("names", "price", "cut", "whole"),
+    [
+        (NOTED, WHOLE, ["bed,1,2,499", "sofa,1,12,800"], ["mug,1,500,gift", "cup,1,300,"]),
+        (("Receipt", "At", "Item", "Price", "Qty", "Note"), {}, ["nail,0.05,2,500"], ["mug,5.00,2,gift", "x,5.00,2,"]),
+        (PLACED, {}, ["bed,1,1,05,000.00", "hut,12,34,567.00,"], ["mug,1,5.00,gift,north", "cup,1,5,,south"]),
+        (TAKEN_OFF, {}, ["bed,1,1,234.50", "sofa,1,2,499"], ["mug,1,5.00,0.50", "cup,1,250.00,125.00", "x,1,5.00,"]),
+        ((*TAKEN_OFF, "Note"), {}, ["bed,1,1,234.50,", "sofa,1,2,499.00,19.00"], ["mug,1,5.00,120.00,gift"]),
+    ],
+    ids=["yen", "quantities", "lakhs", "discounts", "discounts before notes"],
+)
+def test_amounts_that_run_over_are_held_and_the_others_read(
+    desk: Desk, names: tuple[str, ...], price: dict[str, Any], cut: list[str], whole: list[str]
+) -> None:
+    members = contract(*names)
+    members["columns"]["Price"] |= price
+    lines = [f"R{at},{WHEN},{line}" for at, line in enumerate([*whole, *cut])]
+    done = delivered(desk, members, ",".join(names), *lines)
+    held_rows = range(len(whole), len(lines))
+    assert (done.rows_ok, held(desk, done)) == (len(whole), {at + 2: f"R{at}" for at in held_rows})
+
+
+def test_where_most_rows_leave_out_their_last_fields_whole_amounts_are_seen_to_run_over(desk: Desk) -> None:
+    members = contract(*TAKEN_OFF)
+    members["columns"]["Price"] |= WHOLE
+    short = [f"S{at},{WHEN},mug,1,500" for at in range(3)]
+    done = delivered(desk, members, ",".join(TAKEN_OFF), *short, f"R1,{WHEN},bed,1,2,499", f"R2,{WHEN},cup,1,50,20")
+    faults = {row.group_key: row.faults[0] for row in desk.bad_rows(done)}
+    assert "'Price' runs on to 'Discount'" in faults["R1"]["message"]
+    assert faults["R2"]["rule"] == "group", "it waits for the rows that are too short, and is good itself"
+
+
+BOOKS = ["Emma", "Dune", "Ulysses", "Kim", "The Trial", "Middlemarch", "Momo", "It", "Ich", "She", "Nana"]
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (
+            ("Qty", "Price", "Item"),
+            ["1,12,101 Dalmatians", "1,15,365 Bedtime Stories", *(f"1,9.5,{it}" for it in BOOKS)],
+        ),
+        (("Qty", "Item", "Price"), ["2,300,12.50", "1,101,5", *(f"1,{it},9.50" for it in BOOKS)]),
+        (("Price", "Qty", "Item"), ["12.50,2,300", *(f"9.50,1,{it}" for it in BOOKS)]),
+        (("Item", "Qty", "Price", "Discount", "Note"), ["it,2,500,100,Room 5", *(f"{it},1,7,,{it}" for it in BOOKS)]),
+        (("Item", "Qty", "Price", "Discount"), ["it,1,500,100", "she,2,250.00,125.00", "ich,1,60,6.5"]),
+        (("Item", "Qty", "Price", "Discount"), ["it,1,12,120", "she,2,9.99,9.99", "ich,1,60,6.5"]),
+        (("Item", "Price", "Note", "Qty"), ["it,5,101,1", *(f"{it},5,gift,1" for it in BOOKS)]),
+    ],
+)
+def test_whole_prices_before_numbers_that_end_none_are_read(
+    desk: Desk, names: tuple[str, ...], lines: list[str]
+) -> None:
+    names = ("Receipt", "At", *names)
+    rows = [f"R{at},{WHEN},{line}" for at, line in enumerate(lines)]
+    done = delivered(desk, contract(*names), ",".join(names), *rows)
+    assert (done.rows_ok, held(desk, done)) == (len(rows), {})
+
+
+def test_what_a_pattern_says_of_a_text_is_no_end_of_an_amount(desk: Desk) -> None:
+    members = contract(*NOTED)
+    members["columns"]["Note"]["pattern"] = "[0-9]{3}|[a-z]*"
+    lines = [f"R{at},{WHEN},mug,1,5,{note}" for at, note in enumerate(["gift", "101", "loan", "lost"])]
+    assert delivered(desk, members, ",".join(NOTED), *lines).rows_ok == 4

@@ -10,7 +10,7 @@ import pytest
 
 from ledgersafe.contracts.datasets.reading import InvalidContract, checked
 from ledgersafe.files import store as files
-from ledgersafe.pipeline import land
+from ledgersafe.pipeline import land, replay_rows
 from ledgersafe.pipeline.bad_rows import ignore
 from ledgersafe.pipeline.deliveries import event_groups
 from ledgersafe.pipeline.resolve import Operator
@@ -164,6 +164,25 @@ def test_a_word_for_the_end_as_which_a_row_begins_is_believed_by_none(desk: Desk
     assert (done.rows_ok, done.outcomes or {}) == (0, {})
 
 
+@pytest.mark.parametrize(
+    ("end", "rows"),
+    [("Fine", 0), ("End", 0), ("Fin", 0), ("(End", 0), ("End\n", 2), ("EOF", 2), ("*** Ende ***", 2), ("-----", 2)],
+)
+def test_a_word_for_the_end_is_believed_if_its_line_ends(desk: Desk, till: Till, end: str, rows: int) -> None:
+    """Else it may be the beginning of `Fine sea salt,B1,…`."""
+    columns = {name: CONTRACT["columns"][name] for name in ("Item", "Receipt", "Qty", "Price", "At")}
+    desk.put(members(columns=columns))
+    lines = [",".join(columns), f"mug,B1,2,1.50,{WHEN}", f"jam,B2,1,3.25,{WHEN}", end]
+    done = desk.deliver("till_lines", "day.csv", "\n".join(lines).encode())
+    assert (done.rows_ok, len(till.keys())) == (rows, rows)
+
+
+@pytest.mark.parametrize("end", ["End", "Fin"])
+def test_a_word_for_the_end_needs_no_line_break_where_the_number_stands_first(desk: Desk, end: str) -> None:
+    desk.put(CONTRACT)
+    assert desk.deliver("till_lines", "day.csv", _bytes(*LINES, end).rstrip()).rows_ok == 3
+
+
 def test_rows_that_the_contract_calls_none_are_passed_over(desk: Desk, till: Till) -> None:
     desk.put(members(source={"skip_rows": r"(?i)total|\([0-9]+ rows affected\)|page [0-9]+"}))
     body = _bytes(LINES[0], "Page 1", "", LINES[1], ",TOTAL,9,9.99,x", LINES[2], "(7 rows affected)")
@@ -266,6 +285,26 @@ def test_a_replay_holds_all_while_another_such_row_is_not_decided_on(desk: Desk)
     ignore(desk.db, _name(held), [5], "no line of any", _by())
     done = desk.work_off(_replayed(desk, held))
     assert (done.rows_ok, done.rows_bad, done.outcomes or {}) == (0, 5, {})
+
+
+def test_what_was_decided_of_a_row_is_nothing_to_that_of_another_sheet(desk: Desk, till: Till) -> None:
+    desk.put(CONTRACT | {"source": {"sheet": "Jan"}})
+    book, held = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.worksheets[0])
+    for title, qty in {"Jan": "one", "Feb": 1}.items():
+        sheet = book.create_sheet(title)
+        for row in (HEADER.split(","), *([f"{title}-{at}", "tea", qty, 1, WHEN] for at in (1, 2, 3))):
+            sheet.append(row)
+    book.save(held)
+    first = desk.deliver("till_lines", "day.xlsx", held.getvalue())
+    ignore(desk.db, _name(first), [2], "a test sale", _by())
+    replay_rows.replay(desk.db, _name(first), {3: {"Qty": "1"}}, "asked", _by())
+    desk.put(CONTRACT | {"source": {"sheet": "Feb"}})
+    second = desk.work_off(_replayed(desk, first))
+    assert (second.rows_bad, second.outcomes) == (0, {"processed": 3})
+    desk.put(CONTRACT | {"source": {"sheet": "Jan"}})
+    assert desk.work_off(_replayed(desk, first)).rows_bad == 3
+    assert set(till.keys()) == {"till-Jan-2", "till-Feb-1", "till-Feb-2", "till-Feb-3"}
 
 
 def test_an_ignored_row_of_another_sheet_is_another_row(desk: Desk) -> None:

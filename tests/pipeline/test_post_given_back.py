@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.operating import failed_checks
+from ledgersafe.kernel.errors import RequestRefused
+from tests.pipeline.operating import decided, failed_checks, wish
 from tests.pipeline.posting import Till, legs
 
 EXCEEDS, VOIDED = "CANNOT_EXCEED_ORIGINAL", "ORIGINAL_ALREADY_VOIDED"
@@ -106,6 +107,12 @@ SALES: dict[str, tuple[list[Event], Event]] = {
     "tax on top": ([line("A", 4, 10)], {"total_amount": "11.9"} | of_tax("1.9", included=False)),
     "tax within": ([line("A", 2, 20)], of_tax("3.19", included=True)),
     "cash up": ([line("A", 1, "9.98")], {"total_amount": 10, "rounding_amount": "0.02"}),
+    "pennies": ([line("A", 1, "0.01")] * 1000, {}),
+    "small things, tax on top": ([line("A", 20, 7)], {"total_amount": "8.33"} | of_tax("1.33", included=False)),
+    "cut to nothing": ([line("A", 1, 1)], {"total_amount": 0, "rounding_amount": -1}),
+    "cut": ([line("A", 1, "10.99")], {"total_amount": 10, "rounding_amount": "-0.99"}),
+    "francs": ([line("A", 5, "4.9")], {"currency": "CHF"}),
+    "crowns": ([line("A", 3, "16.5")], {"currency": "SEK"}),
     "cash down": ([line("A", 1, "10.02")], {"total_amount": 10, "rounding_amount": "-0.02"}),
 }
 """Of each: its lines, and what its event says besides."""
@@ -133,6 +140,20 @@ REFUNDS: list[tuple[str, str, list[tuple[list[Event], Event]], int]] = [
     ("the coins too", "cash up", [([line("A", 1, "9.98")], {"total_amount": 10, "rounding_amount": "0.02"})], 1),
     ("by card what cash was rounded down for", "cash down", [([line("A", 1, "10.02")], {})], 1),
     ("in cash what was paid by card", "ten", [(TEN, {"total_amount": "10.05", "rounding_amount": "0.05"})], 1),
+    ("coins on each of many", "ten", [([line("A", "0.1", 1)], {"total_amount": 2, "rounding_amount": 1})] * 7, 5),
+    ("a small coin on each of four", "ten", [([line("A", "0.25", "2.5")], {"total_amount": "2.55", "rounding_amount": "0.05"})] * 4, 3),
+    ("half in coins, rounded down, twice", "cash down", [([line("A", "0.5", "5.01")], {"total_amount": 5, "rounding_amount": "-0.01"})] * 2, 2),
+    ("half in coins, rounded up, twice", "cash down", [([line("A", "0.5", "5.01")], {"total_amount": "5.05", "rounding_amount": "0.04"})] * 2, 2),
+    ("each fifth in Swiss coins", "francs", [([line("A", 1, "0.98")], {"total_amount": 1, "rounding_amount": "0.02", "currency": "CHF"})] * 5, 5),
+    ("each third in Swedish coins", "crowns", [([line("A", 1, "5.5")], {"total_amount": 6, "rounding_amount": "0.5", "currency": "SEK"})] * 3, 2),
+    ("what was not paid at all", "cut to nothing", [([line("A", 1, 1)], {})], 0),
+    ("what the shop had cut", "cut", [([line("A", 1, "10.99")], {})], 0),
+    ("what was paid after the cut", "cut", [([line("A", 1, "10.99")], {"total_amount": 10, "rounding_amount": "-0.99"})], 1),
+    ("lines of nothing make no room", "half off", [([line("A", 1, 100), *FREE * 5000], {})], 0),
+    ("lines of next to nothing make none", "half off", [([line("A", 1, "99.99"), *[line("A", 0, "0.000001")] * 5000], {})], 0),
+    ("lines of a cent make little", "half off", [([line("A", 1, 50), *[line("A", 0, "0.01")] * 5000], {})], 0),
+    ("a thousand pennies", "pennies", [([line("A", 1, "0.01")] * 1000, {})], 1),
+    ("small shares of a tax, rounded up", "small things, tax on top", [([line("A", 1, "0.35")], {"total_amount": "0.42"} | of_tax("0.07", included=False))] * 20, 20),
     ("negative rounding does not make room", "ten", [(TEN, {"total_amount": 10, "rounding_amount": -1} | of_tax(1, included=False))], 1),
 ]  # fmt: skip
 
@@ -209,13 +230,36 @@ def test_what_went_back_before_it_was_counted_in_all_is_counted(till: Till) -> N
         till.amended("CANCEL", "x", of="txn-r2"), truth(till, "c", [line("A", 1, 4)], "txn-r1"),
     ]  # fmt: skip
     till.send(*events)
-    before = in_all(till)
-    assert (before, till.held()) == ((Decimal("17.98"), 3), {})
-    till.rows("UPDATE silver.heads SET returned_total = 0, returned_parts = 0 WHERE tenant_id = %s RETURNING 1")
+    columns = "returned_total, returned_rounding, returned_parts"
+    before = till.rows(f"SELECT {columns} FROM silver.heads WHERE tenant_id = %s AND txn_id = 'txn-s'")
+    assert (before, till.held()) == ([(Decimal(18), Decimal("0.02"), 3)], {})
+    till.rows(
+        f"UPDATE silver.heads SET ({columns}) = (17.98, 0, 4) WHERE tenant_id = %s AND txn_id = 'txn-s' RETURNING 1"
+    )
     assert failed_checks(till.db, till.tenant) == ["returned_is_counted"]
-    migration = (files("ledgersafe.db") / "migrations" / "0030_returned_in_all.sql").read_text()
+    migration = (files("ledgersafe.db") / "migrations" / "0033_rounding_of_returns.sql").read_text()
     till.superuser.execute(migration[migration.index("UPDATE silver.heads") :].encode())
-    assert in_all(till) == before
+    assert till.rows(f"SELECT {columns} FROM silver.heads WHERE tenant_id = %s AND txn_id = 'txn-s'") == before
+    till.assert_sound()
+
+
+@pytest.mark.parametrize("kind", ["RETURN", "ADJUSTMENT", "STOCK_ADJUSTMENT"])
+@pytest.mark.parametrize("is_patched", [True, False])
+def test_what_was_given_back_of_stays_a_sale(till: Till, kind: str, *, is_patched: bool) -> None:
+    till.send(sold(till, TEN), back(till, "r", TEN))
+    till.send(sold(till, TEN, **({"register_id": "9"} if is_patched else {"event_type": kind})))
+    chosen = wish(canonical="last", patch={"event_type": kind} if is_patched else None)
+    ((exception,),) = till.rows("SELECT exception_id::text FROM quarantine.exceptions WHERE tenant_id = %s")
+    with pytest.raises(RequestRefused) as refused:
+        decided(till.db, exception, chosen)
+    assert [fault.reason.code for fault in refused.value.faults] == [EXCEEDS]
+    assert till.balances() == legs(sales="-10", returns="10")
+    till.assert_sound()
+    till.send(till.amended("CANCEL", "x", of="txn-r"))
+    assert decided(till.db, exception, chosen).closed
+    assert till.states()["txn-s"] == ("live", 2)
+    till.send(back(till, "again", TEN))
+    assert till.held() == {"again": EXCEEDS}
     till.assert_sound()
 
 

@@ -13,6 +13,7 @@ from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.pipeline import deliver, land, replay_rows
 from ledgersafe.pipeline.accept import accept_steps
+from ledgersafe.pipeline.bad_rows import ignore
 from ledgersafe.pipeline.deliveries import deliver_events
 from tests.contracts.till_lines import CONTRACT
 from tests.pipeline.delivering import Desk
@@ -141,6 +142,65 @@ def test_a_row_is_put_right_in_one_delivery_of_its_file(desk: Desk, till: Till) 
     assert sales(till) == "3.00"
     put_right(desk, second, {2: {"Receipt": "B7"}})
     assert sales(till) == "3.00"
+
+
+def test_a_row_that_counts_is_not_put_into_another_receipt_that_is_known(desk: Desk, till: Till) -> None:
+    """Whoever chose between the two payloads would count the row twice, and lose the other receipt."""
+    desk.put(contract())
+    desk.deliver("till_lines", "other.csv", csv(f"B9,pot,1,100.00,{WHEN}"))
+    first = desk.deliver("till_lines", "day.csv", csv(f",tea,2,1.50,{WHEN}"))
+    second = again(desk, first)
+    put_right(desk, first, {2: {"Receipt": "B7"}})
+    assert "would count twice" in refused(put_right, desk, second, {2: {"Receipt": "B9"}}).detail
+    put_right(desk, second, {2: {"Receipt": "B7"}})
+    assert sales(till) == "103.00"
+    assert set(till.keys()) == {"till-B9", "till-B7"}
+
+
+def by_numbers() -> dict[str, Any]:
+    """Receipts `007` and `7` are one."""
+    found = contract()
+    return found | {"columns": found["columns"] | {"Receipt": {"type": "integer", "required": True}}}
+
+
+def test_receipts_that_a_contract_makes_one_are_not_sent_as_one_of_them(desk: Desk, till: Till) -> None:
+    """Its id is known, but one of its rows counts as another."""
+    desk.put(contract())
+    lines = [f"007,tea,1,10.00,{WHEN}", f"7,jam,1,5.00,{WHEN}", f"8,cup,1,3.00,{WHEN}"]
+    first = desk.deliver("till_lines", "day.csv", csv(*lines))
+    desk.put(by_numbers())
+    second = again(desk, first)
+    assert (second.outcomes, [row.row_number for row in desk.bad_rows(second)]) == ({"duplicate": 1}, [2, 3])
+    assert "would count twice" in desk.bad_rows(second)[0].faults[0]["message"]
+    desk.put(contract())
+    assert again(desk, first).outcomes == {"duplicate": 3}
+    assert sales(till) == "18.00"
+
+
+def test_a_receipt_to_which_lines_came_since_waits_for_a_person(desk: Desk, till: Till) -> None:
+    """All that was sent of it was sent as that receipt."""
+    desk.put(contract(most=1))
+    first = desk.deliver("till_lines", "day.csv", csv(f"7,jam,1,5.00,{WHEN}", f"007,tea,2,5.00,{WHEN}"))
+    desk.put(by_numbers())
+    second = again(desk, first)
+    assert (second.outcomes, second.rows_bad) == ({"quarantined": 1}, 0)
+    assert sales(till) == "5.00"
+
+
+def test_while_a_delivery_of_the_file_is_under_way_no_row_of_it_is_ignored(desk: Desk, till: Till) -> None:
+    """It would be sent all the same."""
+    desk.put(contract(most=1))
+    first = desk.deliver("till_lines", "day.csv", csv(*LINES[:2]))
+    desk.put(contract())
+    replay = asked(desk, first)
+
+    def ignored() -> None:
+        assert refused(ignore, desk.db, named(first), [2], "a test sale", BY).reason.code == "DELIVERY_UNDER_WAY"
+
+    ignored()
+    assert attempt(desk, replay, meanwhile(ignored)) == "succeeded"
+    assert sales(till) == "6.25"
+    ignore(desk.db, named(first), [2], "a test sale", BY)
 
 
 def test_while_a_delivery_of_the_file_is_under_way_no_other_is_begun(desk: Desk, till: Till) -> None:

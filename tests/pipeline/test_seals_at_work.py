@@ -27,7 +27,7 @@ from ledgersafe.pipeline.verify_seals import verify_seals
 from tests.conftest import TestDatabase
 from tests.pipeline.arrivals import ANYBODY
 from tests.pipeline.sealing import LONG_AGO, NOW, assert_clean, check, named, received, sealed
-from tests.pipeline.test_verify import broken
+from tests.pipeline.verifying import broken
 
 BATCHES = 60
 _SEALER = """

@@ -1,7 +1,5 @@
 """verify finds what somebody with too many rights has done, and names the check."""
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -9,30 +7,34 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from threading import Event
-from uuid import UUID
 
 import psycopg
 import pytest
 
 from ledgersafe.db.database import Database
 from ledgersafe.kernel.clock import SystemClock
-from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.ledger.store import ExportName
 from ledgersafe.pipeline import export
-from ledgersafe.pipeline.accept import Outcome
 from ledgersafe.pipeline.promote import promote
 from ledgersafe.pipeline.rebuild import rebuild
-from ledgersafe.pipeline.redact import redact_arrival
 from ledgersafe.pipeline.refresh import refresh
-from ledgersafe.pipeline.verify import Check, Wanted, verify, verify_page
-from tests.api.answers import refused
-from tests.conftest import Api, clean_environment
+from ledgersafe.pipeline.verify import verify
 from tests.events import sale
 from tests.pipeline.arrivals import accepted
-from tests.pipeline.operating import IGNORE, decided, operator, wish
+from tests.pipeline.operating import decided, operator, wish
+from tests.pipeline.test_verify_decisions import OF_DECISIONS
+from tests.pipeline.test_verify_exports import OF_EXPORTS
+from tests.pipeline.verifying import (
+    DAY,
+    ONE_ARRIVAL,
+    broken,
+    by_name,
+    damage_rows,
+    some_books,
+    some_decisions,
+    some_traffic,
+)
 
-DAY = date(2026, 2, 25)
-ONE_ARRIVAL = "DELETE FROM bronze.events_raw WHERE tenant_id = %(t)s AND event_id = 'plain'"
 PLANTED = [
     (ONE_ARRIVAL, {"every_arrival_is_counted", "keys_have_arrived"}),
     (
@@ -50,17 +52,32 @@ PLANTED = [
     ),
     (
         "UPDATE gate.events_processed SET status = 'processed' WHERE tenant_id = %(t)s AND idempotency_key = 'faulty'",
-        {"one_open_exception_a_held_key", "counter_processed", "counter_quarantined", "no_key_is_lost"},
+        {
+            "one_open_exception_a_held_key",
+            "counter_processed",
+            "counter_quarantined",
+            "no_key_is_lost",
+            "keys_follow_decisions",
+        },
     ),
     (
         "DELETE FROM gate.events_processed WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
-        {"every_arrival_is_counted", "counter_events_raw", "counter_processed", "arrivals_have_a_key"},
+        {
+            "every_arrival_is_counted",
+            "counter_events_raw",
+            "counter_processed",
+            "arrivals_have_a_key",
+            "what_counts_is_posted",
+        },
     ),
     (
         "DELETE FROM quarantine.exceptions WHERE tenant_id = %(t)s",
         {"one_open_exception_a_held_key", "no_exception_without_audit", "counter_exceptions_open"},
     ),
-    ("DELETE FROM gate.to_post WHERE tenant_id = %(t)s AND idempotency_key = 'plain'", {"no_key_is_lost"}),
+    (
+        "DELETE FROM gate.to_post WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
+        {"no_key_is_lost", "what_counts_is_posted"},
+    ),
     ("UPDATE quarantine.exceptions SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s", {"exceptions_belong"}),
 ]
 
@@ -89,7 +106,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.heads SET state = 'voided' WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
-        {"heads_say_what_stands", "heads_name_what_stands"},
+        {"heads_say_what_stands", "heads_name_what_stands", "returns_are_of_sales"},
     ),
     (
         "UPDATE silver.heads SET revision = 1 WHERE tenant_id = %(t)s AND txn_id = 'txn-corrected'",
@@ -109,6 +126,14 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.heads SET returned_parts = 2 WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
+        {"returned_is_counted"},
+    ),
+    (
+        "UPDATE silver.transactions SET type = 'ADJUSTMENT' WHERE tenant_id = %(t)s AND event_id = 'plain'",
+        {"returns_are_of_sales"} | everywhere("gross net") | everywhere("bad_debt", "ledger"),
+    ),
+    (
+        "UPDATE silver.heads SET returned_rounding = 0.01 WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
         {"returned_is_counted"},
     ),
     (
@@ -145,11 +170,11 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET event_id = 'other' WHERE tenant_id = %(t)s AND event_id = 'plain'",
-        {"events_are_posted_keys"},
+        {"events_are_posted_keys", "what_counts_is_posted"},
     ),
     (
         "INSERT INTO gate.to_post (tenant_id, raw_id, idempotency_key) SELECT tenant_id, raw_id, event_id FROM silver.transactions WHERE tenant_id = %(t)s AND event_id = 'plain'",
-        {"nothing_posted_waits"},
+        {"nothing_posted_waits", "what_counts_is_posted"},
     ),
     (
         "UPDATE ledger.entries SET business_date = business_date - 1 WHERE tenant_id = %(t)s AND kind = 'posting'",
@@ -173,7 +198,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND event_id = 'back'",
-        {"postings_have_arrived", "entries_belong"},
+        {"postings_have_arrived", "entries_belong", "what_counts_is_posted"},
     ),
     (
         "UPDATE silver.batches SET transaction_ids = transaction_ids[2:], revisions = revisions[2:], kinds = kinds[2:] WHERE tenant_id = %(t)s",
@@ -218,7 +243,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET discount = 1, tax = 2, rounding = -1 WHERE tenant_id = %(t)s AND event_id = 'back'",
-        everywhere("discounts tax net") | everywhere("rounding", "ledger"),
+        {"returned_is_counted"} | everywhere("discounts tax net") | everywhere("rounding", "ledger"),
     ),
     (
         "UPDATE gold.daily_store_sales SET gross = gross + 0.000001 WHERE tenant_id = %(t)s",
@@ -238,64 +263,6 @@ IN_THE_BOOKS = [
     ),
 ]
 
-OF_OPERATORS = [
-    ("DELETE FROM gate.later_arrivals WHERE tenant_id = %(t)s AND idempotency_key = 'plain'", {"arrivals_have_a_key"}),
-    (
-        "UPDATE gate.later_arrivals SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
-        {"arrivals_have_a_key", "keys_have_arrived"},
-    ),
-    ("DELETE FROM gate.other_payloads WHERE tenant_id = %(t)s", {"arrivals_have_a_key"}),
-    ("UPDATE gate.other_payloads SET fingerprint = 'x' WHERE tenant_id = %(t)s", {"arrivals_have_a_key"}),
-    ("UPDATE gate.other_payloads SET raw_id = gen_random_uuid() WHERE tenant_id = %(t)s", {"keys_have_arrived"}),
-    (
-        "UPDATE quarantine.exceptions SET override_patch = '{\"total_amount\":1}' WHERE tenant_id = %(t)s AND idempotency_key = 'faulty'",
-        {"decisions_are_on_record"},
-    ),
-    (
-        "UPDATE quarantine.exceptions SET override_patch = '{}' WHERE tenant_id = %(t)s AND idempotency_key = 'as-it-is'",
-        {"decisions_are_on_record"},
-    ),
-    (
-        "UPDATE quarantine.exceptions SET override_patch = NULL WHERE tenant_id = %(t)s AND idempotency_key = 'faulty'",
-        {"decisions_are_on_record"},
-    ),
-    (
-        "UPDATE quarantine.exceptions SET resolution = 'dismissed' WHERE tenant_id = %(t)s AND idempotency_key = 'let-go'",
-        {"decisions_are_on_record"},
-    ),
-    (
-        "UPDATE quarantine.exceptions SET canonical_raw_id = last_raw_id, books_date = '2026-02-01' WHERE tenant_id = %(t)s AND idempotency_key = 'as-it-is'",
-        {"decisions_are_on_record"},
-    ),
-    (
-        "DELETE FROM audit.audit_log WHERE tenant_id = %(t)s AND action = 'exception.resolved'",
-        {"decisions_are_on_record"},
-    ),
-    ("DELETE FROM ledger.exported WHERE tenant_id = %(t)s AND number = 2", {"exports_are_claimed"}),
-    ("UPDATE ledger.exported SET number = 1 WHERE tenant_id = %(t)s", {"exports_are_claimed"}),
-    ("UPDATE ledger.exported SET number = 3 WHERE tenant_id = %(t)s", {"exports_are_claimed"}),
-    ("INSERT INTO ledger.exported VALUES (%(t)s, gen_random_uuid(), 2)", {"exports_are_claimed"}),
-    (
-        "UPDATE ledger.export_pages SET entry_ids = entry_ids[2:] WHERE tenant_id = %(t)s AND number = 2",
-        {"exports_are_claimed"},
-    ),
-    (
-        "UPDATE ledger.export_pages SET entry_ids = entry_ids || entry_ids[1] WHERE tenant_id = %(t)s AND number = 2",
-        {"exports_are_claimed"},
-    ),
-    ("DELETE FROM ledger.export_pages WHERE tenant_id = %(t)s AND number = 1", {"exports_are_claimed"}),
-]
-"""What was noted of arrivals, decided by operators and handed on to a general ledger."""
-
-
-def some_traffic(db: Database, tenant: str) -> None:
-    accepted(db, [sale(tenant, "plain"), sale(tenant, "retried"), sale(tenant, "faulty", total_amount=1)])
-    accepted(db, [sale(tenant, "retried")], slot=1)
-
-
-def broken(db: Database, tenant: str | None) -> dict[str, set[str]]:
-    return {found.tenant_id: {check.name for check in found.checks if not check.ok} for found in verify(db, tenant)}
-
 
 @pytest.mark.parametrize(("damage", "expected"), PLANTED, ids=[damage.split(" WHERE")[0] for damage, _ in PLANTED])
 def test_a_planted_inconsistency_is_found_and_named(
@@ -309,42 +276,6 @@ def test_a_planted_inconsistency_is_found_and_named(
     assert broken(db, tenant) == {tenant: expected}
 
 
-def some_books(db: Database, tenant: str) -> None:
-    one_line = {"line_items": [{"sku": "SKU-AAA", "qty": 1, "amount": 30}], "total_amount": 30}
-    tenders = [{"type": "cash", "amount": 40, "change": 10}, {"type": "card", "amount": 12.5}]
-    paid = {"plain": {"payment_method": "card"}, "corrected": {"tenders": tenders}}
-    events = [sale(tenant, name, txn_id=f"txn-{name}", **how) for name, how in paid.items()]
-    events.append(sale(tenant, "back", event_type="RETURN", txn_id="r", original_txn_id="txn-plain", **one_line))
-    events.append(sale(tenant, "c", event_type="CORRECTION", txn_id="c", original_txn_id="txn-corrected", **one_line))
-    accepted(db, events)
-    assert promote(db, tenant, datetime.now(UTC)).posted == 4
-
-
-def some_decisions(db: Database, tenant: str) -> dict[str, Outcome]:
-    """Books with retries, decisions of every kind and two export runs, one of them voided. By key: what was parked."""
-    some_books(db, tenant)
-    accepted(db, [sale(tenant, "plain", txn_id="txn-plain", payment_method="card")])
-    held = [sale(tenant, name, total_amount=1) for name in ("faulty", "let-go")]
-    held.append(sale(tenant, "as-it-is", event_type="VOID", original_txn_id="none", line_items=None, total_amount=None))
-    accepted(db, [sale(tenant, "as-it-is")])
-    parked = {outcome.event_id: outcome for outcome in accepted(db, held)}
-    promote(db, tenant, datetime.now(UTC))
-    decided(db, str(parked["faulty"].exception_id), wish(patch={"total_amount": 42.5}))
-    decided(db, str(parked["let-go"].exception_id), wish(IGNORE))
-    decided(db, str(parked["as-it-is"].exception_id), wish(canonical="first", books_date=DAY))
-    for number in (1, 2):
-        export.begin(db, tenant, None, None, operator())
-        export.go_on(db, ExportName(tenant, number), SystemClock(), 60)
-        if number == 1:
-            export.void(db, tenant, 1, "wrong books", operator())
-    return parked
-
-
-def by_name(db: Database, tenant: str, since: date | None = None) -> dict[str, Check]:
-    (found,) = verify(db, tenant, since)
-    return {check.name: check for check in found.checks}
-
-
 @pytest.mark.parametrize(("damage", "expected"), IN_THE_BOOKS, ids=[damage[:60] for damage, _ in IN_THE_BOOKS])
 def test_a_planted_inconsistency_of_the_books_is_found_and_named(
     db: Database, superuser: psycopg.Connection, tenant: str, damage: str, expected: set[str]
@@ -353,9 +284,7 @@ def test_a_planted_inconsistency_of_the_books_is_found_and_named(
     assert broken(db, tenant) == {tenant: set()}
     refresh(db, SystemClock(), tenant_id=tenant)
     assert broken(db, tenant) == {tenant: set()}
-    with superuser.transaction():
-        superuser.execute("SET LOCAL session_replication_role = replica")
-        assert superuser.execute(damage, {"t": tenant}).rowcount > 0
+    damage_rows(superuser, tenant, damage)
     assert broken(db, tenant) == {tenant: expected}
     of_the_day = {name for name, check in by_name(db, tenant, DAY).items() if not check.ok}
     assert of_the_day == {name for name in expected if name in by_name(db, tenant, DAY)}
@@ -364,19 +293,6 @@ def test_a_planted_inconsistency_of_the_books_is_found_and_named(
         "no_key_is_lost",
         "nothing_posted_waits",
     }
-
-
-@pytest.mark.parametrize(("damage", "expected"), OF_OPERATORS, ids=[damage[:60] for damage, _ in OF_OPERATORS])
-def test_a_planted_inconsistency_of_what_operators_did_is_found_and_named(
-    db: Database, superuser: psycopg.Connection, tenant: str, damage: str, expected: set[str]
-) -> None:
-    some_decisions(db, tenant)
-    assert broken(db, tenant) == {tenant: set()}
-    with superuser.transaction():
-        superuser.execute("SET LOCAL session_replication_role = replica")
-        assert superuser.execute(damage, {"t": tenant}).rowcount > 0
-    assert broken(db, tenant) == {tenant: expected}
-    assert not any(name in by_name(db, tenant, DAY) for name in expected), "no day bounds these: they are left out"
 
 
 def test_an_account_that_was_changed_is_found_when_gold_is_made_anew(
@@ -414,29 +330,6 @@ def test_every_means_of_payment_is_known_by_its_account(db: Database, tenant: st
     assert found["receivable_in_ledger_USD"].left == 2 * Decimal("42.5")
     assert found["other_tenders_in_ledger_USD"].left == 6 * Decimal("42.5") + Decimal("12.5")
     assert found["inventory_in_ledger_USD"].left == 3 * Decimal("42.5")
-
-
-def test_a_patch_that_a_redaction_took_away_is_not_missed(
-    db: Database, superuser: psycopg.Connection, tenant: str
-) -> None:
-    faulty = some_decisions(db, tenant)["faulty"]
-    assert redact_arrival(db, tenant, UUID(faulty.raw_id), "article 17", operator(tenant)) is True
-    (patch,) = superuser.execute(
-        "SELECT override_patch FROM quarantine.exceptions WHERE tenant_id = %s AND idempotency_key = 'faulty'", [tenant]
-    )
-    assert patch == (None,)
-    assert broken(db, tenant) == {tenant: set()}
-
-
-def test_a_decision_from_before_digests_were_kept_is_true(
-    db: Database, superuser: psycopg.Connection, tenant: str
-) -> None:
-    some_decisions(db, tenant)
-    superuser.execute(
-        "UPDATE audit.audit_log SET after_json = (after_json::jsonb - 'patch_sha256')::json WHERE tenant_id = %s",
-        [tenant],
-    )
-    assert broken(db, tenant) == {tenant: set()}
 
 
 def test_nothing_is_off_while_everybody_works(db: Database, tenant: str) -> None:
@@ -529,38 +422,12 @@ def test_batches_that_gold_has_not_applied_are_pending(
     assert broken(db, tenant) == {tenant: everywhere("gross net", "gold")}
 
 
-def test_pages_of_tenants_fit_together(db: Database, tenant: str) -> None:
-    names = [f"{tenant}-{number}" for number in range(5)]
-    for name in names:
-        some_traffic(db, name)
-    found: list[str] = []
-    after: str | None = f"{tenant}-"
-    while after is not None:
-        page, after = verify_page(db, Wanted(after=after, most=2))
-        assert len(page) <= 2
-        found += [one.tenant_id for one in page if one.tenant_id.startswith(f"{tenant}-")]
-    assert found == names
-    assert [one.tenant_id for one in verify(db) if one.tenant_id in names] == names
-
-
 def test_every_check_has_its_planted_violation(db: Database, tenant: str) -> None:
     some_books(db, tenant)
     (found,) = verify(db, tenant)
     assert {check.name for check in found.checks} == set().union(
-        *(expected for _, expected in PLANTED + IN_THE_BOOKS + OF_OPERATORS)
+        *(expected for _, expected in PLANTED + IN_THE_BOOKS + OF_DECISIONS + OF_EXPORTS)
     ) - {"bad_debt_in_ledger_USD", "rounding_in_ledger_USD", "totals_difference_in_ledger_USD"}
-
-
-def test_the_fault_of_one_tenant_is_not_anothers(db: Database, superuser: psycopg.Connection, tenant: str) -> None:
-    other = f"{tenant}-2"
-    some_traffic(db, tenant)
-    some_traffic(db, other)
-    superuser.execute(ONE_ARRIVAL, {"t": tenant})
-    everybody = broken(db, None)
-    assert (everybody[tenant], everybody[other]) == ({"every_arrival_is_counted", "keys_have_arrived"}, set())
-    assert broken(db, other) == {other: set()}
-    with pytest.raises(RequestRefused, match="no tenant 'nobody'"):
-        verify(db, "nobody")
 
 
 def test_nothing_is_off_after_all_that_trade_does(db: Database, tenant: str) -> None:
@@ -589,29 +456,3 @@ def test_nothing_is_off_after_all_that_trade_does(db: Database, tenant: str) -> 
     assert promote(db, tenant, datetime.now(UTC)).posted == 1
     assert by_name(db, tenant)["posted_keys"].left == len(events)
     assert broken(db, tenant) == {tenant: set()}
-
-
-def test_a_tenant_that_is_unknown_is_refused(api: Api, tenant: str) -> None:
-    with api.client() as client:
-        for path in ("/v1/verify", "/v1/seals/verify"):
-            refused(client.get(path, params={"tenant_id": f"{tenant}-typo"}), 404, "NOT_FOUND")
-            assert client.get(path, params={"tenant_id": "_system"}).json()["ok"] is True
-    with api.client(api.new_key(tenants=[f"{tenant}-new"], scopes=["read"])) as of_a_new_one:
-        assert of_a_new_one.get("/v1/verify").json()["tenants"] == []
-        assert of_a_new_one.get("/v1/seals/verify").json()["ok"] is True
-
-
-@pytest.mark.parametrize("words", [("verify",), ("verify", "--seals"), ("gold", "verify")])
-def test_the_command_fails_where_a_tenant_is_unknown(api: Api, tenant: str, words: tuple[str, ...]) -> None:
-    environment = clean_environment() | {
-        "LEDGERSAFE_URL": api.url,
-        "LEDGERSAFE_API_KEY": api.key,
-        "LEDGERSAFE_DATABASE_URL": api.database.app_url,
-    }
-    command = [sys.executable, "-m", "ledgersafe", *words, "--tenant"]
-    said = [
-        subprocess.run([*command, name], env=environment, capture_output=True, text=True, timeout=60, check=False)
-        for name in (f"{tenant}-typo", "_system")
-    ]
-    assert [done.returncode for done in said] == [1, 0], said
-    assert f"no tenant '{tenant}-typo'" in " ".join(said[0].stderr.split())

@@ -3,9 +3,10 @@
     amount       = qty × unit_price − discount                                                          (a line)
     total_amount = Σ amount − discount_amount + (0 if tax_included else tax_amount) + rounding_amount   (the event)
 
-A difference of up to one minor unit a line is rounding. More, up to TOLERANCE of the total, is accepted with a warning
-and posted as totals difference; beyond it the event is parked. rounding_amount is bounded by what coins need, and
-included tax by the lines. Tenders less change are the total, exactly.
+A difference of up to one minor unit a line is rounding; lines of next to nothing make no room for others, which
+rounding_of_lines() sees to. More, up to TOLERANCE of the total, is accepted with a warning and posted as totals
+difference; beyond it the event is parked. rounding_amount is bounded by what coins need, and included tax by the lines.
+Tenders less change are the total, exactly.
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,7 +70,9 @@ def nothing_negative(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
     del coins
     yield from _negatives(event, ("total_amount", "discount_amount", "tax_amount"), "")
     for index, line in enumerate(event.line_items):
-        if min(line.qty, line.amount, line.unit_price or ZERO, line.discount or ZERO, line.tax or ZERO) < 0:
+        prices = (line.unit_price or ZERO).is_signed() or (line.discount or ZERO).is_signed()
+        # Signs are looked at, which takes half of what comparing does; -0 is no fault, which _negatives knows.
+        if line.qty.is_signed() or line.amount.is_signed() or prices or (line.tax or ZERO).is_signed():
             yield from _negatives(line, ("qty", "amount", "unit_price", "discount", "tax"), f"/line_items/{index}")
     for index, tender in enumerate(event.tenders or ()):
         yield from _negatives(tender, ("amount", "change"), f"/tenders/{index}")
@@ -81,23 +84,26 @@ def totals_add_up(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
     for index, line in enumerate(event.line_items):
         if line.unit_price is not None:
             expected = line.qty * line.unit_price - (line.discount or ZERO)
-            if _beyond(line.amount - expected, minor_unit, expected):
+            difference = line.amount - expected
+            if _is_beyond_tolerance(difference, expected) and abs(difference) > minor_unit:
                 message = f"amount is {line.amount}, but qty × unit_price − discount is {expected}"
                 yield Fault(TOTALS_MISMATCH, f"/line_items/{index}/amount", message)
     if event.tax_amount is not None and any(line.tax is not None for line in event.line_items):
         line_tax = _sum([line.tax for line in event.line_items])
-        if _beyond(event.tax_amount - line_tax, minor_unit * len(event.line_items), line_tax):
+        difference = event.tax_amount - line_tax
+        if _is_beyond_tolerance(difference, line_tax) and abs(difference) > _rounding(event, coins):
             yield Fault(TOTALS_MISMATCH, "/tax_amount", f"tax_amount is {event.tax_amount}, the lines' tax {line_tax}")
     expected = expected_total(event)
-    if _beyond(event.total_amount - expected, minor_unit * len(event.line_items), expected):
+    difference = event.total_amount - expected
+    if _is_beyond_tolerance(difference, expected) and abs(difference) > _rounding(event, coins):
         message = f"total_amount is {event.total_amount}, but the lines, discount, tax and rounding make {expected}"
         yield Fault(TOTALS_MISMATCH, "/total_amount", message)
 
 
 def rounding_is_of_coins(event: ItemisedEvent, coins: Coins) -> Iterator[Fault]:
     """rounding_amount is at most 100 minor units (of money that is worth very little, a coin in use), or one a line."""
-    if event.rounding_amount:
-        most = max(coins.most_rounding, coins.minor_unit * len(event.line_items))
+    if event.rounding_amount and abs(event.rounding_amount) > coins.most_rounding:
+        most = max(coins.most_rounding, _rounding(event, coins))
         if abs(event.rounding_amount) > most:
             message = f"rounding_amount is {event.rounding_amount}, and rounding is at most {most} here: "
             message += "the rest is a discount, a tax or a line"
@@ -109,7 +115,7 @@ def included_tax_is_a_part(event: ItemisedEvent, coins: Coins) -> Iterator[Fault
     if event.tax_included:
         tax = event.tax_amount if event.tax_amount is not None else _sum([line.tax for line in event.line_items])
         goods = _sum([abs(line.amount) for line in event.line_items])
-        if abs(tax) > goods + coins.minor_unit * len(event.line_items):
+        if abs(tax) > goods and abs(tax) > goods + _rounding(event, coins):
             path = "/tax_amount" if event.tax_amount is not None else "/line_items"
             message = f"{tax} of tax cannot be included in lines of {goods}"
             yield Fault(TOTALS_MISMATCH, path, message)
@@ -139,14 +145,33 @@ def expected_total(event: ItemisedEvent) -> Decimal:
     return total if event.rounding_amount is None else total + event.rounding_amount
 
 
-def totals_difference(event: ItemisedEvent, minor_unit: Decimal) -> Decimal:
-    """What is left of the difference after rounding: zero, or the amount to warn of and to post apart."""
-    difference = event.total_amount - expected_total(event)
-    return difference if difference and abs(difference) > minor_unit * len(event.line_items) else ZERO
+def rounding_of_lines(lines: int, goods: Decimal, coins: Coins) -> Decimal:
+    """The most that rounding makes of lines that come to something, and to so much in all: a minor unit each.
+
+    Of many that come to next to nothing, no more than a step of cash or TOLERANCE: else they would round for others.
+    """
+    return min(coins.minor_unit * lines, max(coins.step, TOLERANCE * goods))
 
 
-def _beyond(difference: Decimal, rounding: Decimal, base: Decimal) -> bool:
-    return bool(difference) and abs(difference) > rounding and abs(difference) > TOLERANCE * abs(base)
+def off_by(event: ItemisedEvent, coins: Coins) -> tuple[Decimal, Decimal]:
+    """What the total is off by what its parts make: (as rounding, as a difference to warn of and to post apart).
+
+    One of them is zero.
+    """
+    off = event.total_amount - expected_total(event)
+    if off and abs(off) > _rounding(event, coins):
+        return ZERO, off
+    return off, ZERO
+
+
+def _rounding(event: ItemisedEvent, coins: Coins) -> Decimal:
+    """The most that rounding makes of an event. Asked for where something is off: it looks at all lines."""
+    amounts = [abs(line.amount) for line in event.line_items if line.amount]
+    return rounding_of_lines(len(amounts), sum(amounts, ZERO), coins)
+
+
+def _is_beyond_tolerance(difference: Decimal, base: Decimal) -> bool:
+    return bool(difference) and abs(difference) > TOLERANCE * abs(base)
 
 
 def _negatives(holder: msgspec.Struct, names: Iterable[str], path: str) -> Iterator[Fault]:

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from ledgersafe.contracts.items import ZERO, ItemisedEvent, expected_total
+from ledgersafe.contracts.items import ZERO, ItemisedEvent, off_by
+from ledgersafe.kernel.money import Coins
 
 Role = Literal[
     "cash",
@@ -69,15 +70,13 @@ class Paid(msgspec.Struct, frozen=True, gc=False):
     amount: Decimal
 
 
-def sums(event: ItemisedEvent, minor_unit: Decimal) -> Sums:
-    """The sums of an event; differences of up to one minor unit a line are rounding."""
+def sums(event: ItemisedEvent, coins: Coins) -> Sums:
+    """The sums of an event, in the currency of these coins."""
     if event.tax_amount is not None:
         tax: Decimal = event.tax_amount
     else:
         tax = sum([line.tax for line in event.line_items if line.tax is not None], ZERO)
-    difference, rounded = ZERO, event.total_amount - expected_total(event)
-    if abs(rounded) > minor_unit * len(event.line_items):
-        difference, rounded = rounded, ZERO
+    rounded, difference = off_by(event, coins)
     return Sums(
         units=sum([line.qty for line in event.line_items], ZERO),
         gross=sum([line.amount for line in event.line_items], ZERO),

@@ -215,11 +215,11 @@ WHERE o.tenant_id = %(tenant_id)s AND o.raw_id = ANY(%(raw_ids)s::uuid[])
 
 -- name: rows_sent
 -- Why: of these rows of a file events were made, whichever of its deliveries sent them, or a person: no others are made of them.
-SELECT d.is_own, lower(r.span) AS first, upper(r.span) AS until
+SELECT d.is_own, d.is_listed, lower(r.span) AS first, upper(r.span) AS until
 FROM (
-  SELECT s.is_own, range_agg(s.of_rows) AS of_rows
+  SELECT s.is_own, s.is_listed, range_agg(s.of_rows) AS of_rows
   FROM (
-    SELECT o.ingestion_id = %(ingestion_id)s AS is_own,
+    SELECT o.ingestion_id = %(ingestion_id)s AS is_own, true AS is_listed,
            coalesce(o.all_rows, (SELECT range_agg(int8range(n, n, '[]')) FROM unnest(o.row_numbers) AS n)) AS of_rows
     FROM files.ingestions i
     JOIN files.origins o ON o.tenant_id = i.tenant_id AND o.ingestion_id = i.ingestion_id
@@ -227,14 +227,25 @@ FROM (
       AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
       AND (%(among)s::bigint[] IS NULL OR o.row_numbers && %(among)s::bigint[] OR o.all_rows IS NOT NULL)
     UNION ALL
-    SELECT b.ingestion_id = %(ingestion_id)s, int8range(b.row_number, b.row_number, '[]')::int8multirange
+    SELECT b.ingestion_id = %(ingestion_id)s, false, int8range(b.row_number, b.row_number, '[]')::int8multirange
     FROM files.ingestions i
     JOIN files.bad_rows b ON b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id
     WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s
       AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
       AND i.quality ->> 'events' IS NOT NULL AND b.status = 'replayed') s
-  GROUP BY s.is_own) d
+  GROUP BY s.is_own, s.is_listed) d
 CROSS JOIN LATERAL unnest(d.of_rows) AS r (span)
+
+-- name: rows_of_arrivals
+-- Why: an event that is known already is the one that was made of these rows, or another that has its id.
+SELECT o.raw_id, lower(r.span) AS first, upper(r.span) AS until
+FROM files.origins o
+JOIN files.ingestions i ON i.tenant_id = o.tenant_id AND i.ingestion_id = o.ingestion_id
+CROSS JOIN LATERAL unnest(coalesce(
+  o.all_rows, (SELECT range_agg(int8range(n, n, '[]')) FROM unnest(o.row_numbers) AS n))) AS r (span)
+WHERE o.tenant_id = %(tenant_id)s AND o.raw_id = ANY(%(raw_ids)s::uuid[])
+  AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s
+  AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
 
 -- name: unlisted_senders
 -- Why: of deliveries from before all rows of an event were kept, and from before any were, it is not known which rows they sent:
@@ -379,11 +390,13 @@ FROM unnest(%(row_numbers)s::bigint[], %(patches)s::text[]) AS d (row_number, pa
 WHERE b.tenant_id = %(tenant_id)s AND b.ingestion_id = %(ingestion_id)s AND b.row_number = d.row_number
 
 -- name: decided_rows
--- Why: what people decided of a file's rows is not undone by its replays; of a row, the last decision counts.
+-- Why: what people decided of a file's rows is not undone by its replays; of a row, the last decision counts. Another sheet's rows have the
+-- same numbers.
 SELECT DISTINCT ON (b.row_number) b.row_number, b.status, b.patch, b.decided_at, b.decided_by
 FROM files.ingestions i
 JOIN files.bad_rows b ON b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id
 WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s AND b.status <> 'open'
+  AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
 ORDER BY b.row_number, b.decided_at DESC, b.ingestion_id DESC
 
 -- name: ignored_groupless
@@ -393,6 +406,7 @@ FROM (SELECT DISTINCT ON (b.row_number) b.row_number, b.row_text, b.row_values, 
       FROM files.ingestions i
       JOIN files.bad_rows b ON b.tenant_id = i.tenant_id AND b.ingestion_id = i.ingestion_id
       WHERE i.tenant_id = %(tenant_id)s AND i.dataset = %(dataset)s AND i.sha256 = %(sha256)s AND b.status <> 'open'
+        AND (i.facts IS NULL OR i.facts ->> 'sheet' IS NOT DISTINCT FROM %(sheet)s)
       ORDER BY b.row_number, b.decided_at DESC, b.ingestion_id DESC) AS d
 WHERE d.status = 'ignored' AND d.group_key IS NULL
 

@@ -86,9 +86,22 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class RowSpan:
-    """Rows of a file, from `first` until before `until`, of which events were made. `is_own`: by the one who asks."""
+    """Rows of a file, from `first` until before `until`, of which events were made. `is_own`: by the one who asks.
+
+    `is_listed`: of which arrivals is on record.
+    """
 
     is_own: bool
+    is_listed: bool
+    first: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalSpan:
+    """Rows of a file, from `first` until before `until`, of which an arrival was made."""
+
+    raw_id: UUID
     first: int
     until: int
 

@@ -12,6 +12,7 @@ from ledgersafe.db import arrays
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.sql import Statements
 from ledgersafe.files.rules import (
+    ArrivalSpan,
     Chosen,
     Decision,
     Ending,
@@ -324,13 +325,19 @@ def rows_sent(tx: Tx, of: Ingestion, sheet: str | None, among: Sequence[int] | N
 
     `among`: of those asked for, all; of others, maybe some.
     """
-    wanted = _same_bytes(of) | {"ingestion_id": of.ingestion_id, "sheet": sheet}
+    wanted = _same_bytes(of, sheet) | {"ingestion_id": of.ingestion_id}
     return tx.query(RowSpan, SQL["rows_sent"], wanted | {"among": None if among is None else arrays.plain(among)})
+
+
+def rows_of_arrivals(tx: Tx, of: Ingestion, sheet: str | None, raw_ids: Sequence[UUID]) -> Rows[ArrivalSpan]:
+    """Of which rows of the same bytes, and of the same sheet, these arrivals were made."""
+    wanted = _same_bytes(of, sheet) | {"raw_ids": arrays.plain(raw_ids)}
+    return tx.query(ArrivalSpan, SQL["rows_of_arrivals"], wanted)
 
 
 def unlisted_senders(tx: Tx, of: Ingestion, sheet: str | None) -> Rows[UnlistedSender]:
     """The other deliveries of the same bytes, and of the same sheet, of whose rows `rows_sent` lacks some."""
-    wanted = _same_bytes(of) | {"ingestion_id": of.ingestion_id, "sheet": sheet}
+    wanted = _same_bytes(of, sheet) | {"ingestion_id": of.ingestion_id}
     return tx.query(UnlistedSender, SQL["unlisted_senders"], wanted)
 
 
@@ -342,8 +349,7 @@ def rows_not_sent(tx: Tx, name: IngestionName, after: int) -> Rows[int]:
 
 def other_sheet(tx: Tx, of: Ingestion, sheet: str) -> Rows[str]:
     """Another sheet than this one that was loaded of the same file."""
-    wanted = {"tenant_id": of.tenant_id, "dataset": of.dataset, "sha256": of.sha256, "sheet": sheet}
-    return tx.scalars(str, SQL["other_sheet"], wanted)
+    return tx.scalars(str, SQL["other_sheet"], _same_bytes(of, sheet))
 
 
 def finish(tx: Tx, lease: Lease, ending: Ending, now: datetime) -> Rows[UUID]:
@@ -428,16 +434,14 @@ def decide_bad_rows(
     tx.execute(SQL["decide_bad_rows"], wanted)
 
 
-def decided_rows(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> Rows[DecidedRow]:
-    """What was decided of rows of these bytes, in whichever of their deliveries."""
-    return tx.query(DecidedRow, SQL["decided_rows"], {"tenant_id": tenant_id, "dataset": dataset, "sha256": sha256})
+def decided_rows(tx: Tx, of: Ingestion, sheet: str | None) -> Rows[DecidedRow]:
+    """What was decided of rows of the same bytes, and of the same sheet, in whichever of their deliveries."""
+    return tx.query(DecidedRow, SQL["decided_rows"], _same_bytes(of, sheet))
 
 
-def ignored_groupless(tx: Tx, tenant_id: str, dataset: str, sha256: bytes) -> Rows[IgnoredRow]:
-    """Rows of these bytes that are of no known group, and that a person has ignored."""
-    return tx.query(
-        IgnoredRow, SQL["ignored_groupless"], {"tenant_id": tenant_id, "dataset": dataset, "sha256": sha256}
-    )
+def ignored_groupless(tx: Tx, of: Ingestion, sheet: str | None) -> Rows[IgnoredRow]:
+    """Of them, those of no known group that a person has ignored."""
+    return tx.query(IgnoredRow, SQL["ignored_groupless"], _same_bytes(of, sheet))
 
 
 def see_schema(
@@ -465,8 +469,8 @@ def _json(value: Mapping[str, Any] | None) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
 
 
-def _same_bytes(of: Ingestion) -> dict[str, Any]:
-    return {"tenant_id": of.tenant_id, "dataset": of.dataset, "sha256": of.sha256}
+def _same_bytes(of: Ingestion, sheet: str | None = None) -> dict[str, Any]:
+    return {"tenant_id": of.tenant_id, "dataset": of.dataset, "sha256": of.sha256, "sheet": sheet}
 
 
 def _ranges(rows: Sequence[int]) -> str:

@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
-from itertools import pairwise
+from itertools import islice, pairwise
 
-from ledgersafe.formats.rows import Spelling, Wishes
+from ledgersafe.formats.rows import Faults, Spelling, Wishes
 
-_BEGINS_THOUSANDS, _ENDS_THOUSANDS = re.compile(r"\D*[1-9]\d{0,2}"), re.compile(r"\d{3}(?:\.\d+)?\D*")
+_GROUPED = (
+    (re.compile(r"\D*[1-9]\d{0,2}\s*"), re.compile(r"\s*\d{3}\s*")),
+    (re.compile(r"\D*[1-9]\d?\s*"), re.compile(r"\s*\d\d\s*")),
+)
+"""How amounts begin and go on: thousands and millions (1,234,567), lakhs and crores (12,34,567)."""
+_ENDS = re.compile(r"\s*\d{3}(?:\.\d+)?\D*")
 """Whatever stands before and after: a sign, a code, a minus, CR. One too many only has rows put aside."""
-_BEGINS_LAKHS, _GOES_ON = re.compile(r"\D*[1-9]\d?"), re.compile(r"\d\d")
-_WHOLE = re.compile(r"\W*(?:[A-Za-z]{1,3}\W*)?(?:0|[1-9]\d*)(?:[.' \u00a0]\d{3})*")
-_CENTS = re.compile(r"\d\d(?:\W*[A-Za-z]{1,3})?\W*")
+_WHOLE = re.compile(r"\W*(?:[A-Za-z]{1,3}\W*)?(?:0|[1-9]\d*)(?:[.' \u00a0]\d{3})*\s*")
+_CENTS = re.compile(r"\s*\d\d(?:\W*[A-Za-z]{1,3})?\W*")
 _WITH_A_POINT = re.compile(r"\D*\d+\.\d{1,2}\D*")
-_FEWEST_FIELDS = 2
+MOST_FIELDS_MORE = 3
+"""Of an amount, where nothing says how many a row lacks: `1,234,567,890` has so many more than one."""
 Rows = Sequence[Sequence[str]]
 
 
@@ -42,7 +47,7 @@ def are_shifted(names: Sequence[str], rows: Rows, spelling: Callable[[str], Spel
     for at, (name, after) in enumerate(pairwise(names)):
         amount, text = spelling(name), not spelling(after).is_amount
         there = [row[at:] for row in rows if row[at].strip() or row[at + 1].strip()]
-        if amount.is_amount and amount.has_decimals and text and there and all(map(_begins_cut, there)):
+        if amount.is_amount and amount.has_decimals and text and there and all(any(_more_fields(row)) for row in there):
             return True
     return False
 
@@ -55,10 +60,7 @@ def stand_whole(names: Sequence[str], rows: Rows, wishes: Wishes) -> bool:
     looking = [row for row in rows if is_one or any(any(_more_fields(row[at:])) for at in range(len(names)))]
     if wishes.spelling is None or wishes.faults is None or wishes.is_all_text or not looking:
         return False
-    wrong = [
-        wishes.faults(names, [row[shift : shift + len(names)] for row in looking])
-        for shift in range(min(map(len, looking)) - len(names) + 1)
-    ]
+    wrong = _wrong(names, looking, min(map(len, looking)) - len(names), wishes.faults)
     found = False
     for number, row in enumerate(looking):
         of_row = [faults[number] for faults in wrong]
@@ -67,6 +69,25 @@ def stand_whole(names: Sequence[str], rows: Rows, wishes: Wishes) -> bool:
             return False
         found |= stands and not cut
     return found
+
+
+def can_run_over(
+    names: Sequence[str], rows: Rows, spelling: Callable[[str], Spelling], faults: Faults, may_lack: Set[str]
+) -> list[bool]:
+    """Of rows with as many fields as the header, which break no rule of the contract as rows that leave out their last
+    fields, with an amount put together and what comes after it moved. `may_lack`: what is not wanted of those.
+    """
+    longer = [(*row, *[""] * MOST_FIELDS_MORE) for row in rows]
+    wrong: list[list[Set[str]]] = []
+    for shift, found in enumerate(_wrong(names, longer, MOST_FIELDS_MORE, faults)):
+        lacking = may_lack & {*names[len(names) - shift :]}
+        wrong.append([one - lacking for one in found])
+    return [_can_be_cut(names, row, [of[at] for of in wrong], spelling) for at, row in enumerate(longer)]
+
+
+def _wrong(names: Sequence[str], rows: Rows, most: int, faults: Faults) -> list[Sequence[Set[str]]]:
+    """Which columns of each row break a rule if all of its fields are moved by none, one, …, `most`."""
+    return [faults(names, [row[shift : shift + len(names)] for row in rows]) for shift in range(most + 1)]
 
 
 def _can_be_cut(
@@ -99,31 +120,25 @@ def _may_hold(kind: Spelling, parts: Sequence[str]) -> bool:
 
 def _more_fields(cells: Sequence[str]) -> Iterator[int]:
     """How many fields more than the first one an amount takes that begins there."""
-    if len(cells) < _FEWEST_FIELDS:
-        return
-    if _begins_cut(cells):
+    if len(cells) > 1 and _WHOLE.fullmatch(cells[0]) and _CENTS.fullmatch(cells[1]):
         yield 1
-    last = next((at for at, cell in enumerate(cells) if at and not _GOES_ON.fullmatch(cell)), 0)
-    if last > 1 and _begins_thousands(cells):
-        yield last
+    yield from _more_thousands(cells)
+
+
+def _more_thousands(cells: Sequence[str]) -> Iterator[int]:
+    """The same of `1,234`, `£ 1,234,567.00` and `1,05,000.00`: of an amount that goes on, how far it may."""
+    for begins, goes_on in _GROUPED:
+        if begins.fullmatch(cells[0]):
+            for more, cell in enumerate(islice(cells, 1, None), 1):
+                if _ENDS.fullmatch(cell):
+                    yield more
+                if not goes_on.fullmatch(cell):
+                    break
 
 
 def _has_thousands(cells: Sequence[str]) -> bool:
-    """Whether some fields of a row, one after the other, could be one amount: `1,234`, `£ 1,234.56`, `1,05,000.00`."""
-    return any(_begins_thousands(cells[at:]) for at in range(len(cells) - 1))
-
-
-def _begins_cut(cells: Sequence[str]) -> bool:
-    """Whether a row's first fields could be one amount."""
-    has_cents = _WHOLE.fullmatch(cells[0]) and _CENTS.fullmatch(cells[1])
-    return has_cents is not None or _begins_thousands(cells)
-
-
-def _begins_thousands(cells: Sequence[str]) -> bool:
-    if _BEGINS_THOUSANDS.fullmatch(cells[0]) and _ENDS_THOUSANDS.fullmatch(cells[1]):
-        return True
-    last = next((at for at, cell in enumerate(cells) if at and not _GOES_ON.fullmatch(cell)), 0)
-    return last > 1 and bool(_BEGINS_LAKHS.fullmatch(cells[0]) and _ENDS_THOUSANDS.fullmatch(cells[last]))
+    """Whether some fields of a row, one after the other, could be one amount."""
+    return any(any(_more_thousands(cells[at:])) for at in range(len(cells) - 1))
 
 
 def _have_points(rows: Rows) -> bool:

@@ -63,14 +63,17 @@ class Spelling:
     has_pattern: bool = False
 
 
+Faults = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Set[str]]]
+"""Names of columns and rows of values, as the file has them → of each row, the columns that break a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """How a file is to be read, where that is not to be found out.
 
     `recognised`: how many names of a header are known, for finding it below a title. `spelling`: of a column, by name.
     `is_all_text`: all columns are known to be texts, so that names of columns may be data. `skip_rows`: what the first
-    value of a row that is none is like, a pattern of the whole of it. `faults`: names of columns and rows of values, as
-    the file has them → of each row, the columns that break a rule of the contract.
+    value of a row that is none is like, a pattern of the whole of it. `faults`: of the contract.
     """
 
     delimiter: str | None = None
@@ -81,7 +84,7 @@ class Wishes:
     spelling: Callable[[str], Spelling] | None = None
     is_all_text: bool = False
     skip_rows: str | None = None
-    faults: Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Set[str]]] | None = None
+    faults: Faults | None = None
 
     def spelling_of(self, name: str) -> Spelling:
         """How typed values of that column are spelled."""
@@ -103,12 +106,15 @@ class Bounds:
 class Opened:
     """A file that is being read. `columns`: as the file calls them. `facts`: how it was read (encoding, delimiter).
 
+    `is_ended`: False where its last row may have broken off, as no line break ends it.
+
     `batches` raises UnreadableFile where the file breaks off or bursts.
     """
 
     columns: tuple[str, ...]
     batches: Iterator[Batch]
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    is_ended: bool = True
 
     @property
     def places(self) -> dict[str, int]:

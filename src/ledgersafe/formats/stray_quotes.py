@@ -1,12 +1,14 @@
 """Stray quotation marks in a text that says of which event a row is: `"B1,"jam` is read as `B1,jam`, `""B2"` as
-`B2"`.
+`B2"`, and `B1""` as it stands.
 
-Such a text is believed if it is written as RFC 4180 has it: in quotation marks as a whole, those in it doubled.
+Such a text is believed if it is written as RFC 4180 has it: in quotation marks as a whole, those in it doubled. Only a
+blank may stand before them, as in `"tea", "B1"`: it is taken off, and so are they.
 """
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +21,13 @@ STRAY = (
     "holds a quotation mark, the delimiter or a line break and is not in quotation marks as a whole, so of which event "
     "the row is is not certain: mend its quotation marks, or say in the contract how such values are written (pattern)"
 )
+_AFTER_A_BLANK = r'^[ \t]+"([^"]*)"[ \t]*$'
+
+
+def without_blanks_before(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The same, with values that stand in quotation marks after a blank as they stand in them."""
+    names = [name for name in columns if any(frame[name].str.starts_with(blank).any() for blank in " \t")]
+    return frame.with_columns(pl.col(names).str.replace(_AFTER_A_BLANK, "$1")) if names else frame
 
 
 class StrayQuotes:
@@ -27,6 +36,8 @@ class StrayQuotes:
     def __init__(self, path: Path, bounds: Bounds, encoding: str, delimiter: str, places: Mapping[str, int]) -> None:
         self._path, self._bounds, self._encoding = path, bounds, encoding
         self._delimiter = delimiter
+        cut = re.escape(delimiter)
+        self._field = re.compile(rf'("(?:[^"]|"")*"|[^{cut}\r\n]*)(?:{cut}|\r?\n|\r|$)')
         self._places = places
         self._whole: dict[str, set[str]] | None = None
 
@@ -51,25 +62,46 @@ class StrayQuotes:
             cells = fields_of(text, self._delimiter)
             there = [cells[at] for at in self._places.values() if at < len(cells)]
             return any('"' in cell or self._delimiter in cell for cell in there)
-        return any(cells[at].count('"') % 2 for at in self._places.values() if at < len(cells))
+        quoted = self._quoted(text)
+        there = [at for at in self._places.values() if at < len(cells) and '"' in cells[at]]
+        return any(cells[at].count('"') % 2 or not quoted[at] for at in there)
 
     def _read_whole(self) -> dict[str, set[str]]:
-        """What stands in those columns in rows that are quoted as they should be: read once, and only if asked for."""
+        """What stands in those columns in quotation marks as a whole: read once, and only if asked for."""
         found: dict[str, set[str]] = {name: set() for name in self._places}
         with open_unpacked(self._path, self._bounds) as file:
             text = io.TextIOWrapper(file, encoding=self._encoding, errors="replace", newline="")
-            for cells in _strictly(text, self._delimiter):
-                for name, at in self._places.items():
-                    if at < len(cells) and ('"' in cells[at] or self._delimiter in cells[at]):
+            for cells, lines in _strictly(text, self._delimiter):
+                marked = [
+                    (name, at)
+                    for name, at in self._places.items()
+                    if at < len(cells) and ('"' in cells[at] or self._delimiter in cells[at])
+                ]
+                quoted = self._quoted("".join(lines)) if marked else []
+                for name, at in marked:
+                    if quoted[at]:
                         found[name].add(cells[at].strip())
         return found
 
+    def _quoted(self, row: str) -> list[bool]:
+        """Of each field of a row that is written as it should be, whether it is in quotation marks."""
+        return [field[1].startswith('"') for field in self._field.finditer(row)]
 
-def _strictly(lines: io.TextIOWrapper, delimiter: str) -> Iterator[list[str]]:
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+
+def _strictly(text: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The rows that can be cut without doubt, and the lines that each was."""
+    lines: list[str] = []
+
+    def kept() -> Iterator[str]:
+        for line in text:
+            lines.append(line)
+            yield line
+
+    rows = csv.reader(kept(), delimiter=delimiter, strict=True)
     while True:
+        lines.clear()
         try:
-            yield next(rows)
+            yield next(rows), lines
         except csv.Error:
             continue  # the next row begins with the next line
         except StopIteration:

@@ -14,13 +14,16 @@ _AT_ONCE = 1 << 20
 _LAST_LINE_BYTES = 64_000
 _BLANK = b"\x00\r\n\t \xef\xbb\xbf\xff\xfe\x1a"
 
+_AFTER_END = b"\x00\x1a"
+"""What may stand after the last line break: half of it in UTF-16, and an end of file from of old."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextFacts:
     """What a look through the file found. `head`: its beginning, decoded. `is_guessed`: the encoding is our guess.
 
     `quotes`: how many quotation marks it has; an odd number means that one is not closed, or stands for inches.
-    `last_line`: the end of it, for telling these apart.
+    `last_line`: the end of it, for telling these apart. `is_ended`: a line break ends it, so that it is whole.
     """
 
     encoding: str
@@ -29,6 +32,7 @@ class TextFacts:
     size: int
     quotes: int
     last_line: str
+    is_ended: bool
 
 
 def look_through(path: Path, encoding: str | None, bounds: Bounds) -> TextFacts:
@@ -92,8 +96,9 @@ class _Look:
         except UnicodeDecodeError as error:
             raise unreadable(self._encoding, error.reason) from None
         last_line = end.rstrip("\r\n").replace("\r", "\n").rpartition("\n")[2]
+        is_ended = self._end.rstrip(_AFTER_END).endswith((b"\n", b"\r"))
         return TextFacts(
-            self._encoding, self._is_guessed, head.removeprefix("\ufeff"), self._size, self._quotes, last_line
+            self._encoding, self._is_guessed, head.removeprefix("\ufeff"), self._size, self._quotes, last_line, is_ended
         )
 
     def _begin(self, data: bytes) -> None:

@@ -39,10 +39,14 @@ WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
 ORDER BY idempotency_key
 FOR UPDATE
 
--- name: known_keys
--- Why: an event that nobody knows yet, of rows that made one before, would be counted beside that one.
-SELECT idempotency_key
+-- name: arrivals_of_keys
+-- Why: an event of rows that made one before is that one again, or would be counted beside it: its arrivals tell.
+SELECT idempotency_key, first_raw_id AS raw_id
 FROM gate.events_processed
+WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
+UNION ALL
+SELECT idempotency_key, raw_id
+FROM gate.later_arrivals
 WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[])
 
 -- name: other_payloads
@@ -295,6 +299,56 @@ WHERE p.tenant_id = ANY(%(tenant_ids)s::text[]) AND EXISTS (
   WHERE t.tenant_id = p.tenant_id AND t.event_id = p.idempotency_key AND t.raw_id = p.raw_id
     AND t.tenant_id = ANY(%(tenant_ids)s::text[]))
 GROUP BY p.tenant_id
+
+-- name: untrue_statuses
+-- Why: whether a key waits for a person, counts or is forgotten follows from what was decided of its payloads.
+SELECT k.tenant_id, count(*) AS number, (array_agg(k.idempotency_key ORDER BY k.idempotency_key))[1:20] AS examples
+FROM (
+  SELECT e.tenant_id, e.idempotency_key, e.status, array_prepend(e.first_decision, o.decisions) AS decisions
+  FROM gate.events_processed e
+  LEFT JOIN (
+    SELECT tenant_id, idempotency_key, array_agg(decision) AS decisions
+    FROM gate.other_payloads
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+    GROUP BY tenant_id, idempotency_key) AS o
+    ON o.tenant_id = e.tenant_id AND o.idempotency_key = e.idempotency_key
+  WHERE e.tenant_id = ANY(%(tenant_ids)s::text[])) AS k
+WHERE k.status IS DISTINCT FROM CASE
+  WHEN 'open' = ANY(k.decisions) THEN 'quarantined'
+  WHEN k.decisions && ARRAY['accepted', 'patched-accepted'] THEN 'processed'
+  WHEN 'ignored' = ANY(k.decisions) THEN 'ignored' END
+GROUP BY k.tenant_id
+
+-- name: untrue_payloads
+-- Why: the payload that counts is in the books or waits to be posted, once, and no other is or does. In the books of an
+-- event is what it posted and did not take back itself, as it does when another payload of it is chosen; an event that
+-- posts nothing takes something back.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.event_id ORDER BY f.event_id))[1:20] AS examples
+FROM (
+  SELECT DISTINCT u.tenant_id, u.event_id
+  FROM (
+    SELECT p.tenant_id, p.event_id, p.raw_id, 1 AS is_made, 0 AS counts
+    FROM silver.transactions p
+    WHERE p.kind = 'posting' AND p.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
+      SELECT FROM silver.transactions r
+      WHERE r.tenant_id = p.tenant_id AND r.transaction_id = p.transaction_id AND r.revision = p.revision
+        AND r.event_id = p.event_id AND r.kind = 'reversal' AND r.tenant_id = ANY(%(tenant_ids)s::text[]))
+    UNION ALL
+    SELECT r.tenant_id, r.event_id, r.raw_id, 1, 0
+    FROM silver.transactions r
+    WHERE r.kind = 'reversal' AND r.tenant_id = ANY(%(tenant_ids)s::text[]) AND NOT EXISTS (
+      SELECT FROM silver.transactions p
+      WHERE p.tenant_id = r.tenant_id AND p.event_id = r.event_id AND p.kind = 'posting'
+        AND p.tenant_id = ANY(%(tenant_ids)s::text[]))
+    UNION ALL
+    SELECT tenant_id, idempotency_key, raw_id, 1, 0 FROM gate.to_post WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+    UNION ALL
+    SELECT tenant_id, idempotency_key, raw_id, 0, 1
+    FROM gate.payloads
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND decision IN ('accepted', 'patched-accepted')) AS u
+  GROUP BY u.tenant_id, u.event_id, u.raw_id
+  HAVING sum(u.is_made) <> 1 OR sum(u.counts) <> 1) AS f
+GROUP BY f.tenant_id
 
 -- name: unposted_by_day
 -- Why: whoever closes a day sees what came for it and is not in the books: parked, ignored, or waiting to be posted. By

@@ -54,6 +54,14 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyArrival:
+    """An arrival of a key."""
+
+    idempotency_key: str
+    raw_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class SourceEvent:
     """A source's own event id, and the key that carries it."""
 
@@ -135,9 +143,9 @@ def lock_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[Key]:
     return tx.query(Key, SQL["lock_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
-def known_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[str]:
-    """Those of these keys that were seen."""
-    return tx.scalars(str, SQL["known_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
+def arrivals_of_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[KeyArrival]:
+    """All arrivals of those of these keys that were seen."""
+    return tx.query(KeyArrival, SQL["arrivals_of_keys"], {"tenant_id": tenant_id, "keys": arrays.texts(keys)})
 
 
 def other_payloads(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[Payload]:
@@ -303,6 +311,16 @@ def lost(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
 def to_post_again(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     """Keys on the work list with a payload that is in the books."""
     return tx.query(Findings, SQL["to_post_again"], {"tenant_ids": list(tenant_ids)})
+
+
+def untrue_statuses(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Keys whose status does not follow from what was decided of their payloads."""
+    return tx.query(Findings, SQL["untrue_statuses"], {"tenant_ids": list(tenant_ids)})
+
+
+def untrue_payloads(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Keys of which another payload than the one that counts is in the books or waits to be posted, or none, or two."""
+    return tx.query(Findings, SQL["untrue_payloads"], {"tenant_ids": list(tenant_ids)})
 
 
 def without_arrival(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:

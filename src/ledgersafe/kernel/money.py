@@ -31,14 +31,29 @@ _LARGE_STEPS = {
     10_000: ("IRR", "LBP"),
 }
 _STEPS = {code: Decimal(step) for step, codes in _LARGE_STEPS.items() for code in codes}
-_HUNDRED = Decimal(100)
+# Where cash is paid in steps of more than ten minor units.
+_STEPS_OF_CASH = _STEPS | {
+    code: Decimal(step)
+    for step, codes in {
+        "0.05": ("JOD", "LYD", "TND"),
+        "1": ("CZK", "DKK", "EGP", "INR", "MUR", "MXN", "NOK", "PHP", "RUB", "SEK", "THB", "TRY", "TWD", "UAH"),
+        "25": ("KMF", "XAF", "XOF"),
+        "50": ("BIF", "RWF"),
+        "100": ("UGX",),
+    }.items()
+    for code in codes
+}
+_TEN, _HUNDRED = Decimal(10), Decimal(100)
 
 
 class Coins(NamedTuple):
-    """What a currency can be paid in: its minor unit, and the most that rounding to coins in use makes of a total."""
+    """What a currency can be paid in: its minor unit, the most that shops make of a total by cutting or rounding it to
+    coins in use, and the step in which cash is paid: what rounding to the nearest coin, or the next, stays below.
+    """
 
     minor_unit: Decimal
     most_rounding: Decimal
+    step: Decimal
 
 
 class Amount(Decimal):
@@ -89,10 +104,12 @@ def minor_unit(code: str) -> Decimal:
 
 @cache
 def coins(code: str) -> Coins:
-    """The coins of a currency: of USD (0.01, 1), of JPY (1, 100), of KWD (0.001, 0.100), of HUF (0.01, 5).
+    """The coins of a currency: of USD (0.01, 1, 0.10), of JPY (1, 100, 10), of SEK (0.01, 1, 1), of HUF (0.01, 5, 5).
 
     No source tells by how much shops round; CLDR does for four currencies. A hundred minor units leave room for every
     coin there is, also where a total is cut rather than rounded; where money is worth less, the table says how much.
+    Most cash is paid in steps of up to ten minor units; the larger ones have a table of their own.
     """
     unit = minor_unit(code)
-    return Coins(unit, max(unit * _HUNDRED, _STEPS.get(code, unit)))
+    most = max(unit * _HUNDRED, _STEPS.get(code, unit))
+    return Coins(unit, most, _STEPS_OF_CASH.get(code, unit * _TEN))

@@ -227,6 +227,34 @@ FROM (
     AND (r.pages, r.entries) <> (coalesce(g.pages, 0), coalesce(g.entries, 0))) AS f
 GROUP BY f.tenant_id
 
+-- name: untrue_runs
+-- Why: a run that is void gives its entries to the next one. What became of runs is on record, and sealed there: a run
+-- that says another thing, or is not there any more, was changed past the application.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT coalesce(r.tenant_id, a.tenant_id) AS tenant_id, format('run %%s', coalesce(r.number, a.number)) AS what
+  FROM (
+    SELECT tenant_id, number::text AS number, status, entries, started_by, made_at, voided_at, voided_by, void_reason
+    FROM ledger.export_runs
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[])) AS r
+  FULL JOIN (
+    SELECT tenant_id, object_id AS number,
+           max(actor) FILTER (WHERE action = 'export.begun') AS started_by,
+           max(occurred_at) FILTER (WHERE action = 'export.made') AS made_at,
+           max((after_json->>'entries')::integer) FILTER (WHERE action <> 'export.begun') AS entries,
+           max(occurred_at) FILTER (WHERE action = 'export.voided') AS voided_at,
+           max(actor) FILTER (WHERE action = 'export.voided') AS voided_by,
+           max(notes) FILTER (WHERE action = 'export.voided') AS void_reason
+    FROM audit.audit_log
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND object_type = 'export_run'
+      AND action IN ('export.begun', 'export.made', 'export.voided')
+    GROUP BY tenant_id, object_id) AS a
+    ON a.tenant_id = r.tenant_id AND a.number = r.number
+  WHERE (r.started_by, r.made_at IS NULL, r.voided_at, r.voided_by, r.void_reason)
+      IS DISTINCT FROM (a.started_by, a.made_at IS NULL, a.voided_at, a.voided_by, a.void_reason)
+    OR (r.status = 'voided') <> (a.voided_at IS NOT NULL) OR r.entries <> a.entries) AS f
+GROUP BY f.tenant_id
+
 -- name: orphans
 -- Why: no foreign key is asked again once a row is in; somebody with too many rights may have gone round it.
 SELECT e.tenant_id, count(*) AS number, (array_agg(e.entry_id::text ORDER BY e.entry_id))[1:20] AS examples

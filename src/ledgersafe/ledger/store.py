@@ -278,6 +278,11 @@ def untrue_claims(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     return tx.query(Findings, SQL["untrue_claims"], {"tenant_ids": list(tenant_ids)})
 
 
+def untrue_runs(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
+    """Export runs that say something else than the audit rows of their making and voiding, or that only these know."""
+    return tx.query(Findings, SQL["untrue_runs"], {"tenant_ids": list(tenant_ids)})
+
+
 def account_sums(tx: Tx, bounds: Bounds) -> Rows[AccountSums]:
     """What moved on every account on every day."""
     return tx.query(AccountSums, SQL["account_sums"], bounds.parameters())

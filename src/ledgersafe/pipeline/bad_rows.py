@@ -18,6 +18,7 @@ from ledgersafe.kernel.reasons import (
     NOT_FOUND,
     ROWS_DECIDED,
 )
+from ledgersafe.pipeline.deliveries.under_way import refuse_under_way
 from ledgersafe.pipeline.resolve import Operator
 
 MOST_ROWS = 1_000
@@ -79,10 +80,13 @@ def counted(database: Database, name: files.IngestionName) -> files.BadRowCounts
 
 @stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
 def ignore(database: Database, name: files.IngestionName, rows: Sequence[int], notes: str, by: Operator) -> Decided:
-    """Leave rows out for good: these alone, whatever their groups. Raises RequestRefused: NOT_FOUND, ROWS_DECIDED."""
+    """Leave rows out for good: these alone, whatever their groups.
+
+    Raises RequestRefused: NOT_FOUND, ROWS_DECIDED, DELIVERY_UNDER_WAY.
+    """
     check_wish(rows, notes)
     with database.transaction() as tx:
-        delivery_of(tx, name)
+        refuse_under_way(tx, delivery_of(tx, name))
         locked = locked_rows(tx, name, rows)
         wanted = {number: locked[number] for number in sorted(set(rows))}
         if all(row.status == "ignored" for row in wanted.values()):

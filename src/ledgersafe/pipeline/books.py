@@ -19,7 +19,7 @@ from ledgersafe.kernel.ids import new_id
 from ledgersafe.ledger import store as ledger
 from ledgersafe.ledger.rules import default_chart
 from ledgersafe.silver import store as silver
-from ledgersafe.silver.rules import Allocation, Left, Sold, paid, refunded
+from ledgersafe.silver.rules import Allocation, Left, Sold
 from ledgersafe.silver.store import Head, Name, Revision
 from ledgersafe.tenants import store as tenants
 from ledgersafe.tenants.store import BookSettings, Store
@@ -29,13 +29,17 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Given:
-    """What a return gave back of one original: by line, and what it was paid for its so many lines in all."""
+    """What a return gave back of one original: by line, and what it was paid in all, of which rounding added a part."""
 
     original: Name
     original_transaction_id: str
     allocations: list[Allocation]
     total: Decimal
-    parts: int
+    rounding: Decimal
+
+    def parts(self) -> int:
+        """How many of its allocations come to something."""
+        return sum(bool(one.amount) for one in self.allocations)
 
 
 class Revised(msgspec.Struct, gc=False):
@@ -57,10 +61,6 @@ class Revised(msgspec.Struct, gc=False):
     given: Given | None = None
     read: list[Sold] = []
     is_referenced: bool = False
-
-    def paid(self) -> Decimal:
-        """What may be given back of it in all."""
-        return paid(self.total, self.rounding)
 
     def sold(self) -> list[Sold]:
         """Its lines, as far as returns must know."""
@@ -232,8 +232,7 @@ def read(tx: Tx, books: Books, revisions: Sequence[Revision]) -> None:
         revised, of = books.revised[revision], known[revision]
         if revised.given is None:
             original = row.original_store_id, row.original_txn_id
-            total = refunded(of.total, of.rounding, of.gross)
-            revised.given = Given(original, str(row.original_transaction_id), [], total, of.lines)
+            revised.given = Given(original, str(row.original_transaction_id), [], of.total, of.rounding)
         revised.given.allocations.append(Allocation(row.line_no, row.original_line_no, row.quantity, row.amount))
 
 

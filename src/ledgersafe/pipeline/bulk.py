@@ -153,15 +153,17 @@ def items(
 def steer(database: Database, run_id: UUID, to: Literal["running", "cancelled"], by: Operator) -> quarantine.Run:
     """Cancel a run, or resume it: what it decides from then on, this operator does. The chunk under way still ends.
 
-    Raises RequestRefused: not found, finished.
+    A run that is so already stays as it is, and nothing goes on record. Raises RequestRefused: not found, finished.
     """
     with database.transaction() as tx:
-        run = _find(tx, by.credential, run_id)
-        name = quarantine.RunName(run.tenant_id, run.run_id)
-        if quarantine.set_run_status(tx, name, to, by.credential.actor, by.now).first() is None:
+        name = quarantine.RunName(_find(tx, by.credential, run_id).tenant_id, run_id)
+        run = quarantine.hold_run(tx, name).one()
+        if run.status == "finished":
             raise RequestRefused(RUN_ENDED, f"Run {run_id} is finished: {run.resolved} of {run.planned} resolved.")
-        action = "bulk_run.cancelled" if to == "cancelled" else "bulk_run.resumed"
-        audit.insert(tx, [_entry(run.tenant_id, by, action, str(run_id), {"before": run.status}, None)])
+        if run.status != to:
+            quarantine.set_run_status(tx, name, to, by.credential.actor, by.now)
+            action = "bulk_run.cancelled" if to == "cancelled" else "bulk_run.resumed"
+            audit.insert(tx, [_entry(run.tenant_id, by, action, str(run_id), {"before": run.status}, None)])
         return _find(tx, by.credential, run_id)
 
 

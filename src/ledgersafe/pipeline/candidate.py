@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
@@ -16,7 +15,7 @@ from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.items import ItemisedEvent, Line
 from ledgersafe.contracts.stored import read_stored
 from ledgersafe.kernel.errors import Fault
-from ledgersafe.kernel.money import minor_unit
+from ledgersafe.kernel.money import Coins, coins
 from ledgersafe.kernel.reasons import Reason
 from ledgersafe.pipeline.arrival import patched, read_again
 from ledgersafe.silver.store import Name
@@ -38,7 +37,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     event: Any
     contract: EventType
     currency: str
-    unit: Decimal
+    coins: Coins
     country: str | None
     store: Store | None
     books_date: date | None = None
@@ -127,7 +126,7 @@ def candidate(
         event=event,
         contract=event_types()[event.event_type],
         currency=currency,
-        unit=minor_unit(currency),
+        coins=coins(currency),
         country=_country(event.metadata) or (store.country if store is not None else None),
         store=store,
         books_date=accepted.books_date,

@@ -6,7 +6,7 @@ can make; a worker that died or was too slow leaves nothing behind that counts.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -183,8 +183,9 @@ class _Attempt:
             of = self.ingestion
             before = next(iter(files.schemas(tx, of.tenant_id, of.dataset, 1).all()), None)
             previous = files.last_succeeded(tx, of.tenant_id, of.dataset, of.ingestion_id).first()
-            decided = None if of.replay_of is None else decisions_of(tx, of, dataset)
-            ignored = None if of.replay_of is None else left_out(tx, of)
+            sheet = opened.facts.get("sheet")
+            decided = None if of.replay_of is None else decisions_of(tx, of, sheet, dataset)
+            ignored = None if of.replay_of is None else left_out(tx, of, sheet)
         self.drift = drift_report(dataset, header, types, before) | {"columns": types}
         self.work = Work(
             self.lease, self.ingestion, dataset, version, header, opened, open_it, previous, decided, ignored
@@ -305,7 +306,7 @@ def _looked_into(opened: Opened) -> tuple[Batch | None, Opened]:
     rows = iter(opened.batches)
     first = next(rows, None)
     again: Iterable[Batch] = rows if first is None else chain([first], rows)
-    return first, Opened(opened.columns, iter(again), opened.facts)
+    return first, replace(opened, batches=iter(again))
 
 
 def _types(columns: tuple[str, ...], first: Batch | None) -> dict[str, str]:

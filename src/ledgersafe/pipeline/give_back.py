@@ -1,6 +1,7 @@
 """What returns give back of sales: never more than was sold, never more money than was paid, and never too late."""
 
 from collections.abc import Collection
+from decimal import Decimal
 
 from ledgersafe.contracts.events import event_types
 from ledgersafe.contracts.items import Line
@@ -15,10 +16,8 @@ from ledgersafe.silver.rules import (
     Left,
     allocate,
     below_returned,
-    is_overpaid,
     kept_numbers,
-    paid,
-    refunded,
+    most_back,
 )
 from ledgersafe.silver.store import Name
 
@@ -119,12 +118,12 @@ def _numbered_as_before(one: Dated, lines: Lines, before: Revised, returned: dic
 
 def _still_paid(books: Books, one: Dated, name: Name, before: Revised) -> None:
     """No correction leaves less paid than was given back; one that does not lower it may leave it as it was."""
-    head, of = books.heads[name], sums(one.of.event, one.of.unit)
-    most = paid(of.total, of.rounding)
-    is_lower = most < before.paid()
-    if is_lower and is_overpaid(head.returned_total, head.returned_parts, books.returned(name), most, one.of.unit):
+    head, of = books.heads[name], sums(one.of.event, one.of.coins)
+    most = _most_back(books, one, name, of.total, of.rounding)
+    is_lower = most < _most_back(books, one, name, before.total, before.rounding)
+    if is_lower and head.returned_total > most:
         message = (
-            f"{head.returned_total} was given back in all already, which is more than the {most} that would remain"
+            f"{head.returned_total} was given back in all already, which is more than the {of.total} that would remain"
         )
         raise Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/total_amount", message)
 
@@ -151,10 +150,10 @@ def _allocated(books: Books, one: Dated, name: Name, of: Sums) -> Given:
         at = next(index for index, line in enumerate(lines) if line is exceeded.line)
         raise Refused(reasons.CANNOT_EXCEED_ORIGINAL, f"/line_items/{at}", str(exceeded)) from None
     books.set_returned(name, after)
-    given = Given(name, head.transaction_id, allocations, refunded(of.total, of.rounding, of.gross), len(lines))
+    given = Given(name, head.transaction_id, allocations, of.total, of.rounding)
     _count_in_all(books, given, 1)
-    if is_overpaid(head.returned_total, head.returned_parts, after, before.paid(), one.of.unit):
-        message = f"{head.returned_total} would be given back in all, of {before.paid()} that was paid"
+    if head.returned_total > _most_back(books, one, name, before.total, before.rounding):
+        message = f"{head.returned_total} would be given back in all, of {before.total} that was paid"
         raise Refused(reasons.CANNOT_EXCEED_ORIGINAL, "/total_amount", message)
     return given
 
@@ -162,7 +161,14 @@ def _allocated(books: Books, one: Dated, name: Name, of: Sums) -> Given:
 def _count_in_all(books: Books, given: Given, sign: int) -> None:
     head = books.change(given.original)
     head.returned_total += sign * given.total
-    head.returned_parts += sign * given.parts
+    head.returned_rounding += sign * given.rounding
+    head.returned_parts += sign * given.parts()
+
+
+def _most_back(books: Books, one: Dated, name: Name, paid: Decimal, rounding: Decimal) -> Decimal:
+    """The most that may go back of a sale that was paid so, with what goes back of it by now."""
+    head = books.heads[name]
+    return most_back(paid, rounding, books.returned(name), head.returned_parts, head.returned_rounding, one.of.coins)
 
 
 def _not_voided(books: Books, name: Name) -> None:

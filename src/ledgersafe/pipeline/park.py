@@ -24,6 +24,7 @@ from ledgersafe.silver.store import Name
 
 SLOT = 65
 """The counters' row of what posting finds."""
+_RELEASED = "the original was posted"
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -143,7 +144,7 @@ def unpark(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], now: datetime)
     if others:
         gate.decide_other_payloads(tx, tenant_id, others)
     gate.insert_to_post(tx, tenant_id, [one.event_id for one in to_post], [one.raw_id for one in to_post])
-    quarantine.release(tx, tenant_id, [row.exception_id for row in released], audit.SYSTEM, now)
+    quarantine.release(tx, tenant_id, [row.exception_id for row in released], audit.SYSTEM, _RELEASED, now)
     ended = [Told(str(row.exception_id), row.idempotency_key, now, resolution="released") for row in released]
     announce(tx, tenant_id, "exception.resolved", ended)
     audit.insert(tx, [_release_entry(tenant_id, now, row) for row in released])
@@ -187,4 +188,6 @@ def _release_entry(tenant_id: str, now: datetime, row: quarantine.ExceptionRow) 
     before = {"status": "open", "reason_code": row.reason_code}
     after = {"event_id": row.idempotency_key, "resolution": "released", "key_status": "processed"}
     subject = str(row.exception_id)
-    return audit.Entry(tenant_id, now, audit.SYSTEM, "exception.resolved", "exception", subject, before, after)
+    return audit.Entry(
+        tenant_id, now, audit.SYSTEM, "exception.resolved", "exception", subject, before, after, _RELEASED
+    )

@@ -15,7 +15,6 @@ from ledgersafe.kernel import reasons
 from ledgersafe.kernel.clock import FIRST_DAY, last_day, trading_day
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.ids import new_id
-from ledgersafe.kernel.money import coins
 from ledgersafe.pipeline.books import Books, Revised, entry, hold, hold_periods, read, write
 from ledgersafe.pipeline.candidate import Candidate, Dated, Refused, Unposted, numbered, product_key
 from ledgersafe.pipeline.give_back import (
@@ -166,7 +165,7 @@ def _take_back(books: Books, one: Dated) -> Lines | None:
             break  # it was a correction: what it corrected would have to come back
         same = name == (one.of.event.store_id, one.of.event.txn_id)
         lines = None
-        if same:
+        if same and one.of.contract.sells:
             lines = remaining(books, one, name)
         else:
             nothing_given_back(books, name)
@@ -220,7 +219,7 @@ def _keeps_to_type(one: Dated, as_type: str) -> None:
     for check in event_types()[as_type].checks:
         if check in one.of.contract.checks:
             continue
-        for fault in check(one.of.event, coins(one.of.currency)):
+        for fault in check(one.of.event, one.of.coins):
             raise Refused(fault.reason, fault.path, f"{fault.message}: it corrects a {as_type}")
 
 
@@ -266,7 +265,7 @@ def _add(
     if head.transaction_id is None or head.revision is None:
         raise RuntimeError(f"{head.name()} has no transaction to add to")
     revision = (head.transaction_id, head.revision)
-    of, paid = sums(event, one.of.unit), tenders(event)
+    of, paid = sums(event, one.of.coins), tenders(event)
     earlier = books.revised.get((head.transaction_id, head.revision - 1))
     given = give_back(books, one, as_type, of, earlier)
     if lines is None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from ledgersafe.audit import store as audit
 from ledgersafe.bronze import store as bronze
+from ledgersafe.contracts.events import event_types
 from ledgersafe.db.database import Database, Tx
 from ledgersafe.db.rows import AccountSums, Bounds, Findings, TenantCount
 from ledgersafe.gate import store as gate
@@ -28,7 +29,7 @@ from ledgersafe.tenants import store as tenants
 MOST_TENANTS = 1_000
 _SECONDS = 600.0
 """How long one statement may take: the large ones read all of a tenant's lines."""
-_NAMED = 20
+NAMED = 20
 """How many of what is off are named."""
 
 
@@ -210,14 +211,19 @@ def _findings(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[Findings]]
     yield "untrue_entries", ledger.untrue_to_transactions(tx, bounds).all()
     if bounds.since is None:
         yield "keys", gate.without_arrival(tx, names).all()
+        yield "statuses", gate.untrue_statuses(tx, names).all()
+        yield "payloads", gate.untrue_payloads(tx, names).all()
         yield "arrivals", bronze.without_key(tx, names).all()
         yield "references", silver.lost_references(tx, names).all()
         yield "parts", silver.orphans(tx, names).all()
         yield "batches", silver.out_of_batches(tx, names).all()
         yield "guards", silver.untrue_guards(tx, names).all()
+        selling = [name for name, contract in event_types().items() if contract.sells]
+        yield "originals", silver.given_back_of_no_sale(tx, names, selling).all()
         yield "heads", silver.untrue_heads(tx, names).all()
         yield "events", silver.untrue_events(tx, names).all()
         yield "claims", ledger.untrue_claims(tx, names).all()
+        yield "runs", ledger.untrue_runs(tx, names).all()
         yield "decisions", quarantine.untrue_decisions(tx, names).all()
 
 
@@ -273,6 +279,10 @@ def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
     yield _none(of, "keys_have_arrived", "keys", "keys that name an arrival which is not there")
     what = "arrivals of no key, or that their key does not name, or with a payload that it does not name"
     yield _none(of, "arrivals_have_a_key", "arrivals", what)
+    what = "keys whose status does not follow from what was decided of their payloads"
+    yield _none(of, "keys_follow_decisions", "statuses", what)
+    what = "keys of which what counts is not what is in the books or waits to be, once"
+    yield _none(of, "what_counts_is_posted", "payloads", what)
     what = "closed exceptions that say something else than the audit row of their decision"
     yield _none(of, "decisions_are_on_record", "decisions", what)
     yield _none(of, "references_lead_somewhere", "references", "references to lines that are not there")
@@ -281,12 +291,16 @@ def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:
         of, "postings_are_in_one_batch", "batches", "postings that no batch, or not one alone, will bring to gold"
     )
     yield _none(of, "returned_is_counted", "guards", "lines of which the head says another return than stands")
+    what = "transactions of which something was given back, though they do not stand or sold nothing"
+    yield _none(of, "returns_are_of_sales", "originals", what)
     what = "live heads of what does not stand, and what stands without one"
     yield _none(of, "heads_name_what_stands", "heads", what)
     what = "events in the books of no posted key, and posted keys of nothing in the books"
     yield _none(of, "events_are_posted_keys", "events", what)
     what = "entries in export runs without their claim, claims of what is in none, runs of other pages than they had"
     yield _none(of, "exports_are_claimed", "claims", what)
+    what = "export runs that say something else than the audit rows of their making and voiding, or are gone"
+    yield _none(of, "exports_are_on_record", "runs", what)
     yield _none(of, "gold_applied_what_is_there", "applied", "batches in gold that were never committed")
 
 
@@ -333,7 +347,7 @@ def _none(of: _Facts, name: str, kind: str, details: str) -> Check:
     found = of.findings.get(kind)
     if found is None:
         return Check(name, ok=True, left=0, right=0, details=details)
-    return Check(name, ok=False, left=found.number, right=0, details=_named(details, found.number, found.examples))
+    return Check(name, ok=False, left=found.number, right=0, details=named(details, found.number, found.examples))
 
 
 def _but(of: _Facts, name: str, number: int, kind: str, details: str) -> Check:
@@ -342,17 +356,18 @@ def _but(of: _Facts, name: str, number: int, kind: str, details: str) -> Check:
     if found is None:
         return Check(name, ok=True, left=number, right=number, details=details)
     right = number - found.number
-    return Check(name, ok=False, left=number, right=right, details=_named(details, found.number, found.examples))
+    return Check(name, ok=False, left=number, right=right, details=named(details, found.number, found.examples))
 
 
 def _money(name: str, left: Sequence[Decimal], right: Sequence[Decimal], places: Sequence[str], details: str) -> Check:
     """Sums that must be equal place by place."""
     off = [f"{place}: {a} / {b}" for place, a, b in zip(places, left, right, strict=True) if a != b]
-    details = _named(details, len(off), off[:_NAMED]) if off else details
+    details = named(details, len(off), off[:NAMED]) if off else details
     return Check(name, not off, sum(left, start=Decimal(0)), sum(right, start=Decimal(0)), details)
 
 
-def _named(details: str, number: int, examples: Iterable[str]) -> str:
+def named(details: str, number: int, examples: Iterable[str]) -> str:
+    """What a check is about, with what is off: so many, the first of which are named."""
     named = list(examples)
     more = f" and {number - len(named)} more" if number > len(named) else ""
     return f"{details}; off: {', '.join(named)}{more}"

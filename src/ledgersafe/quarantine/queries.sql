@@ -197,14 +197,21 @@ WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s::text[])
 ORDER BY created_at DESC, run_id DESC
 LIMIT %(most)s
 
+-- name: hold_run
+-- Why: whoever steers a run waits for the chunk under way, and sees what the run has come to by then.
+SELECT tenant_id, run_id, status, filter, wish, max_replays, actor, stopped_by, resumed_by, notes,
+       planned, resolved, refused, skipped, created_at, updated_at
+FROM quarantine.bulk_runs
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
+FOR UPDATE
+
 -- name: set_run_status
--- Why: cancelling and resuming; a finished run stays finished. Who asks for what it is already changes nothing of who did.
+-- Why: cancelling and resuming, by who did it.
 UPDATE quarantine.bulk_runs
 SET status = %(status)s, updated_at = %(now)s,
-    stopped_by = CASE WHEN status = 'running' AND %(status)s = 'cancelled' THEN %(by)s ELSE stopped_by END,
-    resumed_by = CASE WHEN status = 'cancelled' AND %(status)s = 'running' THEN %(by)s ELSE resumed_by END
-WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s AND status <> 'finished'
-RETURNING run_id
+    stopped_by = CASE %(status)s WHEN 'cancelled' THEN %(by)s ELSE stopped_by END,
+    resumed_by = CASE %(status)s WHEN 'running' THEN %(by)s ELSE resumed_by END
+WHERE tenant_id = %(tenant_id)s AND run_id = %(run_id)s
 
 -- name: running_runs
 -- Why: what there is to do, of every tenant; taking one is a statement of its own, within its tenant.
@@ -272,7 +279,7 @@ WHERE tenant_id = %(tenant_id)s AND idempotency_key = ANY(%(keys)s::text[]) AND 
 -- Why: the original that these waited for is posted; nobody need decide.
 UPDATE quarantine.exceptions e
 SET status = 'resolved', resolution = 'released', canonical_raw_id = e.raw_id, resolution_actor = %(actor)s,
-    resolution_notes = 'the original was posted', resolved_at = %(now)s
+    resolution_notes = %(notes)s, resolved_at = %(now)s
 WHERE e.tenant_id = %(tenant_id)s AND e.exception_id = ANY(%(exception_ids)s::uuid[]) AND e.status = 'open'
 
 -- name: orphans
@@ -287,9 +294,10 @@ WHERE e.tenant_id = ANY(%(tenant_ids)s::text[])
 GROUP BY e.tenant_id
 
 -- name: untrue_decisions
--- Why: what was decided is on record when it is decided, and sealed there; the row that posting and people go by must say
--- the same. A patch is on record by its digest; what was decided before digests were kept has none. A redaction, which is
--- on record too, takes the patch away.
+-- Why: what was decided, by whom, when and why, is on record when it is decided, and sealed there; the row that posting and
+-- people go by must say the same. What became of it tells what was asked for. A patch is on record by its digest; what was
+-- decided before digests were kept has none, nor has a release from then any notes. A redaction, which is on record too,
+-- takes the patch away.
 SELECT e.tenant_id, count(*) AS number, (array_agg(e.exception_id::text ORDER BY e.exception_id))[1:20] AS examples
 FROM quarantine.exceptions e
 LEFT JOIN audit.audit_log a
@@ -299,7 +307,11 @@ LEFT JOIN audit.audit_log d
   ON d.tenant_id = e.tenant_id AND d.object_id = e.canonical_raw_id::text AND d.object_type = 'arrival'
  AND d.action = 'arrival.redacted' AND d.tenant_id = ANY(%(tenant_ids)s::text[])
 WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.status = 'resolved'
-  AND (a.after_json->>'resolution' IS DISTINCT FROM e.resolution
+  AND ((a.after_json->>'resolution', a.actor, a.occurred_at)
+      IS DISTINCT FROM (e.resolution, e.resolution_actor, e.resolved_at)
+    OR (a.notes IS DISTINCT FROM e.resolution_notes AND NOT (e.resolution = 'released' AND a.notes IS NULL))
+    OR e.resolution_action IS DISTINCT FROM CASE e.resolution
+      WHEN 'replayed' THEN 'override_and_replay' WHEN 'released' THEN NULL ELSE 'mark_resolved_no_replay' END
     OR (e.resolution = 'replayed' AND (
       (a.after_json->>'canonical_raw_id', a.after_json->>'books_date')
         IS DISTINCT FROM (e.canonical_raw_id::text, to_char(e.books_date, 'YYYY-MM-DD'))

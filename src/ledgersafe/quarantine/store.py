@@ -388,12 +388,14 @@ def runs(tx: Tx, tenant_ids: Sequence[str] | None, before: tuple[datetime, UUID]
     return tx.query(Run, SQL["runs"], parameters)
 
 
-def set_run_status(
-    tx: Tx, name: RunName, status: Literal["running", "cancelled"], by: str, now: datetime
-) -> Rows[UUID]:
-    """Cancel or resume a run; returns its id unless it is finished."""
-    parameters = asdict(name) | {"status": status, "by": by, "now": now}
-    return tx.scalars(UUID, SQL["set_run_status"], parameters)
+def hold_run(tx: Tx, name: RunName) -> Rows[Run]:
+    """A run as it is now, and stays until the transaction ends."""
+    return tx.query(Run, SQL["hold_run"], asdict(name))
+
+
+def set_run_status(tx: Tx, name: RunName, status: Literal["running", "cancelled"], by: str, now: datetime) -> None:
+    """Cancel or resume a run that is held, and stands or runs."""
+    tx.execute(SQL["set_run_status"], asdict(name) | {"status": status, "by": by, "now": now})
 
 
 def running_runs(tx: Tx) -> Rows[RunName]:
@@ -446,10 +448,10 @@ def open_of_keys(tx: Tx, tenant_id: str, keys: Sequence[str]) -> Rows[OpenOfKey]
     return tx.query(OpenOfKey, SQL["open_of_keys"], {"tenant_id": tenant_id, "keys": list(keys)})
 
 
-def release(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], actor: str, now: datetime) -> None:
+def release(tx: Tx, tenant_id: str, exception_ids: Sequence[UUID], actor: str, notes: str, now: datetime) -> None:
     """Close exceptions whose original is posted by now."""
     parameters = {"tenant_id": tenant_id, "exception_ids": list(exception_ids), "actor": actor, "now": now}
-    tx.execute(SQL["release"], parameters)
+    tx.execute(SQL["release"], parameters | {"notes": notes})
 
 
 def parked_by_minute(

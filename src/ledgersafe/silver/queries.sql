@@ -12,7 +12,7 @@ RETURNING transaction_id::text
 -- name: heads
 -- Why: a separate statement after the lock, so that it sees what whoever held them before has made of them.
 SELECT h.store_id, h.txn_id, h.state, h.transaction_id::text AS transaction_id, h.revision, h.returned_lines,
-       h.returned_quantities, h.returned_amounts, h.returned_total, h.returned_parts
+       h.returned_quantities, h.returned_amounts, h.returned_total, h.returned_rounding, h.returned_parts
 FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[]) AS a (store_id, txn_id)
 JOIN silver.heads h ON h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = a.txn_id
 
@@ -21,17 +21,17 @@ JOIN silver.heads h ON h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id A
 UPDATE silver.heads h
 SET state = a.state, transaction_id = a.transaction_id, revision = a.revision, returned_lines = a.lines::integer[],
     returned_quantities = a.quantities::numeric[], returned_amounts = a.amounts::numeric[], returned_total = a.total,
-    returned_parts = a.parts
+    returned_rounding = a.rounding, returned_parts = a.parts
 FROM unnest(%(store_ids)s::text[], %(txn_ids)s::text[], %(states)s::text[], %(transaction_ids)s::uuid[],
             %(revisions)s::integer[], %(lines)s::text[], %(quantities)s::text[], %(amounts)s::text[],
-            %(totals)s::numeric[], %(parts)s::integer[])
-  AS a (store_id, txn_id, state, transaction_id, revision, lines, quantities, amounts, total, parts)
+            %(totals)s::numeric[], %(roundings)s::numeric[], %(parts)s::integer[])
+  AS a (store_id, txn_id, state, transaction_id, revision, lines, quantities, amounts, total, rounding, parts)
 WHERE h.tenant_id = %(tenant_id)s AND h.store_id = a.store_id AND h.txn_id = a.txn_id
 
 -- name: known
 -- Why: what a posted transaction says decides whether it may be given back, corrected or undone.
-SELECT t.transaction_id, t.revision, t.type, t.event_type, t.event_id, t.business_date, t.books_date, t.currency, t.lines,
-       t.gross, t.rounding, t.total, t.is_referenced
+SELECT t.transaction_id, t.revision, t.type, t.event_type, t.event_id, t.business_date, t.books_date, t.currency,
+       t.rounding, t.total, t.is_referenced
 FROM unnest(%(transaction_ids)s::uuid[], %(revisions)s::integer[]) AS a (transaction_id, revision)
 JOIN silver.transactions t
   ON t.tenant_id = %(tenant_id)s AND t.transaction_id = a.transaction_id AND t.revision = a.revision
@@ -397,8 +397,7 @@ GROUP BY f.tenant_id
 
 -- name: untrue_guards
 -- Why: what a head says was given back, of its lines and in all, is what keeps anybody from giving back more. References
--- and totals of a reversal are negative: the sum over all is of what stands. In all counts what was paid, without what
--- the rounding of cash added.
+-- and totals of a reversal are negative: the sum over all is of what stands.
 SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
 FROM (
   SELECT coalesce(g.tenant_id, r.tenant_id) AS tenant_id,
@@ -420,26 +419,39 @@ FROM (
   UNION ALL
   SELECT coalesce(h.tenant_id, p.tenant_id), format('%%s in all', coalesce(h.transaction_id, p.transaction_id))
   FROM (
-    SELECT tenant_id, transaction_id, returned_total, returned_parts
+    SELECT tenant_id, transaction_id, returned_total, returned_rounding, returned_parts
     FROM silver.heads
-    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND (returned_total <> 0 OR returned_parts <> 0)) AS h
+    WHERE tenant_id = ANY(%(tenant_ids)s::text[]) AND (returned_total, returned_rounding, returned_parts) <> (0, 0, 0)) AS h
   FULL JOIN (
-    SELECT t.tenant_id, o.transaction_id,
-           sum(CASE t.kind WHEN 'posting' THEN t.total - greatest(0, least(t.rounding, t.gross, t.total))
-               ELSE t.total + greatest(0, least(-t.rounding, -t.gross, -t.total)) END) AS total,
-           sum(CASE t.kind WHEN 'posting' THEN t.lines ELSE -t.lines END) AS parts
+    SELECT t.tenant_id, o.transaction_id, sum(t.total) AS total, sum(t.rounding) AS rounding, sum(o.parts) AS parts
     FROM (
-      SELECT DISTINCT tenant_id, transaction_id AS of_return, revision, kind, original_transaction_id AS transaction_id
+      SELECT tenant_id, transaction_id AS of_return, revision, kind, original_transaction_id AS transaction_id,
+             sum(sign(amount)) AS parts
       FROM silver.references
-      WHERE tenant_id = ANY(%(tenant_ids)s::text[])) AS o
+      WHERE tenant_id = ANY(%(tenant_ids)s::text[])
+      GROUP BY tenant_id, transaction_id, revision, kind, original_transaction_id) AS o
     JOIN silver.transactions t
       ON t.tenant_id = o.tenant_id AND t.transaction_id = o.of_return AND t.revision = o.revision AND t.kind = o.kind
      AND t.tenant_id = ANY(%(tenant_ids)s::text[])
     GROUP BY t.tenant_id, o.transaction_id) AS p
     ON p.tenant_id = h.tenant_id AND p.transaction_id = h.transaction_id
-  WHERE coalesce(h.returned_total, 0) <> coalesce(p.total, 0) OR coalesce(h.returned_parts, 0) <> coalesce(p.parts, 0)
+  WHERE coalesce(h.returned_total, 0) <> coalesce(p.total, 0) OR coalesce(h.returned_rounding, 0) <> coalesce(p.rounding, 0)
+     OR coalesce(h.returned_parts, 0) <> coalesce(p.parts, 0)
 ) AS f
 GROUP BY f.tenant_id
+
+-- name: given_back_of_no_sale
+-- Why: nothing can go back of what sold nothing, or does not stand. What went back of which is what the heads say, which
+-- untrue_guards holds against the returns.
+SELECT h.tenant_id, count(*) AS number, (array_agg(h.transaction_id::text ORDER BY h.transaction_id))[1:20] AS examples
+FROM silver.heads h
+WHERE h.tenant_id = ANY(%(tenant_ids)s::text[]) AND (h.returned_lines <> '{}' OR h.returned_total <> 0)
+  AND NOT EXISTS (
+    SELECT FROM silver.transactions t
+    WHERE t.tenant_id = h.tenant_id AND t.transaction_id = h.transaction_id AND t.revision = h.revision
+      AND t.kind = 'posting' AND h.state = 'live' AND t.type = ANY(%(selling)s::text[])
+      AND t.tenant_id = ANY(%(tenant_ids)s::text[]))
+GROUP BY h.tenant_id
 
 -- name: untrue_to_references
 -- Why: a return that names an original takes all that it gives back from lines of it; nothing else takes anything. A line
@@ -541,6 +553,20 @@ FROM (
     ON k.tenant_id = t.tenant_id AND k.event_id = t.event_id
   WHERE t.tenant_id IS NULL OR k.tenant_id IS NULL) AS f
 GROUP BY f.tenant_id
+
+-- name: standing
+-- Why: keyset page: what stands is held against the bodies that it was made of, so many at a time.
+SELECT p.transaction_id::text AS transaction_id, p.revision, p.raw_id::text AS raw_id, p.event_id, p.event_type,
+       p.store_id, p.txn_id, p.type, p.currency, p.lines, p.units, p.gross, p.discount, p.tax, p.included_tax, p.total
+FROM silver.transactions p
+WHERE p.tenant_id = %(tenant_id)s AND p.kind = 'posting' AND p.books_date >= coalesce(%(since)s::date, '-infinity')
+  AND (p.transaction_id, p.revision) > (%(after_id)s::uuid, %(after_revision)s::integer)
+  AND NOT EXISTS (
+    SELECT FROM silver.transactions r
+    WHERE r.tenant_id = p.tenant_id AND r.transaction_id = p.transaction_id AND r.revision = p.revision
+      AND r.kind = 'reversal')
+ORDER BY p.transaction_id, p.revision
+LIMIT %(most)s
 
 -- name: events_by_day
 -- Why: whoever closes a day sees how many events are in the books for it. An event counts once: for the day of what it

@@ -3,17 +3,21 @@
 And never more money in all than was paid: header discounts, tax and rounding stand on no line.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
-from typing import Literal
+from operator import attrgetter, itemgetter
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-ZERO = Decimal(0)
+from ledgersafe.contracts.items import ZERO, rounding_of_lines
+from ledgersafe.kernel.money import Coins
+
 Left = tuple[Decimal, Decimal]
 """(quantity, amount) of a line."""
 
@@ -65,29 +69,32 @@ def allocate(
     A line that names none takes from lines of the same sku, the nearest in price first, of what the others leave.
     """
     after = dict(returned)
+    numbered, of_sku = {one.line_no: one for one in sold}, _by(attrgetter("sku"), sold)
+    shelves: dict[str, _Shelf] = {}
     found: list[Allocation] = []
     for line in sorted(lines, key=lambda line: line.original_line_no is None):
-        found += _allocate_line(line, sold, after)
+        if line.original_line_no is None:
+            if line.sku not in shelves:
+                shelves[line.sku] = _Shelf(of_sku[line.sku], after)
+            found += shelves[line.sku].take(line)
+        else:
+            named = numbered.get(line.original_line_no)
+            found += _Shelf([named] if named is not None and named.sku == line.sku else [], after).take(line)
     return found, after
 
 
-def refunded(total: Decimal, rounding: Decimal, gross: Decimal) -> Decimal:
-    """What a return counts for against what was paid: without what the rounding of cash added to goods."""
-    return total - max(ZERO, min(rounding, gross, total))
+def most_back(
+    paid: Decimal, rounding: Decimal, returned: Mapping[int, Left], parts: int, rounded: Decimal, coins: Coins
+) -> Decimal:
+    """The most that may go back of a sale in all: what was paid, and what rounding makes of it.
 
-
-def paid(total: Decimal, rounding: Decimal) -> Decimal:
-    """What a sale can be given back for in all: what was paid, or what it came to before cash was rounded down."""
-    return total - min(ZERO, rounding)
-
-
-def is_overpaid(back: Decimal, parts: int, returned: Mapping[int, Left], most: Decimal, minor_unit: Decimal) -> bool:
-    """Whether `back` is more than `most`: shares of tax and discount may round by one minor unit each of `parts` lines.
-
-    `returned`: what was given back by line. What rounds is never more than that.
+    `rounding`, `rounded`: what rounding added to the sale, and to all its returns together. Of these, one step of cash
+    may go back beyond what was paid, however many returns there are, and no more than the goods that went back.
+    `returned`: these, by line. `parts`: how many allocations came to something; their shares of tax and discount round.
     """
     goods = sum([amount for _, amount in returned.values()], ZERO)
-    return back > most + min(minor_unit * parts, goods)
+    of_cash = min(max(rounded - rounding, ZERO), coins.step, goods)
+    return paid + of_cash + rounding_of_lines(parts, goods, coins)
 
 
 def below_returned(sold: Sequence[Sold], before: Sequence[Sold], returned: Mapping[int, Left]) -> int | None:
@@ -111,63 +118,121 @@ def kept_numbers(
 ) -> dict[int, int]:
     """The number that each of these lines has → the one that it had before, as far as something of it was given back.
 
-    `free`: the numbers that were not sent; only their lines get others, and every one of them does. Lines that are gone
-    keep the numbers that they had, so that below_returned() tells.
+    `free`: the numbers that were not sent; only their lines get others, and every one of them does. Where every number
+    can have a line that sells as much as was given back of it, it has. Lines that are gone keep the numbers that they
+    had, so that below_returned() tells.
     """
     were = {line.line_no: line for line in before}
-    open_lines = {line.line_no: line for line in sold if line.line_no in free}
+    sent = {line.line_no for line in sold}.difference(free)
+    open_lines = [line for line in sold if line.line_no not in sent]
+    needs = [Sold(number, were[number].sku, *left) for number, left in sorted(returned.items()) if number in were]
+    of_sku = _by(attrgetter("sku"), open_lines)
     found: dict[int, int] = {}
-    sent = {line.line_no for line in sold} - open_lines.keys()
-    for number, left in sorted(returned.items(), key=lambda item: (item[1][1], item[1][0]), reverse=True):
-        fits = [
-            line
-            for line in open_lines.values()
-            if number in were and line.sku == were[number].sku and line.quantity >= left[0] and line.amount >= left[1]
-        ]
-        if fits and number not in sent:
-            same = min(fits, key=partial(_likeness, were[number]))
-            found[same.line_no] = number
-            del open_lines[same.line_no]
+    for sku, needed in _by(attrgetter("sku"), [need for need in needs if need.line_no not in sent]).items():
+        found |= _matched(needed, of_sku[sku], were)
     taken = sent | set(found.values()) | returned.keys()
     following = iter(number for number in range(1, len(sold) + len(taken) + 1) if number not in taken)
-    return found | {number: next(following) for number in open_lines}
+    return found | {line.line_no: next(following) for line in open_lines if line.line_no not in found}
 
 
-def _likeness(was: Sold, line: Sold) -> tuple[bool, bool, Decimal, int]:
-    """The less the liker: the same quantity and amount, the same place, then the cheapest."""
-    is_other = (line.quantity, line.amount) != (was.quantity, was.amount)
-    return is_other, line.line_no != was.line_no, line.amount, line.line_no
+_LIKENESSES = attrgetter("line_no", "quantity", "amount"), attrgetter("quantity", "amount"), attrgetter("line_no")
+"""By what a line is known again: as it was in its place, as it was, in its place."""
 
 
-def _allocate_line(line: GivenBack, sold: Sequence[Sold], after: dict[int, Left]) -> list[Allocation]:
-    candidates = _candidates(line, sold)
-    if not candidates:
-        which = f"line {line.original_line_no}" if line.original_line_no is not None else "line"
-        raise Exceeded(line, f"the original has no {which} of {line.sku!r}")
-    quantity, amount = line.quantity, line.amount
-    found: list[Allocation] = []
-    for candidate in candidates:
-        gone = after.get(candidate.line_no, (ZERO, ZERO))
-        takes = min(quantity, candidate.quantity - gone[0]), min(amount, candidate.amount - gone[1])
-        if takes == (ZERO, ZERO) or min(takes) < 0:
-            continue
-        after[candidate.line_no] = gone[0] + takes[0], gone[1] + takes[1]
-        found.append(Allocation(line.line_no, candidate.line_no, *takes))
-        quantity, amount = quantity - takes[0], amount - takes[1]
-    if quantity or amount:
-        message = f"{line.quantity} for {line.amount} would go back, which is {quantity} for {amount} more than is left"
-        raise Exceeded(line, message)
-    if not found:  # a line of nothing: of what it is must be known when it is corrected
-        found.append(Allocation(line.line_no, candidates[0].line_no, ZERO, ZERO))
+def _matched(needs: Sequence[Sold], lines: Sequence[Sold], were: Mapping[int, Sold]) -> dict[int, int]:
+    """Number of a line of one sku → the needed number that it takes: lines that are alike, unless others go without."""
+    found: dict[int, int] = {}
+    left = {need.line_no: need for need in needs}
+    for likeness in _LIKENESSES:
+        alike = _by(likeness, [line for line in reversed(lines) if line.line_no not in found])
+        for number, need in list(left.items()):
+            same = alike[likeness(were[number])]
+            if same and same[-1].quantity >= need.quantity and same[-1].amount >= need.amount:
+                found[same.pop().line_no] = left.pop(number).line_no
+    found |= _fitted(list(left.values()), [line for line in lines if line.line_no not in found])
+    return found if len(found) == len(needs) else _fitted(needs, lines)
+
+
+def _fitted(needs: Sequence[Sold], lines: Sequence[Sold]) -> dict[int, int]:
+    """The same, for as many as there can be: the dearest first, each with the least quantity that is enough for it.
+
+    What is dear enough for one is so for those after it: only quantities are left to be kept for others.
+    """
+    found: dict[int, int] = {}
+    cheapest_first = sorted(lines, key=attrgetter("amount", "quantity", "line_no"))
+    enough: list[tuple[Decimal, Decimal, int]] = []
+    for need in sorted(needs, key=attrgetter("amount"), reverse=True):
+        while cheapest_first and cheapest_first[-1].amount >= need.amount:
+            line = cheapest_first.pop()
+            insort(enough, (line.quantity, line.amount, line.line_no))
+        at = bisect_left(enough, need.quantity, key=itemgetter(0))
+        if at < len(enough):
+            found[enough.pop(at)[2]] = need.line_no
     return found
 
 
-def _candidates(line: GivenBack, sold: Sequence[Sold]) -> list[Sold]:
-    same = [one for one in sold if one.sku == line.sku]
-    if line.original_line_no is not None:
-        return [one for one in same if one.line_no == line.original_line_no]
-    price = _price(line.quantity, line.amount)
-    return sorted(same, key=lambda one: (abs(_price(one.quantity, one.amount) - price), one.line_no))
+class _Shelf:
+    """The lines of which a line of a return may take, by price: those with a quantity left, and with an amount left.
+
+    Lines of which nothing is left are not looked at again: there are receipts of thousands of lines of one sku.
+    """
+
+    def __init__(self, sold: Sequence[Sold], after: dict[int, Left]) -> None:
+        self._after = after
+        self._sold = {one.line_no: one for one in sold}
+        self._by_price = sorted((_price(one.quantity, one.amount), one.line_no) for one in sold)
+        left = [(place, self._left(place[1])) for place in self._by_price]
+        self._with_quantity = [place for place, (quantity, amount) in left if quantity > 0 and amount >= 0]
+        self._with_amount = [place for place, (quantity, amount) in left if amount > 0 and quantity >= 0]
+
+    def take(self, line: GivenBack) -> list[Allocation]:
+        """What a line takes, noted in `after`. Raises Exceeded."""
+        if not self._sold:
+            which = f"line {line.original_line_no}" if line.original_line_no is not None else "line"
+            raise Exceeded(line, f"the original has no {which} of {line.sku!r}")
+        quantity, amount, price = line.quantity, line.amount, _price(line.quantity, line.amount)
+        found: list[Allocation] = []
+        while quantity or amount:
+            near = [*_nearest(self._with_quantity, price, quantity), *_nearest(self._with_amount, price, amount)]
+            if not near:
+                message = f"{line.quantity} for {line.amount} would go back, "
+                raise Exceeded(line, f"{message}which is {quantity} for {amount} more than is left")
+            _, line_no, of_price = min(near)
+            left, gone = self._left(line_no), self._after.get(line_no, (ZERO, ZERO))
+            takes = min(quantity, left[0]), min(amount, left[1])
+            self._after[line_no] = gone[0] + takes[0], gone[1] + takes[1]
+            for places, was_left, taken in zip((self._with_quantity, self._with_amount), left, takes, strict=True):
+                if taken and taken == was_left:
+                    del places[bisect_left(places, (of_price, line_no))]
+            found.append(Allocation(line.line_no, line_no, *takes))
+            quantity, amount = quantity - takes[0], amount - takes[1]
+        if not found:  # a line of nothing: of what it is must be known when it is corrected
+            found.append(Allocation(line.line_no, self._by_price[0][1], ZERO, ZERO))
+        return found
+
+    def _left(self, line_no: int) -> Left:
+        gone = self._after.get(line_no, (ZERO, ZERO))
+        return self._sold[line_no].quantity - gone[0], self._sold[line_no].amount - gone[1]
+
+
+def _nearest(
+    places: Sequence[tuple[Decimal, int]], price: Decimal, wanted: Decimal
+) -> list[tuple[Decimal, int, Decimal]]:
+    """(distance, line, price) of the nearest in price from above and from below, the first line of each; if wanted."""
+    if not wanted:
+        return []
+    at = bisect_left(places, (price, 0))
+    found = [*places[at : at + 1]]
+    if at:
+        found.append(places[bisect_left(places, (places[at - 1][0], 0))])
+    return [(abs(of_price - price), line_no, of_price) for of_price, line_no in found]
+
+
+def _by(key: Callable[[Sold], Any], lines: Iterable[Sold]) -> defaultdict[Any, list[Sold]]:
+    found: defaultdict[Any, list[Sold]] = defaultdict(list)
+    for line in lines:
+        found[key(line)].append(line)
+    return found
 
 
 def _price(quantity: Decimal, amount: Decimal) -> Decimal:
@@ -216,7 +281,8 @@ Revision = tuple[str, int]
 class Head(msgspec.Struct, gc=False):
     """A row of silver.heads, held; changed in memory. What was returned stands in parallel, by line.
 
-    `returned_total`: what its returns were paid in all, as rules.refunded() counts; `returned_parts`: their lines.
+    `returned_total`: what its returns were paid in all; `returned_rounding`: what of it rounding added;
+    `returned_parts`: how many of their allocations came to something.
     """
 
     store_id: str
@@ -227,7 +293,8 @@ class Head(msgspec.Struct, gc=False):
     returned_lines: Sequence[int] = ()
     returned_quantities: Sequence[Decimal] = ()
     returned_amounts: Sequence[Decimal] = ()
-    returned_total: Decimal = Decimal(0)
+    returned_total: Decimal = ZERO
+    returned_rounding: Decimal = ZERO
     returned_parts: int = 0
 
     def name(self) -> Name:
@@ -266,8 +333,6 @@ class Known:
     business_date: date
     books_date: date
     currency: str
-    lines: int
-    gross: Decimal
     rounding: Decimal
     total: Decimal
     is_referenced: bool

@@ -1,9 +1,12 @@
 """The statements of schema silver."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import cast
 from uuid import UUID
+
+import msgspec
 
 from ledgersafe.db import arrays, copying
 from ledgersafe.db.database import Rows, Tx
@@ -33,6 +36,27 @@ from ledgersafe.silver.rules import (
 SQL = Statements(__package__ or "")
 
 
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """A posting that stands, as far as the body that it was made of says the same."""
+
+    transaction_id: str
+    revision: int
+    raw_id: str
+    event_id: str
+    event_type: str
+    store_id: str
+    txn_id: str
+    type: str
+    currency: str
+    lines: int
+    units: Decimal
+    gross: Decimal
+    discount: Decimal
+    tax: Decimal
+    included_tax: Decimal
+    total: Decimal
+
+
 def lock_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> Rows[str | None]:
     """Hold these heads (sorted by name) until the transaction ends; those that were not there are made as given.
 
@@ -56,6 +80,7 @@ def update_heads(tx: Tx, tenant_id: str, heads: Sequence[Head]) -> None:
         "quantities": arrays.texts([arrays.plain(head.returned_quantities) for head in heads]),
         "amounts": arrays.texts([arrays.plain(head.returned_amounts) for head in heads]),
         "totals": arrays.plain(head.returned_total for head in heads),
+        "roundings": arrays.plain(head.returned_rounding for head in heads),
         "parts": arrays.plain(head.returned_parts for head in heads),
     }
     tx.execute(SQL["update_heads"], parameters | _stand(heads))
@@ -278,6 +303,12 @@ def untrue_guards(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
     return tx.query(Findings, SQL["untrue_guards"], {"tenant_ids": list(tenant_ids)})
 
 
+def given_back_of_no_sale(tx: Tx, tenant_ids: Sequence[str], selling: Sequence[str]) -> Rows[Findings]:
+    """What something was given back of that does not stand, or is of none of the types that sell."""
+    parameters = {"tenant_ids": list(tenant_ids), "selling": list(selling)}
+    return tx.query(Findings, SQL["given_back_of_no_sale"], parameters)
+
+
 def untrue_to_references(tx: Tx, bounds: Bounds) -> Rows[Findings]:
     """Those that give back what they do not refer to, or refer to what they do not give back."""
     return tx.query(Findings, SQL["untrue_to_references"], bounds.parameters())
@@ -311,6 +342,13 @@ def untrue_events(tx: Tx, tenant_ids: Sequence[str]) -> Rows[Findings]:
 def tenants(tx: Tx, after: str, most: int) -> Rows[str]:
     """Tenants with anything in the books, in order, from the one after this on."""
     return tx.scalars(str, SQL["tenants"], {"after": after, "most": most})
+
+
+def standing(tx: Tx, tenant_id: str, after: Revision, since: date | None, most: int) -> Rows[Standing]:
+    """Postings that stand, from the one after this on. `since`: of this books date or later."""
+    after_id, revision = after
+    bounds = {"after_id": after_id, "after_revision": revision, "since": since, "most": most}
+    return tx.query(Standing, SQL["standing"], {"tenant_id": tenant_id} | bounds)
 
 
 def events_by_day(tx: Tx, tenant_id: str, days: Days) -> Rows[PostedEvents]:

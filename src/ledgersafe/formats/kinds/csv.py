@@ -17,7 +17,7 @@ from ledgersafe.formats.header import is_same_header, refuse_other_order, said_a
 from ledgersafe.formats.packing import open_unpacked
 from ledgersafe.formats.rows import ROW, Batch, Bounds, BrokenRow, Kind, Opened, UnreadableFile, Wishes
 from ledgersafe.formats.running_over import RunningOver
-from ledgersafe.formats.stray_quotes import STRAY, StrayQuotes
+from ledgersafe.formats.stray_quotes import STRAY, StrayQuotes, without_blanks_before
 from ledgersafe.formats.swallowing import swallowing
 from ledgersafe.formats.text import TextFacts, look_through, unreadable
 
@@ -49,7 +49,8 @@ def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
         **layout.facts,
         **layout.columns.facts(),
     }
-    return Opened(layout.columns.names, _Reading(path, bounds, facts, layout, wishes).batches(), noted)
+    rows = _Reading(path, bounds, facts, layout, wishes).batches()
+    return Opened(layout.columns.names, rows, noted, facts.is_ended)
 
 
 class _Reading:
@@ -83,8 +84,9 @@ class _Reading:
             if known is not None and known(name).tells_events and not known(name).has_pattern
         }
         self._stray = StrayQuotes(path, bounds, facts.encoding, layout.delimiter, telling)
+        self._shorter = 0  # how many rows had fewer fields than the header
         is_at_risk = known is not None and layout.delimiter == ","
-        self._running_over = RunningOver(self._all, known) if is_at_risk and known is not None else None
+        self._running_over = RunningOver(self._all, wishes) if is_at_risk else None
 
     def batches(self) -> Iterator[Batch]:
         """The rows after the header. Raises UnreadableFile."""
@@ -157,6 +159,7 @@ class _Reading:
             names = [field for field in fields_of(text, self._delimiter) if field.strip()]
             if sorted(names) == sorted(self._columns):
                 return self._put_header_aside(row.number, names)
+        self._shorter += row.actual_columns < row.expected_columns
         others = "the other rows have" if self._layout.surplus else "the header has"
         cut = _CUT if self._layout.is_cut and row.actual_columns > row.expected_columns else ""
         message = self._messages.setdefault(
@@ -202,6 +205,8 @@ class _Reading:
     def _sifted(self, frame: pl.DataFrame) -> Batch:
         """The rows that hold data; the others are told of, or blank."""
         frame = self._without_marks(frame)
+        if self._facts.quotes:
+            frame = without_blanks_before(frame, self._all)
         frame = self._without_header(self._without_blanks(frame))
         frame = self._without_cut(frame)
         if self._nameless:
@@ -254,12 +259,12 @@ class _Reading:
         return self._without(frame, frame[ROW].is_in(again), "repeats the header", is_data=False) if again else frame
 
     def _without_cut(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A row in which an amount runs over into a text has neither of them."""
+        """A row in which an amount runs over into what comes after it has neither of them."""
         if self._running_over is None:
             return frame
-        for first, name, rows in [*self._running_over.found(frame)]:
-            both = f"{self._all[first][:_SHOWN]!r} runs on to {name[:_SHOWN]!r}"
-            frame = self._without(frame, frame[ROW].is_in(rows.implode()), f"{both}{_CUT}", before=self._all[first])
+        for begins, name, rows in [*self._running_over.found(frame, self._shorter)]:
+            both = f"{begins[:_SHOWN]!r} runs on to {name[:_SHOWN]!r}"
+            frame = self._without(frame, frame[ROW].is_in(rows.implode()), f"{both}{_CUT}", before=begins)
         return frame
 
     def _without(

@@ -35,9 +35,12 @@ class Decisions:
         return replace(checked, good=good, faults=faults.sort(ROW, maintain_order=True))
 
 
-def decisions_of(tx: Tx, of: files.Ingestion, dataset: Dataset) -> Decisions | None:
-    """What was decided of the rows of this file, in whichever of its deliveries; None: nothing that changes a row."""
-    rows = files.decided_rows(tx, of.tenant_id, of.dataset, of.sha256).all()
+def decisions_of(tx: Tx, of: files.Ingestion, sheet: str | None, dataset: Dataset) -> Decisions | None:
+    """What was decided of the rows of this file, and of this sheet (None: it has none), in whichever of its deliveries.
+
+    None: nothing that changes a row.
+    """
+    rows = files.decided_rows(tx, of, sheet).all()
     why = {row.row_number: _why(row) for row in rows if row.status == "ignored" or row.patch}
     return Decisions(why, _telling_no_group(dataset)) if why else None
 

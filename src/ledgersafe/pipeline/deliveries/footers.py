@@ -5,7 +5,8 @@ all rows that say it, with none but its like, and the file bears out what it say
 that of the rows, or of the groups. So a line that has lost its receipt's number is none, nor is the end of a file that
 lacks rows. A note is one text alone, where the group stands in the first columns: the beginning of a row that breaks
 off would name its group. And rows must not end with a text, of which it may be the rest. What can be no part of a row,
-such as `-----` or `EOF`, is a note wherever the group stands.
+such as `-----` or `EOF`, is a note wherever the group stands; a word for the end, which an item may begin with (`Fin`,
+`Ende`), only if a line break shows that it is all of its line.
 """
 
 import re
@@ -43,6 +44,8 @@ _END = re.compile(
     r"[\W_]*(?:eof|end|ende|fin|fine|fim|einde|koniec|dateiende|end of file|ende der datei|fin de fichier)[\W_]*",
     re.IGNORECASE,
 )
+_NO_WORD = re.compile(r"[\W_]*eof[\W_]*|[^\w\"]{2,}[^\W_].*[^\w\"]{2,}", re.IGNORECASE)
+"""Such as no item begins with: `*** End ***`."""
 _RULE = re.compile(r"[^\w\"]{3,}|_{3,}")
 """A line that is drawn: one or two signs may be the rest of an amount, as the minus of `4.50-`."""
 _OF_ROWS = r"(?:rows?|records?|lines?|transactions?|zeilen?|datensätze?|lignes?|filas?|righe|rijen|rader)"
@@ -70,10 +73,13 @@ Value = Callable[[str, pl.DataFrame], pl.Series]
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """A row at the end: what stands in it, blank fields left out. `is_bare`: it was one field alone."""
+    """A row at the end: what stands in it, blank fields left out. `is_bare`: it was one field alone. `may_go_on`: and
+    may be the beginning of a row that breaks off before its group.
+    """
 
     values: tuple[str, ...]
     is_bare: bool = False
+    may_go_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ def footers(work: Work, batches: Batches, lost: Collection[int], value: Value, n
     tail = sorted(number for number in without if number > end)
     if not 0 < len(tail) <= MOST:
         return []
-    last = [one for batch, _ in batches for one in _last(work, batch, end)]
+    torn = None if work.opened.is_ended or layout_of(work, names, end) is not None else tail[-1]
+    last = [one for batch, _ in batches for one in _last(work, batch, end, torn)]
     above = Above(
         len(numbers) - len(tail),
         cache(lambda: _groups(batches, value, names, end)),
@@ -116,8 +123,8 @@ def _numbers(batch: Batch) -> list[int]:
     return [*batch.frame[ROW].to_list(), *(row.number for row in batch.broken if row.is_data)]
 
 
-def _last(work: Work, batch: Batch, end: int) -> Iterator[Last]:
-    """What stands in a batch's rows after that one."""
+def _last(work: Work, batch: Batch, end: int, torn: int | None) -> Iterator[Last]:
+    """What stands in a batch's rows after that one. `torn`: the one that may have broken off before its group."""
     for row in batch.frame.filter(batch.frame[ROW] > end).drop(ROW).rows():
         yield Last(tuple(bare for text in row if (bare := (text or "").strip())))
     delimiter = work.opened.facts.get("delimiter", "\t")
@@ -125,7 +132,9 @@ def _last(work: Work, batch: Batch, end: int) -> Iterator[Last]:
         if row.number > end and row.is_data:
             is_whole = len(row.text) < KEPT_OF_A_ROW and "\n" not in row.text and "\r" not in row.text
             fields = fields_of(row.text, delimiter) if is_whole else []
-            yield Last(tuple(bare for field in fields if (bare := field.strip())), is_bare=len(fields) == 1)
+            values = tuple(bare for field in fields if (bare := field.strip()))
+            is_bare = len(fields) == 1
+            yield Last(values, is_bare, is_bare and row.number == torn)
 
 
 def _totals(dataset: Dataset, frames: Sequence[pl.DataFrame], value: Value) -> list[tuple[Column, Decimal]]:
@@ -193,6 +202,8 @@ def _is_end(one: Last, above: Above) -> bool:
     if one.values and all(map(_RULE.fullmatch, one.values)):
         return True
     if len(one.values) != 1 or _END.fullmatch(one.values[0]) is None:
+        return False
+    if one.may_go_on and _NO_WORD.fullmatch(one.values[0]) is None:
         return False
     text = one.values[0].casefold()
     return not any(begin.startswith(text) for begin in above.begins())

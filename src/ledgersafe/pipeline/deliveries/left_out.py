@@ -1,7 +1,7 @@
 """left_out: rows of which nobody knows the group, and of which a person has said that they are to be ignored, hold no
 group when their file is replayed.
 
-A row is the same one if it has the same number and says the same: by another contract, it may be another sheet's.
+A row is the same one if it has the same number and says the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,9 +38,9 @@ class LeftOut:
                 yield number
 
 
-def left_out(tx: Tx, of: files.Ingestion) -> LeftOut | None:
-    """Of this file, in whichever of its deliveries; None: none."""
-    rows = files.ignored_groupless(tx, of.tenant_id, of.dataset, of.sha256).all()
+def left_out(tx: Tx, of: files.Ingestion, sheet: str | None) -> LeftOut | None:
+    """Of this file, and of this sheet, in whichever of its deliveries; None: none."""
+    rows = files.ignored_groupless(tx, of, sheet).all()
     if not rows:
         return None
     return LeftOut(
