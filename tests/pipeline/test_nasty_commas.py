@@ -265,3 +265,10 @@ def test_what_a_pattern_says_of_a_text_is_no_end_of_an_amount(desk: Desk) -> Non
     members["columns"]["Note"]["pattern"] = "[0-9]{3}|[a-z]*"
     lines = [f"R{at},{WHEN},mug,1,5,{note}" for at, note in enumerate(["gift", "101", "loan", "lost"])]
     assert delivered(desk, members, ",".join(NOTED), *lines).rows_ok == 4
+
+
+def test_what_begins_with_zeros_is_no_discount(desk: Desk) -> None:
+    """Also where no other row tells how prices are written."""
+    members = contract(*TAKEN_OFF)
+    assert delivered(desk, members, ",".join(TAKEN_OFF), f"R1,{WHEN},bed,1,489,001.42").rows_ok == 0
+    assert delivered(desk, members, ",".join(TAKEN_OFF), f"R2,{WHEN},bed,1,489,0.42").rows_ok == 1
