@@ -41,8 +41,10 @@ def of_plain_texts(kind: Any) -> Any:
     """
     if get_origin(kind) is Annotated:
         inner, *limits = get_args(kind)
-        lengths = [msgspec.Meta(min_length=one.min_length, max_length=one.max_length) for one in limits if one.pattern]
-        return Annotated[(inner, *(lengths or limits))]  # type: ignore[return-value]  # of types only known here
+        kept = [
+            msgspec.Meta(min_length=one.min_length, max_length=one.max_length) if one.pattern else one for one in limits
+        ]
+        return Annotated[(inner, *kept)]  # type: ignore[return-value]  # of types only known here
     if _is_struct(kind):
         return msgspec.defstruct(kind.__name__, _fields(kind, of_plain_texts), bases=(kind,), kw_only=True)
     return _inside(kind, of_plain_texts)
