@@ -19,11 +19,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from ledgersafe.bootstrap import configure_logging
 from ledgersafe.db.database import Database
 from ledgersafe.db.embedded import EmbeddedPostgres, EmbeddedUrls
 from ledgersafe.db.migrate import migrate
 from ledgersafe.pipeline.keys import OWNER, Wish, create_key
 from ledgersafe.pipeline.partition import make_partitions
+from ledgersafe.settings import Settings
 from ledgersafe.tenants.rules import SCOPES
 from tests.warm import warm_environment
 
@@ -78,6 +80,12 @@ class Api:
     def new_key(self, *, tenants: list[str] | None, scopes: list[str]) -> str:
         """The token of a fresh key."""
         return make_token(self.database, tenants=tenants, scopes=scopes)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logging_as_in_service() -> None:
+    """Lines of JSON, also from what runs in this process. Unconfigured, each traceback is drawn, for up to a second."""
+    configure_logging(Settings(log_format="json", log_level="info"))
 
 
 @pytest.fixture(scope="session")
