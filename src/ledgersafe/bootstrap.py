@@ -145,7 +145,17 @@ def _embedded(chosen: Settings) -> "EmbeddedUrls":
 def configure_logging(chosen: Settings) -> None:
     """Structured log lines on stderr: JSON, or text on a terminal. No payloads, no secrets."""
     import structlog
+    from stamina.instrumentation import PrometheusOnRetryHook, RetryDetails, set_on_retry_hooks
 
+    log = structlog.get_logger()
+
+    def tell_of_retry(details: RetryDetails) -> None:
+        """In place of the library's own line, which has all that was passed: bodies, and addresses of databases."""
+        why, wait = type(details.caused_by).__name__, round(details.wait_for, 2)
+        state: str | None = getattr(details.caused_by, "sqlstate", None)
+        log.warning("tries_again", what=details.name, attempt=details.retry_num, why=why, sqlstate=state, wait=wait)
+
+    set_on_retry_hooks([PrometheusOnRetryHook, tell_of_retry])
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it says of lost connections, we say in our way
     as_text = chosen.log_format == "text" or (chosen.log_format == "auto" and sys.stderr.isatty())
     renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()

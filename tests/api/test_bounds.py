@@ -3,9 +3,13 @@
 import json
 import socket
 import time
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.conftest import Api
+import pytest
+
+from tests.conftest import Api, TestDatabase
 from tests.events import sale
 
 
@@ -84,3 +88,32 @@ def test_the_order_of_members_makes_no_other_event(api: Api, tenant: str) -> Non
     assert {(answer.status_code, answer.json()["reason_code"]) for answer in answers} == {
         (422, "UNSUPPORTED_CLOUDEVENT")
     }
+
+
+def resident_kib(api: Api) -> int:
+    (told,) = [
+        line for line in Path(f"/proc/{api.process.pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+    ]
+    return int(told.split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_what_was_refused_is_let_go(
+    start_api: Callable[..., Api], new_database: Callable[[], TestDatabase], tenant: str
+) -> None:
+    """Each of these was kept twice over, until the process was killed for its memory."""
+    api = start_api(new_database())
+    good = json.dumps(sale(tenant, metadata={"pad": "a" * 900_000}))
+    batch = "\n".join([good] * 10 + ["{"])
+    with api.client() as client:
+
+        def send() -> None:
+            assert client.post("/v1/events:batch", content=batch).json()["results"][-1]["reason_code"] == "INVALID_JSON"
+            assert client.post("/v1/events", content="{" + "b" * 900_000).json()["reason_code"] == "INVALID_JSON"
+
+        for _ in range(4):
+            send()
+        before = resident_kib(api)
+        for _ in range(10):
+            send()
+    assert resident_kib(api) - before < 60 * 1024, "ten batches of nine megabytes"

@@ -116,6 +116,15 @@ def test_headers_are_percent_encoded() -> None:
     assert mapped(doors.CLOUDEVENTS_BINARY, structured(event)["data"], headers) == event
 
 
+@pytest.mark.parametrize("attribute", ["ce-id", "ce-subject", "ce-anything"])
+@pytest.mark.parametrize("value", ["a%ff", "a%fe", "%C3", "%ed%a0%80"])
+def test_headers_that_are_no_text_are_refused(attribute: str, value: str) -> None:
+    """Were each such byte read as the same sign, two ids would be one, and the second event a duplicate."""
+    event = sale("t")
+    headers = binary_headers(event) | {attribute: value}
+    assert refusal(doors.CLOUDEVENTS_BINARY, structured(event)["data"], headers) == "UNSUPPORTED_CLOUDEVENT"
+
+
 @pytest.mark.parametrize("version", [None, "0.3", "1", 1.0, "1.0 "])
 def test_other_versions_of_cloudevents_are_refused(version: Any) -> None:
     assert refusal(doors.CLOUDEVENTS_STRUCTURED, structured(sale("t"), specversion=version)) == "UNSUPPORTED_CLOUDEVENT"

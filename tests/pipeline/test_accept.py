@@ -10,6 +10,7 @@ import orjson
 import psycopg
 import pytest
 from msgspec.structs import replace
+from psycopg import sql
 from structlog.testing import capture_logs
 
 from ledgersafe.api.group_commit import Decided, Item, commit
@@ -235,3 +236,34 @@ def test_the_application_can_neither_change_nor_delete_an_arrival(db: Database, 
             with pytest.raises(StatementRefused) as refused, db.transaction() as tx:
                 tx.execute(statement.encode())
             assert refused.value.sqlstate == "42501", statement
+
+
+DEADLOCKS = """
+    CREATE SEQUENCE public.attempts;
+    GRANT USAGE ON SEQUENCE public.attempts TO PUBLIC;
+    CREATE FUNCTION public.give_way() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('public.attempts') <= {} THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER give_way AFTER INSERT ON bronze.batches FOR EACH STATEMENT EXECUTE FUNCTION public.give_way();
+"""
+"""The first attempts to commit end as the losers of deadlocks do."""
+
+
+@pytest.mark.parametrize(("number", "is_kept"), [(1, True), (4, True), (5, False)])
+def test_the_loser_of_a_deadlock_is_committed_again(
+    test_database: TestDatabase, tenant: str, number: int, is_kept: bool
+) -> None:
+    with psycopg.connect(test_database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(sql.SQL(DEADLOCKS).format(sql.Literal(number)))
+        db = test_database.open(size=1)
+        with capture_logs() as logged:
+            decided = committed(db, [arrival(sale(tenant, "e1")), arrival(sale(tenant, "e2"))])
+        db.close()
+        assert [isinstance(one, Outcome) for one in decided] == [is_kept] * 2
+        told_of = ["tries_again"] * (min(number, 4) - 1) + ([] if is_kept else ["commit_failed"])
+        assert [line["event"] for line in logged] == told_of
+        assert "e1" not in str([line for line in logged if line["event"] == "tries_again"]), "no payload is in a log"
+        assert superuser.execute("SELECT last_value FROM public.attempts").fetchone() == (min(number + 1, 5),)
+        assert count(superuser, "bronze.events_raw", tenant) == (2 if is_kept else 0)

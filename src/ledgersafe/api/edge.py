@@ -26,7 +26,7 @@ from ledgersafe.api.protocol import BODY_IS_HERE
 from ledgersafe.bronze.store import Rejected
 from ledgersafe.contracts import doors
 from ledgersafe.kernel.clock import Clock
-from ledgersafe.kernel.errors import RequestRefused
+from ledgersafe.kernel.errors import RequestRefused, let_go
 from ledgersafe.kernel.ids import new_id
 from ledgersafe.kernel.reasons import METHOD_NOT_ALLOWED, TOO_LARGE
 from ledgersafe.pipeline.accept import Outcome
@@ -158,6 +158,7 @@ class Edge:
             return
         except Exception as error:  # noqa: BLE001 - every error is mapped here, once
             answer = await self._refuse(request, error)
+            let_go(error)
         await _send(send, answer, request.request_id)
 
     async def _event(self, request: Request) -> Answer:
@@ -233,7 +234,7 @@ class Edge:
                     raise RequestRefused(TOO_LARGE, f"The event is larger than {self._bounds.event_bytes} bytes.")
                 items.append((body, await self._judged(read(parcel, body))))
             except RequestRefused as refusal:
-                items.append((body, refusal))
+                items.append((body, let_go(refusal)))
         return items
 
     async def _commit_items(
@@ -253,7 +254,7 @@ class Edge:
         try:
             return await self._queue.submit(arrivals) if arrivals else []
         except RequestRefused as refusal:
-            return [refusal] * len(arrivals)
+            return [let_go(refusal)] * len(arrivals)
 
     async def _judged(self, mapped: Mapped) -> Arrival:
         tenant = await self._authentication.tenant(mapped.tenant_id)
@@ -306,7 +307,7 @@ class Edge:
             if rows:
                 await self._queue.keep_rejected(rows)
         except RequestRefused as not_kept:
-            return [not_kept] * len(refusals)
+            return [let_go(not_kept)] * len(refusals)
         return refusals
 
     def _rejected(self, request: Request, credential: Credential, body: bytes, refusal: RequestRefused) -> Rejected:

@@ -199,8 +199,15 @@ async def commit(line: Line, items: Sequence[Item], slot: int) -> list[Decided]:
         return await commit(line, items[:half], slot) + await commit(line, items[half:], slot)
 
 
-@stamina.retry(on=TryAgain, attempts=5, wait_initial=0.01, wait_max=0.2, timeout=None)
 async def _accepted(line: Line, items: Sequence[Item], slot: int) -> list[Decided]:
+    """At the first attempt, mostly. What repeats makes rings that hold the items until the collector comes."""
+    try:
+        return await _attempted(line, items, slot)
+    except TryAgain:
+        return await _attempted_again(line, items, slot)
+
+
+async def _attempted(line: Line, items: Sequence[Item], slot: int) -> list[Decided]:
     arrivals = [item for item in items if isinstance(item, Arrival)]
     rejected = [item for item in items if isinstance(item, Rejected)]
     outcomes = await accept_on(line, arrivals, slot=slot, rejected=rejected)
@@ -208,6 +215,9 @@ async def _accepted(line: Line, items: Sequence[Item], slot: int) -> list[Decide
         return [*outcomes]
     following = iter(outcomes)
     return [next(following) if isinstance(item, Arrival) else None for item in items]
+
+
+_attempted_again = stamina.retry(on=TryAgain, attempts=4, wait_initial=0.01, wait_max=0.2, timeout=None)(_attempted)
 
 
 def _failed(kind: str, error: Exception, items: Sequence[Item]) -> list[Decided]:

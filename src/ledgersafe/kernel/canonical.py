@@ -36,6 +36,9 @@ class _OddFloat(float):
     """An exact float whose shortest spelling may need an exponent: orjson refuses it, which leads to the slow road."""
 
 
+_OddFloat.__name__ = "float"  # what senders are told of a wrong type names the type
+
+
 @dataclass(frozen=True, slots=True)
 class InexactNumber:
     """A JSON number that no double holds, as it was spelled. It should have been a string."""

@@ -5,8 +5,11 @@ A bad request is an exception (`RequestRefused`): it is mapped once to problem+j
 """
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ledgersafe.kernel.reasons import Reason
+
+E = TypeVar("E", bound=BaseException)
 
 
 class ToldPlainly(Exception):
@@ -40,3 +43,13 @@ class RequestRefused(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason.code}: {self.detail}"
+
+
+def let_go(error: E) -> E:
+    """The error without the frames that it came through, for whoever answers it or keeps it as a value.
+
+    The frames hold what was being read, often megabytes; where one of them holds the error as well, that is a ring
+    which only the collector of cycles frees, and it comes rarely.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -15,6 +15,11 @@ def map_native(document: Document) -> dict[str, Any]:
 def as_object(value: Any, what: str) -> dict[str, Any]:
     """The value as an object. Raises RequestRefused(NOT_AN_EVENT) where it is none."""
     if not isinstance(value, dict):
-        kind = "null" if value is None else "an array" if isinstance(value, list) else f"a {type(value).__name__}"
-        raise RequestRefused(NOT_AN_EVENT, f"The JSON is {kind}; {what} must be an object.")
+        raise RequestRefused(NOT_AN_EVENT, f"The JSON is {_told(value)}; {what} must be an object.")
     return cast("dict[str, Any]", value)
+
+
+def _told(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return "an array" if isinstance(value, list) else "a string" if isinstance(value, str) else "a number"
