@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ledgersafe.files import store as files
+from ledgersafe.formats import running_over
 from tests.contracts.till_lines import CONTRACT
 from tests.pipeline.delivering import Desk
 from tests.pipeline.posting import Till
@@ -90,6 +91,14 @@ def test_a_stray_quotation_mark_in_a_number_holds_all(desk: Desk, till: Till, st
     lines = [f'B1,"jam, red",2,1.50,{WHEN}', f"B2,tea,1,1.00,{WHEN}", stray.format(WHEN) + more]
     done = delivered(desk, contract(), HEADER, *lines, f'B3,"a ""cup""",1,2.00,{WHEN}')
     assert (done.rows_ok, held(desk, done)[4], till.keys()) == (0, None, {})
+
+
+def test_where_every_row_is_put_aside_each_says_what_to_do(desk: Desk) -> None:
+    done = delivered(desk, contract(), HEADER, f'B"1,tea,1,4.00,{WHEN}')
+    assert (done.reason_code, held(desk, done)) == (None, {2: None})
+    done = delivered(desk, contract(*NOTED), ",".join(NOTED), f"B0,{WHEN},sofa,2,4,221.50")
+    assert (done.reason_code, held(desk, done)) == (None, {2: "B0"})
+    assert "put amounts with commas in quotes" in desk.bad_rows(done)[0].faults[0]["message"]
 
 
 def test_after_its_number_a_stray_quotation_mark_holds_the_receipt_alone(desk: Desk) -> None:
@@ -272,3 +281,60 @@ def test_what_begins_with_zeros_is_no_discount(desk: Desk) -> None:
     members = contract(*TAKEN_OFF)
     assert delivered(desk, members, ",".join(TAKEN_OFF), f"R1,{WHEN},bed,1,489,001.42").rows_ok == 0
     assert delivered(desk, members, ",".join(TAKEN_OFF), f"R2,{WHEN},bed,1,489,0.42").rows_ok == 1
+
+
+TAXED = ("Receipt", "At", "Item", "Qty", "Price", "Tax")
+TAX: dict[str, Any] = {"type": "decimal(12,2)"}
+TOO_WIDE = "sofa,3,96,185.39,9,618.53"
+
+
+@pytest.mark.parametrize("wide", [TOO_WIDE, "sofa,3,96,185.39,9.50", "sofa,3,96,185.39,9,618.53,,"])
+@pytest.mark.parametrize("prices", [["1,565,353.55", "2,661,408.97"], ["1,565,353.55", "2,45,3.20"]])
+def test_a_row_that_amounts_have_made_too_wide_tells_of_the_others(desk: Desk, wide: str, prices: list[str]) -> None:
+    members = contract(*TAXED[:-1])
+    members["columns"]["Tax"] = TAX
+    lines = [f"B{at},{WHEN},{line}" for at, line in enumerate([wide, f"chair,{prices[0]}", f"tea,{prices[1]}"])]
+    done = delivered(desk, members, ",".join(TAXED), *lines)
+    faults = {row.row_number: str(row.faults[0]["message"]) for row in desk.bad_rows(done)}
+    assert "'Price' runs on to 'Tax'" in faults[3]
+    assert (4 in faults) is (prices[1] == "2,661,408.97")
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [
+        "tea,1,7,119.50,gift, red",
+        "tea, green,1,7,119.50,gift",
+        "tea,1,7,119.50,200, 300",
+        "tea,,1,7,119.50,gift",
+        "tea,1,7,119.50,gift,",
+        "tea,1,7,119.50,gift,2",
+    ],
+)
+def test_a_row_that_is_too_wide_otherwise_tells_of_none(desk: Desk, wide: str) -> None:
+    members = contract(*TAXED[:-1])
+    members["columns"] |= {"Tax": TAX, "Note": {}}
+    lines = [
+        f"B{at},{WHEN},{line}"
+        for at, line in enumerate([wide, "bed,1,565,120.00,", "cup,2,45,110.20,", "tea,1,9,1.20,red"])
+    ]
+    done = delivered(desk, members, ",".join([*TAXED, "Note"]), *lines)
+    assert (done.rows_ok, [*held(desk, done)]) == (3, [2])
+
+
+def test_a_row_is_asked_once_if_an_amount_runs_over_in_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever one may begin: to ask is slow, and where half the rows are short all that look so are asked."""
+    asked: list[int] = []
+    really = running_over.can_run_over
+
+    def counting(names: Any, rows: Any, *more: Any) -> list[bool]:
+        asked.append(len(rows))
+        return really(names, rows, *more)
+
+    monkeypatch.setattr(running_over, "can_run_over", counting)
+    names = (*TAXED, "Discount", "Cost", "Total", "Note")
+    members = contract(*TAXED[:-1])
+    members["columns"] |= dict.fromkeys(names[5:-1], TAX) | {"Note": {}}
+    full = [f"B{at},{WHEN},tea,1,{at},{100 + at},{200 + at},{300 + at},{400 + at}," for at in range(1, 100)]
+    done = delivered(desk, members, ",".join(names), *full, *(line.rsplit(",", 3)[0] for line in full))
+    assert (done.rows_ok, sum(asked)) == (0, len(full))

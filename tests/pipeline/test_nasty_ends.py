@@ -85,6 +85,47 @@ def test_several_of_them_end_a_file_together(desk: Desk) -> None:
     assert (done.rows_ok, done.rows_bad, done.outcomes) == (3, 3, {"processed": 2})
 
 
+TOTAL = f"Total,,{QTY},8.25,"
+"""Its word stands where the receipt's number would."""
+
+
+@pytest.mark.parametrize(
+    "footers",
+    [
+        (TOTAL, "3 rows"),
+        ("-----", TOTAL),
+        ("-----", TOTAL, "=====", "(3 rows)"),
+        ("2 receipts", TOTAL),
+        (f"Subtotal,,{QTY},,", TOTAL, "End of the report"),
+    ],
+)
+def test_a_total_in_the_place_of_a_receipt_is_no_row_that_others_count(
+    desk: Desk, till: Till, footers: tuple[str, ...]
+) -> None:
+    desk.put(CONTRACT)
+    done = desk.deliver("till_lines", "day.csv", _bytes(*LINES, *footers))
+    assert (done.rows_ok, done.rows_bad, done.outcomes) == (3, len(footers), {"processed": 2})
+    till.drain()
+    assert till.balances()["sales"] == -8.25
+
+
+@pytest.mark.parametrize(
+    "footers",
+    [
+        ("Total,,5,9.25,", "2 rows"),
+        ("-----", "Total,,1,3.00,"),
+        (f"Total,pot,{QTY},8.25,", "3 rows"),
+        (TOTAL, "2 rows"),
+        (TOTAL, f",milk,1,1.00,{WHEN}"),
+        ("-----", f"B3,milk,x,1.00,{WHEN}", TOTAL),
+    ],
+)
+def test_with_a_total_in_the_place_of_a_receipt_all_must_be_borne_out(desk: Desk, footers: tuple[str, ...]) -> None:
+    desk.put(CONTRACT)
+    done = desk.deliver("till_lines", "day.csv", _bytes(*LINES, *footers))
+    assert (done.rows_ok, done.outcomes or {}) == (0, {})
+
+
 NO_FOOTERS = [
     pytest.param(f",milk,1,1.00,{WHEN}", id="a line without its number"),
     pytest.param(",milk,1,1.00,", id="a line without its number and day"),

@@ -65,7 +65,7 @@ def months() -> dict[str, bytes]:
         ).encode(),
         "08-minus.csv": "\n".join(
             ["sep=|", "Transaction Number|Date|Supplier|Amount",
-             f"T1|03/04/2026|{accents}|£-468.60", "T2|03/04/2026|Smith, Jones & Co|+1,234.5"]
+             f"T1|03/04/2026|{accents}|£-468.60", "T2|03/04/2026|Smith, Jones & Co|+1,234.5", ""]
         ).encode(),
         "09-book.xlsx": book(
             ["Payments over £500"], [],

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from ledgersafe.formats.kinds import csv
 from tests.contracts.till_lines import CONTRACT
+from tests.pipeline.delivering import Desk
 from tests.pipeline.filing import put
 from tests.pipeline.posting import Till
 from tests.pipeline.test_deliver_events import WHEN, bad_rows
@@ -82,6 +84,71 @@ def test_of_a_receipt_whose_rows_are_all_bad_a_row_is_not_lost_either(till: Till
     rows = [OTHERS[0], f"502,Tea,x,1.00,{WHEN}", OTHERS[2], f"501,Pot,1,2.502,Kettle,1,30.00,{WHEN}"]
     assert sent(till, CONTRACT, tmp_path, HEADER, *rows)[1] == {}
     assert bad_rows(till)[5] == (None, ["readable"])
+
+
+PRICED = ("Receipt", "At", "Item", "Qty", "Price")
+US = ("3.00", "1249.00")
+EU = ("3,00", "1.249,00")
+
+
+def ending(*prices: str, end: str = "", mark: str = ",", **changes: Any) -> tuple[dict[str, Any], bytes]:
+    """A contract whose last column has the prices, and a file of them that ends so."""
+    members = contract({})
+    members["columns"] = {name: CONTRACT["columns"][name] for name in PRICED}
+    members["columns"]["Price"] = members["columns"]["Price"] | changes
+    rows = [mark.join((f"B{at}", WHEN, "sofa", "1", price)) for at, price in enumerate(prices)]
+    return members, ("\n".join([mark.join(PRICED), *rows]) + end).encode()
+
+
+SPELLED_EU = {"decimal": ",", "thousands": "."}
+
+
+@pytest.mark.parametrize("price", ["12", "1", "125.", "1249.0", "-12"])
+def test_an_amount_that_breaks_off_at_the_end_holds_its_receipt(desk: Desk, till: Till, price: str) -> None:
+    members, body = ending(*US, price)
+    desk.put(members)
+    done = desk.deliver("till_lines", "day.csv", body)
+    assert (done.rows_ok, {row.row_number: row.group_key for row in desk.bad_rows(done)}) == (2, {4: "B2"})
+    assert "no line break ends the file" in desk.bad_rows(done)[0].faults[0]["message"]
+    assert set(till.keys()) == {"till-B0", "till-B1"}
+    done = desk.deliver("till_lines", "day.csv", body + b"\n")
+    assert done.rows_ok == (3 if price != "125." else done.rows_ok)
+
+
+@pytest.mark.parametrize("prices", [(*EU, "1.234"), (*EU, "12"), (*EU, "12,5"), ("3,00 EUR", "4,50 EUR", "1.234,00")])
+def test_with_a_decimal_comma_it_breaks_off_too(desk: Desk, prices: tuple[str, ...]) -> None:
+    members, body = ending(*prices, mark=";", **SPELLED_EU)
+    desk.put(members)
+    assert desk.deliver("till_lines", "day.csv", body).rows_ok == 2
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        (*US, "3.00"),
+        ("12",),
+        ("3", "1249", "12"),
+        ("3.5", "1249.00", "12"),
+        ("3.00", "EUR 4.00", "EUR 12.50"),
+        ("3.00", "4.00-", "5.00"),
+        ("3.00", '"12"'),
+        ("3.00", "12\n,,,,"),
+        ("3.00", "12\n "),
+    ],
+)
+def test_an_amount_at_the_end_is_believed_if_the_others_are_not_against_it(desk: Desk, prices: tuple[str, ...]) -> None:
+    members, body = ending(*prices)
+    desk.put(members)
+    assert desk.deliver("till_lines", "day.csv", body).rows_ok == len(prices)
+
+
+def test_amounts_of_all_blocks_tell_how_the_last_one_is_spelled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv, "_BLOCK_BYTES", 400)
+    for first, rows in (("2.00", 199), ("2", 200)):
+        members, body = ending(first, *["3.00"] * 198, "12")
+        desk.put(members)
+        done = desk.deliver("till_lines", f"{rows}.csv", body)
+        assert (done.rows_in, done.rows_ok) == (200, rows)
 
 
 def of_stores() -> dict[str, Any]:

@@ -16,6 +16,7 @@ _ENDS = re.compile(r"\s*\d{3}(?:\.\d+)?\D*")
 _WHOLE = re.compile(r"\W*(?:[A-Za-z]{1,3}\W*)?(?:0|[1-9]\d*)(?:[.' \u00a0]\d{3})*\s*")
 _CENTS = re.compile(r"\s*\d\d(?:\W*[A-Za-z]{1,3})?\W*")
 _WITH_A_POINT = re.compile(r"\D*\d+\.\d{1,2}\D*")
+_BARE = re.compile(r"[0-9.]+")
 MOST_FIELDS_MORE = 3
 """Of an amount, where nothing says how many a row lacks: `1,234,567,890` has so many more than one."""
 Rows = Sequence[Sequence[str]]
@@ -57,7 +58,7 @@ def stand_whole(names: Sequence[str], rows: Rows, wishes: Wishes) -> bool:
     only be read as they stand, and none only with an amount put together and what comes after it moved.
     """
     is_one = len(rows) == 1
-    looking = [row for row in rows if is_one or any(any(_more_fields(row[at:])) for at in range(len(names)))]
+    looking = [row for row in rows if is_one or may_have_amounts(row)]
     if wishes.spelling is None or wishes.faults is None or wishes.is_all_text or not looking:
         return False
     wrong = _wrong(names, looking, min(map(len, looking)) - len(names), wishes.faults)
@@ -85,6 +86,27 @@ def can_run_over(
     return [_can_be_cut(names, row, [of[at] for of in wrong], spelling) for at, row in enumerate(longer)]
 
 
+def may_have_amounts(cells: Sequence[str]) -> bool:
+    """Whether some of a row's fields, one after the other, could be one amount, with cents or thousands."""
+    return any(any(_more_fields(cells[at:])) for at in range(len(cells) - 1))
+
+
+def are_cut(names: Sequence[str], rows: Rows, spelling: Callable[[str], Spelling], faults: Faults) -> list[bool]:
+    """Of rows with more fields than the header, which can be read with amounts put together, and else not: neither as
+    they stand, with nothing but blanks too many, nor with texts that have commas.
+    """
+    most = max(map(len, rows)) - len(names)
+    longer = [(*row, *[""] * (len(names) + most - len(row))) for row in rows]
+    wrong = _wrong(names, longer, most, faults)
+    found: list[bool] = []
+    for at, row in enumerate(longer):
+        of_row = [one[at] for one in wrong]
+        is_wider = any(cell.strip() for cell in row[len(names) :])
+        can_be = is_wider and _can_be_cut(names, row, of_row, spelling)
+        found.append(can_be and not _can_be_texts(names, row, of_row, spelling))
+    return found
+
+
 def _wrong(names: Sequence[str], rows: Rows, most: int, faults: Faults) -> list[Sequence[Set[str]]]:
     """Which columns of each row break a rule if all of its fields are moved by none, one, …, `most`."""
     return [faults(names, [row[shift : shift + len(names)] for row in rows]) for shift in range(most + 1)]
@@ -93,14 +115,44 @@ def _wrong(names: Sequence[str], rows: Rows, most: int, faults: Faults) -> list[
 def _can_be_cut(
     names: Sequence[str], cells: Sequence[str], wrong: Sequence[Set[str]], spelling: Callable[[str], Spelling]
 ) -> bool:
-    """Whether a row breaks no rule if some of its fields are put together. `wrong`: what does if all are moved."""
+    """Whether a row breaks no rule if some of its fields are put together as amounts."""
+    amounts = [[*_more_fields(cells[at:])] for at in range(len(cells))]
+
+    def joins(kind: Spelling, at: int) -> Iterator[int]:
+        return (more for more in amounts[at] if _may_hold(kind, cells[at : at + more + 1]))
+
+    return _fits(names, cells, wrong, spelling, joins)
+
+
+def _can_be_texts(
+    names: Sequence[str], cells: Sequence[str], wrong: Sequence[Set[str]], spelling: Callable[[str], Spelling]
+) -> bool:
+    """The same if they are put together as texts. Of a text with a comma, not only bare numbers come after it."""
+
+    def joins(kind: Spelling, at: int) -> Iterator[int]:
+        is_text = not kind.has_pattern and (kind.is_text or (kind.has_decimals and not kind.is_amount))
+        first = next((more for more, cell in enumerate(cells[at + 1 :], 1) if not _BARE.fullmatch(cell)), None)
+        return iter(range(first, len(wrong))) if is_text and first is not None else iter(())
+
+    return _fits(names, cells, wrong, spelling, joins)
+
+
+def _fits(
+    names: Sequence[str],
+    cells: Sequence[str],
+    wrong: Sequence[Set[str]],
+    spelling: Callable[[str], Spelling],
+    joins: Callable[[Spelling, int], Iterator[int]],
+) -> bool:
+    """Whether a row breaks no rule if some of its fields are put together. `wrong`: what does if all are moved;
+    `joins`: how many fields more than the one there a value of such a column may take.
+    """
     shifts = {0}
     for at, name in enumerate(names):
         kind = spelling(name)
         found = {shift for shift in shifts if name not in wrong[shift] and not _loses(kind, cells, at, shift)}
         for shift in shifts:
-            there = cells[at + shift :]
-            found |= {shift + more for more in _more_fields(there) if _may_hold(kind, there[: more + 1])}
+            found |= {shift + more for more in joins(kind, at + shift)}
         shifts = {shift for shift in found if shift < len(wrong)}
     return any(shift and not any(cell.strip() for cell in cells[len(names) + shift :]) for shift in shifts)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ledgersafe.formats.cut_amounts import MOST_FIELDS_MORE, can_run_over
+from ledgersafe.formats.cut_amounts import MOST_FIELDS_MORE, are_cut, can_run_over, may_have_amounts
 from ledgersafe.formats.rows import ROW, Wishes
 
 _CODE = r"\W*(?:[^\W\d_]{1,3}\W*)?"
@@ -27,6 +27,8 @@ _WITH_A_POINT, _WHOLE = r"^\D*[0-9]+[.,][0-9]{1,2}\D*$", rf"^{_CODE}[0-9]+{_CODE
 _A_NUMBER, _A_CODE = r"^\D*[0-9][0-9.,]*\D*$", r"^\S*[0-9]\S*$"
 _MOST_LOOKED_AT = 10_000
 """Of the other cells of a batch."""
+_MOST_WIDER = 100
+"""How many rows of a batch that are too wide are looked at."""
 _MOST_POINTS, _MOST_CODES = 0.5, 0.1
 """Which share of the column's other texts may be amounts, or codes and numbers: of more, the text is one of them."""
 
@@ -69,6 +71,14 @@ class RunningOver:
         self._others = defaultdict[str, _Others](_Others)
         self._runs = [*self._runs_of_amounts()]
         self._rows = 0
+        self._asked: dict[Set[str], pl.Series] = {}
+        self._wider: list[Sequence[str]] = []
+        self._is_cut = False  # some row so far, by an amount
+
+    def add_wider(self, cells: Sequence[str]) -> None:
+        """A row with more fields than the header: if only amounts can have cut it, they are cut in other rows, too."""
+        if not self._is_cut and len(self._wider) < _MOST_WIDER and may_have_amounts(cells):
+            self._wider.append(cells)
 
     def found(self, frame: pl.DataFrame, shorter: int) -> Iterator[tuple[str, str, pl.Series]]:
         """In which column the amount begins, in which it runs on, and the numbers of the rows that are so.
@@ -76,6 +86,8 @@ class RunningOver:
         `shorter`: how many rows so far had fewer fields than the header.
         """
         self._rows += frame.height
+        self._asked.clear()
+        self._judge_wider()
         leaves_out = shorter >= self._rows
         for first, at in self._runs:
             if at < len(self._columns) and self._is_for_texts(at):
@@ -90,7 +102,7 @@ class RunningOver:
                 if leaves_out or self._kinds[start].has_decimals:
                     suspects = [one for one in self._amounts(frame, start) if one.last < at]
                     others = self._among_others(frame, start, suspects)
-                    is_other = leaves_out or others.cells > others.wholes == 0
+                    is_other = leaves_out or self._is_cut or others.cells > others.wholes == 0
                     for one in suspects:
                         after = frame[self._columns[start + 1]]
                         rows = one.rows if is_other else one.rows & after.str.contains(_NO_NUMBER)
@@ -167,10 +179,19 @@ class RunningOver:
         return frozenset(name for name, kind in zip(self._columns, self._kinds, strict=True) if kind.is_text)
 
     def _can_be(self, frame: pl.DataFrame, rows: pl.Series, may_lack: Set[str] = frozenset()) -> pl.Series:
-        """The numbers of those of the rows that the contract would take as cut ones, too."""
-        there = frame.filter(rows)
+        """The numbers of those of the rows that the contract would take as cut ones, too. It says the same of a row
+        wherever an amount may begin in it, and is slow to say it: so each is asked of once.
+        """
+        asked = self._asked.get(may_lack)
+        self._asked[may_lack] = rows if asked is None else asked | rows
+        there = frame.filter(rows if asked is None else rows & ~asked)
         if self._wishes.faults is None or not there.height:
             return there[ROW]
         cells = there.select(self._columns).rows()
         can_be = can_run_over(self._columns, cells, self._wishes.spelling_of, self._wishes.faults, may_lack)
         return there[ROW].filter(pl.Series(can_be))
+
+    def _judge_wider(self) -> None:
+        if self._wider and self._wishes.faults is not None:
+            self._is_cut |= any(are_cut(self._columns, self._wider, self._wishes.spelling_of, self._wishes.faults))
+        self._wider = []

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ledgersafe.formats.arrow import arrow_csv, pa
+from ledgersafe.formats.breaking_off import LastAmounts
 from ledgersafe.formats.delimited import Layout, ends_open, fields_of, joined, layout_of
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import is_same_header, refuse_other_order, said_again
@@ -31,6 +32,10 @@ _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _WITHOUT_END = "Empty CSV file or block"
 """What Arrow says of a header that no line break ends: nothing comes after it."""
 _SHOWN = 60
+_BREAKS_OFF = (
+    "may break off: no line break ends the file, and the other rows' amounts have more decimals, or an end that is "
+    "missing here; send the whole file, or, if it is whole, end it with a line break"
+)
 _CUT = ": an amount may have been cut in two at its comma; put amounts with commas in quotes"
 _SWALLOWED = (
     "holds line breaks and what looks like another row: a quotation mark is not closed; close it, or, if there is none "
@@ -49,7 +54,8 @@ def open_csv(path: Path, wishes: Wishes, bounds: Bounds) -> Opened:
         **layout.facts,
         **layout.columns.facts(),
     }
-    rows = _Reading(path, bounds, facts, layout, wishes).batches()
+    reading = _Reading(path, bounds, facts, layout, wishes)
+    rows = reading.batches() if facts.is_ended else reading.unended_batches()
     return Opened(layout.columns.names, rows, noted, facts.is_ended)
 
 
@@ -59,6 +65,7 @@ class _Reading:
     def __init__(self, path: Path, bounds: Bounds, facts: TextFacts, layout: Layout, wishes: Wishes) -> None:
         self._path = path
         self._bounds = bounds
+        self._wishes = wishes
         self._facts = facts
         self._layout = layout
         self._has_other_width = layout.surplus > 0 or layout.is_cut  # than the header's line
@@ -111,6 +118,29 @@ class _Reading:
             if self._broken or self._other_order is not None:
                 yield self._sifted(self._nothing())
 
+    def unended_batches(self) -> Iterator[Batch]:
+        """The same of a file that no line break ends: an amount may break off there. Raises UnreadableFile."""
+        name, batches = self._all[-1], self.batches()
+        kind = self._wishes.spelling_of(name)
+        is_closed = self._facts.last_line.rstrip().endswith('"')
+        if is_closed or not kind.is_amount or name in self._nameless:
+            yield from batches
+            return
+        amounts, last = LastAmounts(kind), next(batches, None)
+        if last is None:
+            return
+        for batch in batches:
+            amounts.add(last.frame[name])
+            yield last
+            last = batch
+        frame = last.frame
+        if frame.height and frame[ROW][-1] == max(self._number - 1, self._last_aside[0]):
+            amounts.add(frame[name].head(-1))
+            if amounts.is_broken_off(frame[name][-1]):
+                is_last = frame[ROW] == frame[ROW][-1]
+                frame = self._without(frame, is_last, f"{name[:_SHOWN]!r} {_BREAKS_OFF}", before=name)
+        yield Batch(frame, (*last.broken, *self._broken))
+
     def _nothing(self) -> pl.DataFrame:
         return pl.DataFrame(schema={ROW: pl.Int64} | dict.fromkeys(self._all, pl.String))
 
@@ -160,6 +190,8 @@ class _Reading:
             if sorted(names) == sorted(self._columns):
                 return self._put_header_aside(row.number, names)
         self._shorter += row.actual_columns < row.expected_columns
+        if self._running_over is not None and row.actual_columns > row.expected_columns:
+            self._running_over.add_wider(fields_of(text, self._delimiter))
         others = "the other rows have" if self._layout.surplus else "the header has"
         cut = _CUT if self._layout.is_cut and row.actual_columns > row.expected_columns else ""
         message = self._messages.setdefault(

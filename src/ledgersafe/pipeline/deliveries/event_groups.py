@@ -321,6 +321,8 @@ def _place_broken(found: Gathered, broken: Sequence[BrokenRow]) -> list[int]:
 
 def _placed(found: Gathered, broken: Sequence[BrokenRow]) -> dict[int, str | None]:
     """Of rows whose text alone is known."""
+    if not broken:
+        return {}  # and of a file without any good row, none is the last
     work, dataset = found.work, found.work.dataset
     ends = [batch.frame[ROW][-1] for batch, _ in found.batches if batch.frame.height]
     layout = layout_of(work, _group_by(dataset), max([*ends, *(row.number for row in broken)]))

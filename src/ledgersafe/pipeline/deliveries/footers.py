@@ -10,10 +10,11 @@ such as `-----` or `EOF`, is a note wherever the group stands; a word for the en
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cache
+from heapq import nlargest
 
 import polars as pl
 
@@ -96,8 +97,20 @@ class Above:
 
 
 def footers(work: Work, batches: Batches, lost: Collection[int], value: Value, names: Sequence[str]) -> list[int]:
-    """Those rows of a file, by number. `lost`: all that may be of any group; `names`: the group's columns."""
+    """Those rows of a file, by number. `lost`: all that may be of any group; `names`: the group's columns.
+
+    A total whose word stands where a group would is bad by itself and holds a group that is none, so it is not lost.
+    Yet it is no row that the others count, nor one below which they stand, if the file bears out all of them.
+    """
     without = set(lost)
+    if found := _below(work, batches, without, value, names):
+        return found
+    totals = _called_totals(work, batches) - without
+    return [one for one in _below(work, batches, without | totals, value, names) if one in without] if totals else []
+
+
+def _below(work: Work, batches: Batches, without: Set[int], value: Value, names: Sequence[str]) -> list[int]:
+    """The file's last rows, of those that are left `without`, if all that stand below its other rows are footers."""
     numbers = [number for batch, _ in batches for number in _numbers(batch)]
     end = max((number for number in numbers if number not in without), default=None)
     if end is None:
@@ -106,7 +119,7 @@ def footers(work: Work, batches: Batches, lost: Collection[int], value: Value, n
     if not 0 < len(tail) <= MOST:
         return []
     torn = None if work.opened.is_ended or layout_of(work, names, end) is not None else tail[-1]
-    last = [one for batch, _ in batches for one in _last(work, batch, end, torn)]
+    last = [one for batch, _ in batches for _, one in _last(work, batch, end, torn)]
     above = Above(
         len(numbers) - len(tail),
         cache(lambda: _groups(batches, value, names, end)),
@@ -123,10 +136,22 @@ def _numbers(batch: Batch) -> list[int]:
     return [*batch.frame[ROW].to_list(), *(row.number for row in batch.broken if row.is_data)]
 
 
-def _last(work: Work, batch: Batch, end: int, torn: int | None) -> Iterator[Last]:
+def _called_totals(work: Work, batches: Batches) -> set[int]:
+    """Which of the bad rows at the end begin with the word for a total."""
+    numbers = [number for batch, _ in batches for number in _numbers(batch)]
+    end = min(nlargest(MOST, numbers), default=0) - 1
+    return {
+        number
+        for batch, checked in batches
+        for number, one in _last(work, batch, end, None)
+        if one.values and _is_called_total(one.values[0]) and number not in checked.good[ROW]
+    }
+
+
+def _last(work: Work, batch: Batch, end: int, torn: int | None) -> Iterator[tuple[int, Last]]:
     """What stands in a batch's rows after that one. `torn`: the one that may have broken off before its group."""
-    for row in batch.frame.filter(batch.frame[ROW] > end).drop(ROW).rows():
-        yield Last(tuple(bare for text in row if (bare := (text or "").strip())))
+    for number, *row in batch.frame.filter(batch.frame[ROW] > end).rows():
+        yield number, Last(tuple(bare for text in row if (bare := (text or "").strip())))
     delimiter = work.opened.facts.get("delimiter", "\t")
     for row in batch.broken:
         if row.number > end and row.is_data:
@@ -134,7 +159,7 @@ def _last(work: Work, batch: Batch, end: int, torn: int | None) -> Iterator[Last
             fields = fields_of(row.text, delimiter) if is_whole else []
             values = tuple(bare for field in fields if (bare := field.strip()))
             is_bare = len(fields) == 1
-            yield Last(values, is_bare, is_bare and row.number == torn)
+            yield row.number, Last(values, is_bare, is_bare and row.number == torn)
 
 
 def _totals(dataset: Dataset, frames: Sequence[pl.DataFrame], value: Value) -> list[tuple[Column, Decimal]]:
@@ -212,8 +237,7 @@ def _is_end(one: Last, above: Above) -> bool:
 def _is_total(one: Last, above: Above) -> bool:
     """All but the word must be numbers, and one of them a column's total."""
     word, *numbers = one.values or ("",)
-    word = _CURRENCY.sub("", word.rstrip(" :."), count=1).rstrip(" :.")
-    if not numbers or _TOTAL.fullmatch(word) is None:
+    if not numbers or not _is_called_total(word):
         return False
     found = False
     is_number = [False] * len(numbers)
@@ -223,6 +247,10 @@ def _is_total(one: Last, above: Above) -> bool:
                 is_number[at] = True
                 found |= Decimal(str(read)) == total != 0
     return found and all(is_number)
+
+
+def _is_called_total(word: str) -> bool:
+    return _TOTAL.fullmatch(_CURRENCY.sub("", word.rstrip(" :."), count=1).rstrip(" :.")) is not None
 
 
 def _is_note(one: Last, above: Above) -> bool:
