@@ -21,7 +21,9 @@ from ledgersafe.pipeline.refresh import refresh
 from ledgersafe.pipeline.verify import verify
 from tests.events import sale
 from tests.pipeline.arrivals import accepted
-from tests.pipeline.operating import decided, operator, wish
+from tests.pipeline.operating import decided, failed_checks, operator, wish
+from tests.pipeline.posting import Till
+from tests.pipeline.test_post_given_back import line, sold
 from tests.pipeline.test_verify_decisions import OF_DECISIONS
 from tests.pipeline.test_verify_exports import OF_EXPORTS
 from tests.pipeline.verifying import (
@@ -87,6 +89,7 @@ def everywhere(measures: str, *sources: str) -> set[str]:
     return {f"{measure}_in_{source}_USD" for measure in measures.split() for source in sources or ("ledger", "gold")}
 
 
+UNLIKE_WHAT_IT_REVERSES = {"entries_follow_transactions", "entries_post_receipts"}
 IN_THE_BOOKS = [
     (
         "UPDATE gate.events_processed SET posted_at = NULL WHERE tenant_id = %(t)s AND idempotency_key = 'plain'",
@@ -102,7 +105,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET rounding = 1, totals_difference = -1 WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"reversals_take_back"} | everywhere("rounding totals_difference", "ledger"),
+        {"reversals_take_back", "entries_post_receipts"} | everywhere("rounding totals_difference", "ledger"),
     ),
     (
         "UPDATE silver.heads SET state = 'voided' WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
@@ -130,7 +133,7 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET type = 'ADJUSTMENT' WHERE tenant_id = %(t)s AND event_id = 'plain'",
-        {"returns_are_of_sales"} | everywhere("gross net") | everywhere("bad_debt", "ledger"),
+        {"returns_are_of_sales", "entries_post_receipts"} | everywhere("gross net") | everywhere("bad_debt", "ledger"),
     ),
     (
         "UPDATE silver.heads SET returned_rounding = 0.01 WHERE tenant_id = %(t)s AND txn_id = 'txn-plain'",
@@ -154,19 +157,19 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.tenders SET amount = amount + 0.01 WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"tenders_pay_totals"} | everywhere("cash card", "ledger"),
+        {"tenders_pay_totals", "entries_post_receipts"} | everywhere("cash card", "ledger"),
     ),
     (
         "UPDATE silver.tenders SET amount = 42.5 - amount WHERE tenant_id = %(t)s AND kind = 'posting' AND tender_no IN (1, 2) AND amount < 42.5",
-        everywhere("cash card", "ledger"),
+        {"entries_post_receipts"} | everywhere("cash card", "ledger"),
     ),
     (
         "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'cash' AND kind = 'posting'",
-        {"tenders_pay_totals"} | everywhere("cash", "ledger"),
+        {"tenders_pay_totals", "entries_post_receipts"} | everywhere("cash", "ledger"),
     ),
     (
         "DELETE FROM silver.tenders WHERE tenant_id = %(t)s AND type = 'card'",
-        {"tenders_pay_totals"},
+        {"tenders_pay_totals", "entries_post_receipts"},
     ),
     (
         "UPDATE silver.transactions SET event_id = 'other' WHERE tenant_id = %(t)s AND event_id = 'plain'",
@@ -218,23 +221,26 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE ledger.entries SET accounts = ARRAY['none'] || accounts[2:] WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"entries_balance", "credits_in_gold_USD"} | everywhere("cash", "ledger"),
+        {"entries_balance", "credits_in_gold_USD"} | UNLIKE_WHAT_IT_REVERSES | everywhere("cash", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET accounts = array_replace(accounts, '1010', '6200') WHERE tenant_id = %(t)s AND kind = 'posting'",
-        {"debits_in_gold_USD"} | everywhere("card bad_debt", "ledger"),
+        {"debits_in_gold_USD"} | UNLIKE_WHAT_IT_REVERSES | everywhere("card bad_debt", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET accounts = array_replace(accounts, '1900', '4910') WHERE tenant_id = %(t)s AND revision = 2",
-        {"debits_in_gold_USD"} | everywhere("suspense totals_difference", "ledger"),
+        {"debits_in_gold_USD", "entries_post_receipts"} | everywhere("suspense totals_difference", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET amounts = ARRAY(SELECT l.amount * 2 FROM unnest(amounts) AS l (amount)) WHERE tenant_id = %(t)s AND kind = 'posting'",
-        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross returns net cash card", "ledger"),
+        {"debits_in_gold_USD", "credits_in_gold_USD"}
+        | UNLIKE_WHAT_IT_REVERSES
+        | everywhere("gross returns net cash card", "ledger"),
     ),
     (
         "DELETE FROM ledger.entries WHERE tenant_id = %(t)s AND kind = 'reversal'",
-        {"debits_in_gold_USD", "credits_in_gold_USD"} | everywhere("gross net cash card", "ledger"),
+        {"debits_in_gold_USD", "credits_in_gold_USD", "entries_post_receipts"}
+        | everywhere("gross net cash card", "ledger"),
     ),
     (
         "UPDATE ledger.entries SET books_date = books_date + 1 WHERE tenant_id = %(t)s AND kind = 'posting'",
@@ -243,7 +249,9 @@ IN_THE_BOOKS = [
     ),
     (
         "UPDATE silver.transactions SET discount = 1, tax = 2, rounding = -1 WHERE tenant_id = %(t)s AND event_id = 'back'",
-        {"returned_is_counted"} | everywhere("discounts tax net") | everywhere("rounding", "ledger"),
+        {"returned_is_counted", "entries_post_receipts"}
+        | everywhere("discounts tax net")
+        | everywhere("rounding", "ledger"),
     ),
     (
         "UPDATE gold.daily_store_sales SET gross = gross + 0.000001 WHERE tenant_id = %(t)s",
@@ -305,7 +313,7 @@ def test_an_account_that_was_changed_is_found_when_gold_is_made_anew(
     )
     for table in ("account_daily", "daily_store_sales"):
         rebuild(db, SystemClock(), table, tenant)
-    assert broken(db, tenant) == {tenant: {"cash_in_ledger_USD", "bad_debt_in_ledger_USD"}}
+    assert broken(db, tenant) == {tenant: {"cash_in_ledger_USD", "bad_debt_in_ledger_USD"} | UNLIKE_WHAT_IT_REVERSES}
     cash = by_name(db, tenant, DAY)["cash_in_ledger_USD"]
     assert (cash.left, cash.right) == (Decimal(0), Decimal(-30))
     assert cash.details.endswith("; off: 2026-02-25 USD: 0 / -30")
@@ -456,3 +464,39 @@ def test_nothing_is_off_after_all_that_trade_does(db: Database, tenant: str) -> 
     assert promote(db, tenant, datetime.now(UTC)).posted == 1
     assert by_name(db, tenant)["posted_keys"].left == len(events)
     assert broken(db, tenant) == {tenant: set()}
+
+
+@pytest.mark.parametrize("kind", ["posting", "reversal"])
+def test_amounts_that_entries_have_exchanged_are_found_though_days_add_up(till: Till, kind: str) -> None:
+    till.send(sold(till, [line("A", 1, 10)]), till.sold("b", line_items=[line("A", 1, 20)], total_amount=20))
+    if kind == "reversal":
+        till.send(till.amended("CANCEL", "x"), till.amended("CANCEL", "y", of="txn-b"))
+    assert failed_checks(till.db, till.tenant) == []
+    exchanged = """UPDATE ledger.entries e SET amounts = (
+            SELECT amounts FROM ledger.entries o
+            WHERE o.tenant_id = e.tenant_id AND o.kind = e.kind AND o.entry_id <> e.entry_id)
+        WHERE tenant_id = %s AND kind = %s RETURNING 1"""
+    assert len(till.rows(exchanged, kind)) == 2
+    expected = {"entries_post_receipts"} if kind == "posting" else UNLIKE_WHAT_IT_REVERSES
+    assert set(failed_checks(till.db, till.tenant)) == expected
+
+
+def test_means_of_payment_that_entries_have_exchanged_are_found(till: Till) -> None:
+    several = [{"type": "cash", "amount": 4}, {"type": "card", "amount": 6}]
+    paid: list[dict[str, object]] = [
+        {"tenders": several},
+        {"tenders": [one | {"amount": 10 - one["amount"]} for one in several]},
+    ]
+    paid += [{"payment_method": method} for method in ("cash", "Card", "cheque", None)]
+    till.send(*[sold(till, [line("A", 1, 10)], event_id=f"s{at}", **how) for at, how in enumerate(paid)])
+    assert failed_checks(till.db, till.tenant) == []
+    following = """UPDATE ledger.entries e SET (accounts, amounts) = (
+            SELECT o.accounts, o.amounts FROM ledger.entries o
+            JOIN silver.transactions t USING (tenant_id, transaction_id, revision, kind)
+            JOIN silver.transactions s ON s.tenant_id = e.tenant_id AND s.transaction_id = e.transaction_id
+            WHERE o.tenant_id = e.tenant_id AND t.event_id <> s.event_id
+              AND ((s.event_id, t.event_id) IN (('s0', 's1'), ('s1', 's0'), ('s2', 's3'), ('s3', 's4'), ('s4', 's5'), ('s5', 's2'))))
+        WHERE tenant_id = %s RETURNING 1"""
+    assert len(till.rows(following)) == 6
+    assert failed_checks(till.db, till.tenant) == ["entries_post_receipts"]
+    assert by_name(till.db, till.tenant)["entries_post_receipts"].right == 0

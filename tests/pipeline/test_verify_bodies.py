@@ -63,14 +63,16 @@ def test_books_that_were_changed_everywhere_are_held_against_their_bodies(till: 
         rebuild(till.db, SystemClock(), table, till.tenant)
     assert broken(till.db, till.tenant) == {till.tenant: set()}
     assert (held(till).ok, held(till).left, held(till).right) == (False, 1, 0)
-    assert held(till).details.endswith("revision 1: gross 425.0 / 42.5, total 425.0 / 42.5")
+    assert held(till).details.endswith(
+        "revision 1: gross 425.0 / 42.5, total 425.0 / 42.5, line 3 of 'A' for 300 / 3 of 'A' for 30"
+    )
 
 
 @pytest.mark.parametrize(
     "changed",
     [
         "currency = 'EUR'", "store_id = 'two'", "txn_id = 'x'", "units = 5", "lines = 1", "discount = 1", "tax = 1",
-        "included_tax = 1", "type = 'RETURN'", "event_type = 'RETURN'",
+        "included_tax = 1", "type = 'RETURN'", "event_type = 'RETURN'", "occurred_at = now()",
     ],
 )  # fmt: skip
 def test_whatever_a_posting_says_otherwise_is_named(till: Till, changed: str) -> None:
@@ -94,6 +96,41 @@ def test_a_redacted_body_says_nothing(till: Till) -> None:
     assert redact_arrival(till.db, till.tenant, UUID(str(raw_id)), "article 17", operator(till.tenant))
     assert (held(till).ok, held(till).left) == (True, 1)
     assert "; 1 more cannot be read" in held(till).details
+
+
+def test_lines_of_other_goods_are_named(till: Till) -> None:
+    till.send(till.sold())
+    assert held(till).ok
+    for changed, said in {
+        "sku = 'C' WHERE sku = 'B'": "line 1 of 'C' for 12.5 / 1 of 'B' for 12.5",
+        "quantity = 4 - quantity WHERE sku IN ('A', 'C')": "line 1 of 'A' for 30 / 3 of 'A' for 30",
+    }.items():
+        damage_rows(till.superuser, till.tenant, f"UPDATE silver.line_items SET {changed} AND tenant_id = %(t)s")
+        assert said in held(till).details
+
+
+UNREADABLE = {
+    "not what arrived": "UPDATE bronze.events_raw SET body = '{\"torn' WHERE tenant_id = %(t)s AND event_id = 'plain'",
+    "no redaction of it": "UPDATE bronze.events_raw SET body = bronze.redaction() WHERE tenant_id = %(t)s AND event_id = 'plain'",
+    "(RequestRefused)": "UPDATE bronze.events_raw SET body = bronze.redaction(), body_sha256 = sha256(bronze.redaction()) WHERE tenant_id = %(t)s AND event_id = 'plain'",
+    "(ValueError)": "UPDATE bronze.events_raw SET door = 'nodoor' WHERE tenant_id = %(t)s AND event_id = 'plain'",
+    "(TypeError)": "UPDATE quarantine.exceptions SET override_patch = '[1]' WHERE tenant_id = %(t)s AND override_patch IS NOT NULL",
+}
+"""What is said of a posting → what somebody with too many rights did to hide that it was changed."""
+
+
+@pytest.mark.parametrize(("said", "damage"), UNREADABLE.items())
+def test_a_body_that_was_made_unreadable_hides_nothing(till: Till, said: str, damage: str) -> None:
+    some_trade(till)
+    damage_rows(till.superuser, till.tenant, damage)
+    assert (held(till).ok, held(till).left, held(till).right) == (False, 5, 4)
+    assert said in held(till).details
+
+
+def test_another_body_that_says_what_the_books_say_is_not_what_arrived(till: Till) -> None:
+    till.send(till.sold())
+    damage_rows(till.superuser, till.tenant, "UPDATE bronze.events_raw SET body = body || ' ' WHERE tenant_id = %(t)s")
+    assert (held(till).ok, held(till).left, held(till).right) == (False, 1, 0)
 
 
 def test_the_command_reads_every_body_and_fails_where_one_says_otherwise(books: TestDatabase, till: Till) -> None:

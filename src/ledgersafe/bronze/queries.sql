@@ -49,6 +49,12 @@ FROM (
 WHERE bytes_before < %(most_bytes)s
 ORDER BY raw_id
 
+-- name: altered
+-- Why: what is held against bodies is held against what arrived, and not against what somebody put in its place.
+SELECT raw_id::text
+FROM bronze.events_raw
+WHERE tenant_id = %(tenant_id)s AND raw_id = ANY(%(raw_ids)s::uuid[]) AND sha256(body) <> body_sha256
+
 -- name: count_arrivals
 -- Why: the left side of "every arrival is accounted for".
 SELECT tenant_id, count(*) AS number

@@ -163,6 +163,11 @@ def bodies(tx: Tx, tenant_id: str, raw_ids: Sequence[str], most_bytes: int) -> R
     return tx.query(Body, SQL["bodies"], parameters, binary=True)
 
 
+def altered(tx: Tx, tenant_id: str, raw_ids: Sequence[str]) -> Rows[str]:
+    """Which of these arrivals have another body than the one that came, redacted ones too."""
+    return tx.scalars(str, SQL["altered"], {"tenant_id": tenant_id, "raw_ids": arrays.ids(raw_ids)})
+
+
 def count_arrivals(tx: Tx, tenant_ids: Sequence[str]) -> Rows[TenantCount]:
     """How many arrivals each of these tenants has."""
     return tx.query(TenantCount, SQL["count_arrivals"], {"tenant_ids": list(tenant_ids)})

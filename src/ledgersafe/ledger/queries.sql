@@ -268,7 +268,7 @@ GROUP BY e.tenant_id
 
 -- name: untrue_to_transactions
 -- Why: an entry counts for the day, store and currency of its transaction; that of a reversal names the one that it takes
--- back, and no other names any.
+-- back, and no other names any: leg by leg, from the same accounts.
 SELECT e.tenant_id, count(*) AS number, (array_agg(e.entry_id::text ORDER BY e.entry_id))[1:20] AS examples
 FROM ledger.entries e
 JOIN silver.transactions t
@@ -280,8 +280,60 @@ LEFT JOIN ledger.entries p
 WHERE e.tenant_id = ANY(%(tenant_ids)s::text[]) AND e.books_date >= coalesce(%(since)s::date, '-infinity')
   AND ((e.business_date, e.books_date, e.store_id, e.currency)
          <> (t.business_date, t.books_date, t.store_id, t.currency)
-    OR e.reverses IS DISTINCT FROM p.entry_id OR (e.kind = 'reversal' AND e.reverses IS NULL))
+    OR e.reverses IS DISTINCT FROM p.entry_id OR (e.kind = 'reversal' AND e.reverses IS NULL)
+    OR e.accounts <> p.accounts
+    OR (e.kind = 'reversal' AND EXISTS (
+      SELECT FROM unnest(e.amounts, p.amounts) AS l (amount, posted) WHERE l.amount IS DISTINCT FROM -l.posted)))
 GROUP BY e.tenant_id
+
+-- name: untrue_to_receipts
+-- Why: days add up where two entries have exchanged their amounts, and whoever takes one back then takes back another's.
+-- So each moves every role by what posting makes of its receipt. One pass over each table: what a role was moved by, less
+-- what it must be, is nothing. Of a receipt that was paid by several means, only its tenders say how much by which.
+SELECT f.tenant_id, count(*) AS number, (array_agg(f.what ORDER BY f.what))[1:20] AS examples
+FROM (
+  SELECT o.tenant_id, format('%%s revision %%s (%%s)', o.transaction_id, o.revision, o.kind) AS what
+  FROM (
+    SELECT m.tenant_id, m.transaction_id, m.revision, m.kind
+    FROM (
+      SELECT l.tenant_id, l.transaction_id, l.revision, l.kind, a.role, l.amount
+      FROM ledger.lines l
+      JOIN ledger.accounts a
+        ON a.tenant_id = l.tenant_id AND a.account = l.account AND a.tenant_id = ANY(%(tenant_ids)s::text[])
+      WHERE l.tenant_id = ANY(%(tenant_ids)s::text[]) AND l.books_date >= coalesce(%(since)s::date, '-infinity')
+      UNION ALL
+      SELECT t.tenant_id, t.transaction_id, t.revision, t.kind, s.role,
+             -(s.gross * t.gross + s.discount * t.discount + s.tax * t.tax + s.included_tax * t.included_tax
+               + s.rounding * t.rounding + s.totals_difference * t.totals_difference + s.total * t.total
+               + CASE WHEN t.payment = 'mixed' THEN 0 ELSE s.paid * t.total END)
+      FROM silver.transactions t
+      JOIN unnest(%(types)s::text[], %(payments)s::text[], %(roles)s::text[], %(gross)s::numeric[],
+                  %(discount)s::numeric[], %(tax)s::numeric[], %(included_tax)s::numeric[], %(rounding)s::numeric[],
+                  %(totals_difference)s::numeric[], %(total)s::numeric[], %(paid)s::numeric[])
+        AS s (type, payment, role, gross, discount, tax, included_tax, rounding, totals_difference, total, paid)
+        ON s.type = t.type
+       AND s.payment = CASE WHEN t.payment IS NULL THEN ''
+                            WHEN lower(t.payment COLLATE "C") = ANY(%(payments)s::text[]) THEN lower(t.payment COLLATE "C")
+                            ELSE 'other' END
+      WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+      UNION ALL
+      SELECT t.tenant_id, t.transaction_id, t.revision, t.kind, s.role, -s.paid * p.amount
+      FROM silver.transactions t
+      JOIN silver.tenders p
+        ON p.tenant_id = t.tenant_id AND p.transaction_id = t.transaction_id AND p.revision = t.revision
+       AND p.kind = t.kind AND p.tenant_id = ANY(%(tenant_ids)s::text[])
+      JOIN unnest(%(types)s::text[], %(payments)s::text[], %(roles)s::text[], %(paid)s::numeric[])
+        AS s (type, payment, role, paid)
+        ON s.type = t.type
+       AND s.payment = CASE WHEN lower(p.type COLLATE "C") = ANY(%(payments)s::text[]) THEN lower(p.type COLLATE "C")
+                            ELSE 'other' END
+      WHERE t.tenant_id = ANY(%(tenant_ids)s::text[]) AND t.books_date >= coalesce(%(since)s::date, '-infinity')
+        AND t.payment = 'mixed') AS m
+    WHERE m.amount <> 0
+    GROUP BY m.tenant_id, m.transaction_id, m.revision, m.kind, m.role
+    HAVING sum(m.amount) <> 0) AS o
+  GROUP BY o.tenant_id, o.transaction_id, o.revision, o.kind) AS f
+GROUP BY f.tenant_id
 
 -- name: tenants
 -- Why: keyset page: verification goes from tenant to tenant; a loose scan costs one index probe each.

@@ -1,20 +1,50 @@
-"""What a tenant's chart must be, and the one that it begins with. Pure."""
+"""What a tenant's chart must be, the one that it begins with, and the rules of posting as a table. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import get_args
 
 import msgspec
 
-from ledgersafe.contracts.posting import Role
+from ledgersafe.contracts.event_type import Posts
+from ledgersafe.contracts.posting import KNOWN_TENDERS, Paid, Role, Sums, merged
 from ledgersafe.kernel.errors import Fault
 from ledgersafe.kernel.members import check_object, fault, items, members, one_of, repeated, text
 from ledgersafe.kernel.strict_yaml import NotYamlError, read_yaml
 
 TYPES = ("asset", "liability", "equity", "income", "expense")
 _MEMBERS = {"account": text, "role": one_of(*get_args(Role)), "type": one_of(*TYPES), "name": text}
+
+
+NOT_STATED, OTHER_TENDER = "", "other"
+"""Means of payment of a receipt that names none, and any that has no role of its own."""
+_NOTHING = Sums(**dict.fromkeys(Sums.__struct_fields__, Decimal(0)))
+
+
+class Share(msgspec.Struct, frozen=True):
+    """How much of each sum of a receipt of one type and means of payment moves a role, debit positive.
+
+    `paid`: of what was paid by that means.
+    """
+
+    type: str
+    payment: str
+    role: Role
+    gross: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    included_tax: Decimal = Decimal(0)
+    rounding: Decimal = Decimal(0)
+    totals_difference: Decimal = Decimal(0)
+    total: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
+
+
+MEASURES = Share.__struct_fields__[3:]
+"""The sums of which a role has a share."""
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,3 +120,17 @@ def recast(known: Sequence[Known], chart: Sequence[Account]) -> dict[str, tuple[
 def default_chart() -> list[Account]:
     """The chart that a tenant begins with."""
     return read_chart(files(__package__ or "").joinpath("chart.yaml").read_text())
+
+
+def shares(rules: Mapping[str, Posts]) -> Iterator[Share]:
+    """The posting rules of these types as a table: each is a sum of shares, so one of each measure tells them all."""
+    for name, posts in rules.items():
+        for payment in (NOT_STATED, OTHER_TENDER, *KNOWN_TENDERS):
+            by_role: dict[Role, dict[str, Decimal]] = {}
+            for measure in MEASURES:
+                one = _NOTHING if measure == "paid" else msgspec.structs.replace(_NOTHING, **{measure: Decimal(1)})
+                paid = [Paid(payment, Decimal(measure == "paid"))] if payment != NOT_STATED else []
+                for role, share in merged(posts(one, paid)):
+                    by_role.setdefault(role, {})[measure] = share
+            for role, of in by_role.items():
+                yield Share(name, payment, role, **of)

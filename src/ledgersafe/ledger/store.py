@@ -15,7 +15,7 @@ from ledgersafe.db import arrays, copying
 from ledgersafe.db.database import Rows, Tx
 from ledgersafe.db.rows import AccountSums, Bounds, DaySums, Findings, TenantCount
 from ledgersafe.db.sql import Statements
-from ledgersafe.ledger.rules import Account, Known
+from ledgersafe.ledger.rules import MEASURES, Account, Known, Share
 
 SQL = Statements(__package__ or "")
 
@@ -266,6 +266,17 @@ def orphans(tx: Tx, bounds: Bounds) -> Rows[Findings]:
 def untrue_to_transactions(tx: Tx, bounds: Bounds) -> Rows[Findings]:
     """Entries of another day, store or currency than their transaction's, or that take back another entry."""
     return tx.query(Findings, SQL["untrue_to_transactions"], bounds.parameters())
+
+
+def untrue_to_receipts(tx: Tx, bounds: Bounds, shares: Sequence[Share]) -> Rows[Findings]:
+    """Postings and reversals whose entry is not what posting makes of their receipt. `shares`: the rules of posting."""
+    parameters = bounds.parameters() | {
+        "types": [one.type for one in shares],
+        "payments": [one.payment for one in shares],
+        "roles": [one.role for one in shares],
+        **{measure: [getattr(one, measure) for one in shares] for measure in MEASURES},
+    }
+    return tx.query(Findings, SQL["untrue_to_receipts"], parameters)
 
 
 def roles(tx: Tx, tenant_ids: Sequence[str]) -> Rows[AccountRole]:

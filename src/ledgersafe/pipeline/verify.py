@@ -20,6 +20,7 @@ from ledgersafe.gold import store as gold
 from ledgersafe.kernel.errors import RequestRefused
 from ledgersafe.kernel.reasons import NOT_FOUND
 from ledgersafe.ledger import store as ledger
+from ledgersafe.ledger.rules import shares
 from ledgersafe.pipeline.account_days import RoleDay, read_account_days, read_role_days
 from ledgersafe.pipeline.reconcile import MEASURES, Day, read_days
 from ledgersafe.quarantine import store as quarantine
@@ -209,6 +210,8 @@ def _findings(tx: Tx, bounds: Bounds) -> Iterator[tuple[str, Iterable[Findings]]
     yield "postings", silver.without_arrival(tx, bounds).all()
     yield "entries", ledger.orphans(tx, bounds).all()
     yield "untrue_entries", ledger.untrue_to_transactions(tx, bounds).all()
+    rules = {name: contract.posts for name, contract in event_types().items() if contract.posts is not None}
+    yield "untrue_legs", ledger.untrue_to_receipts(tx, bounds, list(shares(rules))).all()
     if bounds.since is None:
         yield "keys", gate.without_arrival(tx, names).all()
         yield "statuses", gate.untrue_statuses(tx, names).all()
@@ -273,6 +276,8 @@ def _of_postings(of: _Facts) -> Iterator[Check]:
     yield _none(of, "entries_belong", "entries", "entries of no transaction")
     what = "entries = those of the day of their transaction, that take back what it takes back"
     yield _but(of, "entries_follow_transactions", n["entries"], "untrue_entries", what)
+    what = "transactions = those whose entry is what posting makes of their sums and tenders"
+    yield _but(of, "entries_post_receipts", n["transactions"], "untrue_legs", what)
 
 
 def _of_what_belongs_nowhere(of: _Facts) -> Iterator[Check]:

@@ -557,7 +557,7 @@ GROUP BY f.tenant_id
 -- name: standing
 -- Why: keyset page: what stands is held against the bodies that it was made of, so many at a time.
 SELECT p.transaction_id::text AS transaction_id, p.revision, p.raw_id::text AS raw_id, p.event_id, p.event_type,
-       p.store_id, p.txn_id, p.type, p.currency, p.lines, p.units, p.gross, p.discount, p.tax, p.included_tax, p.total
+       p.store_id, p.txn_id, p.type, p.occurred_at, p.currency, p.lines, p.units, p.gross, p.discount, p.tax, p.included_tax, p.total
 FROM silver.transactions p
 WHERE p.tenant_id = %(tenant_id)s AND p.kind = 'posting' AND p.books_date >= coalesce(%(since)s::date, '-infinity')
   AND (p.transaction_id, p.revision) > (%(after_id)s::uuid, %(after_revision)s::integer)

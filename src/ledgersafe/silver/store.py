@@ -47,6 +47,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     store_id: str
     txn_id: str
     type: str
+    occurred_at: datetime
     currency: str
     lines: int
     units: Decimal
