@@ -63,6 +63,18 @@ def test_a_binary_cloudevent_without_version_is_refused(api: Api, tenant: str) -
         refused(client.post("/v1/events", json={}, headers=headers), 422, "UNSUPPORTED_CLOUDEVENT")
 
 
+@pytest.mark.parametrize("attribute", ["ce-id", "ce-subject", "ce-anything"])
+@pytest.mark.parametrize("value", ["a%ff", "a%fe", "%C3", "%ed%a0%80"])
+def test_headers_that_are_no_text_are_refused(api: Api, tenant: str, attribute: str, value: str) -> None:
+    """Were each such byte read as the same sign, two ids would be one, and the second event a duplicate."""
+    event = sale(tenant)
+    headers = binary_headers(event) | {attribute: value}
+    with api.client() as client:
+        response = client.post("/v1/events", json=structured(event)["data"], headers=headers)
+    refused(response, 422, "UNSUPPORTED_CLOUDEVENT")
+    assert attribute in response.json()["detail"]
+
+
 def scout(transaction_id: str, **changes: Any) -> dict[str, Any]:
     """A valid transaction in the Scout shape."""
     return SCOUT_EXAMPLE | {"transaction_id": transaction_id, "total_amount": 50.0} | changes

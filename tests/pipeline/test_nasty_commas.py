@@ -338,3 +338,19 @@ def test_a_row_is_asked_once_if_an_amount_runs_over_in_it(desk: Desk, monkeypatc
     full = [f"B{at},{WHEN},tea,1,{at},{100 + at},{200 + at},{300 + at},{400 + at}," for at in range(1, 100)]
     done = delivered(desk, members, ",".join(names), *full, *(line.rsplit(",", 3)[0] for line in full))
     assert (done.rows_ok, sum(asked)) == (0, len(full))
+
+
+def test_a_row_as_wide_as_a_file_takes_no_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that lost its line breaks: no amount has cut it into so many fields, and none of them is looked at."""
+    looked: list[int] = []
+    really = running_over.may_have_amounts
+
+    def counting(cells: Any) -> bool:
+        looked.append(len(cells))
+        return really(cells)
+
+    monkeypatch.setattr(running_over, "may_have_amounts", counting)
+    members = contract()
+    lost = ",".join(f"B{at},tea,1,2.00,{WHEN}" for at in range(20_000))
+    done = delivered(desk, members, HEADER, f"A1,tea,1,2.00,{WHEN}", lost, f"A2,tea,1,2.00,{WHEN},,")
+    assert (done.rows_bad, looked) == (3, [7]), "of which receipt the wide one is, nobody knows"

@@ -183,6 +183,7 @@ class Edge:
         default_tenant = tenant_of(credential, request.parameter("tenant_id")) if request.door == doors.SCOUT else ""
         await self._read_body(request, self._bounds.event_bytes)
         ce_headers = _ce_headers(request) if request.door == doors.CLOUDEVENTS_BINARY else {}
+        doors.cloudevents.check_headers(ce_headers)
         parcel = Parcel(request.door, credential, self._clock.now(), ce_headers)
         mapped = read(parcel, request.body, default_tenant)
         (decided,) = await self._queue.submit([await self._judged(mapped)])

@@ -19,6 +19,8 @@ _WITH_A_POINT = re.compile(r"\D*\d+\.\d{1,2}\D*")
 _BARE = re.compile(r"[0-9.]+")
 MOST_FIELDS_MORE = 3
 """Of an amount, where nothing says how many a row lacks: `1,234,567,890` has so many more than one."""
+_LONGEST = 8
+"""Fields of one amount, to tell whether there are any: a row may have millions of fields."""
 Rows = Sequence[Sequence[str]]
 
 
@@ -88,7 +90,7 @@ def can_run_over(
 
 def may_have_amounts(cells: Sequence[str]) -> bool:
     """Whether some of a row's fields, one after the other, could be one amount, with cents or thousands."""
-    return any(any(_more_fields(cells[at:])) for at in range(len(cells) - 1))
+    return any(any(_more_fields(cells[at : at + _LONGEST])) for at in range(len(cells) - 1))
 
 
 def are_cut(names: Sequence[str], rows: Rows, spelling: Callable[[str], Spelling], faults: Faults) -> list[bool]:

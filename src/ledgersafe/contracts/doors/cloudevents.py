@@ -44,22 +44,24 @@ def map_structured(document: Document) -> dict[str, Any]:
 def map_binary(document: Document, headers: Mapping[str, str]) -> dict[str, Any]:
     """The event of a binary CloudEvent: attributes in ce-* headers (percent-encoded), data in the body."""
     attributes: dict[str, Any] = {
-        name.lower().removeprefix("ce-"): _unquoted(name, value)
-        for name, value in headers.items()
-        if name[:3].lower() == "ce-"
+        name.lower().removeprefix("ce-"): unquote(value) for name, value in headers.items() if name[:3].lower() == "ce-"
     }
     _check_version(attributes.pop("specversion", None))
     attributes.pop("dataschema", None)
     return _merge(attributes, as_object(document.value, "a CloudEvent's data"))
 
 
-def _unquoted(name: str, value: str) -> str:
-    """The text of a header. Bytes that are no UTF-8 are refused: replaced by one sign, two ids would become one."""
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        message = f"The header {name!r:.100} is {value!r:.100}: what its percent signs stand for is not UTF-8."
-        raise RequestRefused(UNSUPPORTED_CLOUDEVENT, message) from None
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse ce-* headers of bytes that are no UTF-8: replaced by one sign, two ids would become one.
+
+    Where they arrive, and not where they are mapped: what is stored is read as it was read then.
+    """
+    for name, value in headers.items():
+        try:
+            unquote(value, errors="strict")
+        except UnicodeDecodeError:
+            message = f"The header {name!r:.100} is {value!r:.100}: what its percent signs stand for is not UTF-8."
+            raise RequestRefused(UNSUPPORTED_CLOUDEVENT, message) from None
 
 
 def _merge(attributes: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import polars as pl
 
 from ledgersafe.formats.arrow import arrow_csv, pa
 from ledgersafe.formats.breaking_off import LastAmounts
+from ledgersafe.formats.cut_amounts import MOST_FIELDS_MORE
 from ledgersafe.formats.delimited import Layout, ends_open, fields_of, joined, layout_of
 from ledgersafe.formats.gathering import KEPT_OF_A_ROW
 from ledgersafe.formats.header import is_same_header, refuse_other_order, said_again
@@ -94,6 +95,7 @@ class _Reading:
         self._shorter = 0  # how many rows had fewer fields than the header
         is_at_risk = known is not None and layout.delimiter == ","
         self._running_over = RunningOver(self._all, wishes) if is_at_risk else None
+        self._most_wider = MOST_FIELDS_MORE * len(self._all)  # so many fields more, cut amounts may make
 
     def batches(self) -> Iterator[Batch]:
         """The rows after the header. Raises UnreadableFile."""
@@ -190,7 +192,7 @@ class _Reading:
             if sorted(names) == sorted(self._columns):
                 return self._put_header_aside(row.number, names)
         self._shorter += row.actual_columns < row.expected_columns
-        if self._running_over is not None and row.actual_columns > row.expected_columns:
+        if self._running_over is not None and 0 < row.actual_columns - row.expected_columns <= self._most_wider:
             self._running_over.add_wider(fields_of(text, self._delimiter))
         others = "the other rows have" if self._layout.surplus else "the header has"
         cut = _CUT if self._layout.is_cut and row.actual_columns > row.expected_columns else ""
