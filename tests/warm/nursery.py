@@ -22,6 +22,7 @@ from typing import Any
 
 LIBRARIES = (
     "babel.numbers",
+    "httpcore",
     "httpx",
     "joserfc.jwk",
     "joserfc.jws",
