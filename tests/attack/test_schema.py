@@ -100,7 +100,7 @@ def has_a_bad_body(case: Any) -> bool:
     return components.get("BODY") is GenerationMode.NEGATIVE and case.operation.path not in JUDGED_LATER
 
 
-@pytest.mark.attack
+@pytest.mark.attack  # and not `together`: all operations' tests have one name, and xdist would run one of them
 @pytest.mark.timeout(900)
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
