@@ -8,6 +8,7 @@ import pytest
 
 from ledgersafe.contracts import doors
 from ledgersafe.contracts.doors import map_event
+from ledgersafe.contracts.explain import structural_faults
 from ledgersafe.kernel.canonical import read_json
 from ledgersafe.kernel.errors import RequestRefused
 from tests.events import sale
@@ -65,6 +66,35 @@ def test_the_native_shape_is_the_event() -> None:
 @pytest.mark.parametrize("door", [doors.NATIVE, doors.CLOUDEVENTS_STRUCTURED, doors.SCOUT])
 def test_what_is_no_object_is_no_event(door: str, value: Any) -> None:
     assert refusal(door, value) == "NOT_AN_EVENT"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("1", "a number"),
+        ("42.5", "a number"),
+        ("4.25e1", "a number"),
+        ("1e999", "a number"),
+        ('"x"', "a string"),
+        ("true", "true"),
+        ("false", "false"),
+        ("null", "null"),
+        ("[]", "an array"),
+    ],
+)
+def test_a_sender_is_told_in_the_words_of_json_what_came(body: str, kind: str) -> None:
+    with pytest.raises(RequestRefused, match=f"NOT_AN_EVENT: The JSON is {kind}; an event must be an object"):
+        map_event(doors.NATIVE, read_json(body.encode()), {}, "t")
+
+
+def test_a_number_is_called_the_same_however_it_is_spelled() -> None:
+    """Those that need an exponent are of a class of ours, which is nobody's business."""
+    told = {
+        str([*structural_faults(read_json(f'{{"a":{number}}}'.encode()).value["a"], str)])
+        for number in ("42.5", "4.25e1", "0.000001")
+    }
+    assert len(told) == 1
+    assert "float" in told.pop()
 
 
 def test_a_structured_cloudevent_is_the_same_event() -> None:
